@@ -1,0 +1,3 @@
+"""htnet: micro-expressions recognised live from an ordinary webcam."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,1 @@
+"""What is done to faces and pairs of faces: no threads, no devices, no printing."""

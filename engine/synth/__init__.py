@@ -1,0 +1,1 @@
+"""The face animator: the demo, tests and training draw from it."""

@@ -1,0 +1,171 @@
+"""The records that flow through the house; each is immutable and compares by identity.
+
+Times are integers in nanoseconds of one monotonic clock (a camera's) or of the file's own
+timestamps. Coordinates are pixels, x to the right and y down. ``crop`` means the canonical
+face picture of `htnet.engine.align`, 140 wide and 170 high.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from types import MappingProxyType
+
+import numpy as np
+from numpy.typing import NDArray
+
+CLASSES = ("negative", "positive", "surprise")
+NEUTRAL = "neutral"
+UNCERTAIN = "uncertain"
+
+NS_PER_MS = 1_000_000
+
+U8 = NDArray[np.uint8]
+F32 = NDArray[np.float32]
+F64 = NDArray[np.float64]
+
+
+def _empty() -> Mapping[str, float]:
+    return MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Frame:
+    """One picture of a source: ``bgr`` is (H, W, 3) uint8."""
+
+    index: int
+    t_ns: int
+    bgr: U8
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Face:
+    """One face found in a frame.
+
+    ``landmarks``: (478, 2) float32, face-mesh points in frame pixels, unsmoothed.
+    ``openness``: height over width of the more open eye; about 0.3 open, under 0.15 closed.
+    """
+
+    landmarks: F32
+    openness: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AlignedFace:
+    """A face in the canonical crop.
+
+    ``gray``: (170, 140) uint8. ``landmarks``: (478, 2) float32 in crop pixels.
+    ``to_crop``: (2, 3) float64, the similarity that takes frame pixels to crop pixels.
+    """
+
+    frame_index: int
+    t_ns: int
+    gray: U8
+    landmarks: F32
+    to_crop: F64
+    openness: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pair:
+    """An onset and a later face, in the same canonical crop."""
+
+    onset: AlignedFace
+    apex: AlignedFace
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Motion:
+    """How far each region has moved between a pair, rigid motion removed.
+
+    ``regions`` maps a region's name to px of the crop; ``magnitude`` is the largest over the
+    regions that count at this moment (``blinking`` takes the ones near the eyes out), and
+    ``threshold`` is what it is held against.
+    """
+
+    regions: Mapping[str, float]
+    magnitude: float
+    threshold: float
+    blinking: bool
+
+
+class State(str, Enum):
+    """Where the spotter is."""
+
+    NO_FACE = "no face"
+    NEUTRAL = "neutral"
+    RISING = "rising"
+    APEX = "apex"
+    FALLING = "falling"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Prediction:
+    """What the network says of a pair; ``label`` is "neutral" below the motion threshold."""
+
+    label: str
+    probabilities: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Event:
+    """One spotted expression. ``stage`` is "provisional" at the apex and "final" at the offset;
+    ``rejected`` holds the reason when a candidate is not believed."""
+
+    id: int
+    stage: str
+    kind: str
+    label: str
+    probabilities: Mapping[str, float]
+    onset_ns: int
+    apex_ns: int
+    offset_ns: int
+    magnitude_px: float
+    rejected: str | None = None
+
+    @property
+    def duration_ms(self) -> float:
+        """From onset to offset, in ms."""
+        return (self.offset_ns - self.onset_ns) / NS_PER_MS
+
+    def row(self) -> dict[str, object]:
+        """The event as the row that other programs read; times in ms."""
+        return {
+            "v": 1,
+            "id": self.id,
+            "stage": self.stage,
+            "kind": self.kind,
+            "label": self.label,
+            "probabilities": {name: round(p, 4) for name, p in self.probabilities.items()},
+            "onset_ms": round(self.onset_ns / NS_PER_MS, 3),
+            "apex_ms": round(self.apex_ns / NS_PER_MS, 3),
+            "offset_ms": round(self.offset_ns / NS_PER_MS, 3),
+            "duration_ms": round(self.duration_ms, 3),
+            "magnitude_px": round(self.magnitude_px, 3),
+            "rejected": self.rejected,
+        }
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Health:
+    """How the run is going: frames a second, frame-to-result latency in ms, frames lost."""
+
+    fps: float = 0.0
+    latency_ms: float = 0.0
+    dropped: int = 0
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tick:
+    """Everything known about one frame. All that shows, stores or sends takes Ticks alone."""
+
+    frame: Frame
+    face: Face | None
+    aligned: AlignedFace | None
+    motion: Motion | None
+    state: State
+    pair: Pair | None
+    prediction: Prediction | None
+    events: tuple[Event, ...] = ()
+    health: Health = field(default_factory=Health)
+    timings_ms: Mapping[str, float] = field(default_factory=_empty)

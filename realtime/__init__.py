@@ -1,0 +1,1 @@
+"""What has a clock: sources, reader, ring, spotter, pipeline, overlay."""

@@ -1,0 +1,1 @@
+"""Where Ticks go: files, windows, panels."""

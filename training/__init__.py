@@ -1,0 +1,1 @@
+"""What has labels: datasets, folds, the loop, metrics."""
