@@ -7,7 +7,7 @@ face picture of `htnet.engine.align`, 140 wide and 170 high.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import StrEnum
 from types import MappingProxyType
 
 import numpy as np
@@ -88,7 +88,7 @@ class Motion:
     blinking: bool
 
 
-class State(str, Enum):
+class State(StrEnum):
     """Where the spotter is."""
 
     NO_FACE = "no face"

@@ -1,1 +1,40 @@
-"""Optical flow solvers behind one name."""
+"""Optical flow between two gray crops, each solver behind one name.
+
+Every solver is a callable ``solver(onset, apex) -> flow`` with ``onset`` and ``apex`` (H, W) uint8
+and ``flow`` (H, W, 2) float32 in px: the point at (x, y) of the onset is found at
+(x + flow[..., 0], y + flow[..., 1]) of the apex; x to the right, y down.
+"""
+
+from typing import Protocol
+
+from htnet.engine.errors import UsageError
+from htnet.engine.flow.opencv import TVL1, Dis, Farneback
+from htnet.engine.types import F32, U8
+
+
+class FlowSolver(Protocol):
+    """Dense flow from the onset to the apex."""
+
+    name: str
+
+    def __call__(self, onset: U8, apex: U8) -> F32:
+        """Return (H, W, 2) float32 flow in px."""
+        ...
+
+
+SOLVERS: dict[str, type[Dis] | type[Farneback] | type[TVL1]] = {
+    solver.name: solver for solver in (Dis, Farneback, TVL1)
+}
+
+
+def solver_named(name: str) -> FlowSolver:
+    """The solver called ``name``; raises `UsageError` for an unknown one."""
+    try:
+        return SOLVERS[name]()
+    except KeyError:
+        raise UsageError(
+            f"Expected a flow solver among {', '.join(SOLVERS)}; got {name!r}."
+        ) from None
+
+
+__all__ = ["SOLVERS", "TVL1", "Dis", "Farneback", "FlowSolver", "solver_named"]

@@ -1,0 +1,287 @@
+"""Finding the face: MediaPipe's face mesh with the models inside its wheel.
+
+The only module that imports mediapipe, and it does so inside, so the rest runs without it.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+import cv2
+import numpy as np
+
+from htnet.engine import landmarks as lm
+from htnet.engine.errors import DependencyError, FaceError
+from htnet.engine.types import F32, U8, Face
+
+MAX_FACES = 4
+
+
+class FaceTracker(Protocol):
+    """Follows one face through the frames of a source."""
+
+    def find(self, bgr: U8, t_ns: int) -> Face | None:
+        """The chosen face in ``bgr`` (H, W, 3), or None."""
+        ...
+
+    def reset(self) -> None:
+        """Forget the chosen face: the next frames have nothing to do with the last ones."""
+        ...
+
+    def close(self) -> None:
+        """Free the graph."""
+        ...
+
+
+class MeshTracker:
+    """The face mesh of MediaPipe's solutions API; landmarks are raw, never smoothed in time.
+
+    Among several faces the largest is chosen and then stays chosen: a graph for several faces
+    looks at the first frame, and the one that tracks is started on that frame with all but the
+    chosen face blacked out. When the tracked face is lost or the landmarks jump to another face,
+    the choice is made anew, for a second preferring the face nearest to where the old one was.
+    """
+
+    _LOYALTY_NS = 1_000_000_000
+
+    def __init__(self) -> None:
+        self._tracker = _mesh(static_image_mode=False, max_num_faces=1)
+        self._finder = _mesh(static_image_mode=True, max_num_faces=MAX_FACES)
+        self._last: tuple[int, F32] | None = None
+        self._tracking = False
+        self._shape: tuple[int, ...] = ()
+
+    def find(self, bgr: U8, t_ns: int) -> Face | None:
+        """The chosen face in ``bgr`` (H, W, 3) uint8, or None."""
+        rgb = _rgb(bgr)
+        if bgr.shape != self._shape:  # the graph's memory is in fractions of a picture of one shape
+            self._shape = bgr.shape
+            self._stop()
+        points: F32 | None = None
+        if self._tracking:
+            points = _first(_run(self._tracker, rgb))
+            if points is not None and self._last and not _same_face(points, self._last[1]):
+                points = None
+        if points is None:
+            self._stop()
+            points = self._choose(rgb, t_ns)
+            if points is None:
+                return None
+            self._tracking = True
+        self._last = (t_ns, points)
+        return Face(landmarks=points, openness=eye_openness(points))
+
+    def reset(self) -> None:
+        """Forget the chosen face."""
+        self._stop()
+        self._last = None
+
+    def close(self) -> None:
+        """Free both graphs."""
+        self._tracker.close()
+        self._finder.close()
+
+    def _stop(self) -> None:
+        if self._tracking:
+            self._tracker.reset()
+            self._tracking = False
+
+    def _choose(self, rgb: U8, t_ns: int) -> F32 | None:
+        # A graph greets on its first picture and on its first face; both happen in here.
+        with _quiet():
+            faces = _run(self._finder, rgb)
+            if not faces:
+                return None
+            best = self._best(faces, t_ns)
+            started = _first(_run(self._tracker, _only(rgb, best) if len(faces) > 1 else rgb))
+        return started if started is not None else best
+
+    def _best(self, faces: list[F32], t_ns: int) -> F32:
+        best = max(faces, key=_area)
+        if self._last and t_ns - self._last[0] <= self._LOYALTY_NS:
+            old = self._last[1]
+            loyal = [face for face in faces if _same_face(face, old)]
+            best = max(loyal, key=_area) if loyal else best
+        return best
+
+
+class TaskTracker:
+    """MediaPipe Tasks with a ``face_landmarker.task`` of the user's own.
+
+    Runs picture by picture (image mode): the video mode smooths landmarks over time when it
+    follows one face, which eats micro-movements.
+    """
+
+    def __init__(self, path: Path) -> None:
+        if not path.is_file():
+            raise FaceError(
+                f"Expected a MediaPipe face landmarker at {path}; there is no such file: "
+                "give the path of a face_landmarker.task, or leave --landmarker out."
+            )
+        mp = _mediapipe()
+        vision = mp.tasks.vision
+        options = vision.FaceLandmarkerOptions(
+            base_options=mp.tasks.BaseOptions(model_asset_buffer=path.read_bytes()),
+            running_mode=vision.RunningMode.IMAGE,
+            num_faces=MAX_FACES,
+        )
+        try:
+            with _quiet():
+                self._landmarker = vision.FaceLandmarker.create_from_options(options)
+        except (RuntimeError, ValueError) as error:
+            raise FaceError(
+                f"Expected a MediaPipe face landmarker in {path}; MediaPipe cannot read it "
+                f"({str(error).splitlines()[0]}): download face_landmarker.task again, or leave "
+                "--landmarker out."
+            ) from None
+        self._image = mp.Image
+        self._srgb = mp.ImageFormat.SRGB
+        self._last: F32 | None = None
+
+    def find(self, bgr: U8, t_ns: int) -> Face | None:
+        """The chosen face in ``bgr`` (H, W, 3) uint8, or None."""
+        rgb = _rgb(bgr)
+        height, width = rgb.shape[:2]
+        result = self._landmarker.detect(self._image(image_format=self._srgb, data=rgb))
+        faces = [_points(face, width, height) for face in result.face_landmarks]
+        if not faces:
+            return None
+        last = self._last
+        loyal = [face for face in faces if last is not None and _same_face(face, last)]
+        self._last = max(loyal or faces, key=_area)
+        return Face(landmarks=self._last, openness=eye_openness(self._last))
+
+    def reset(self) -> None:
+        """Forget the chosen face."""
+        self._last = None
+
+    def close(self) -> None:
+        """Free the graph."""
+        self._landmarker.close()
+
+
+def open_tracker(landmarker: Path | None = None) -> FaceTracker:
+    """The tracker to use: the mesh inside MediaPipe's wheel, or a ``.task`` file."""
+    return MeshTracker() if landmarker is None else TaskTracker(landmarker)
+
+
+def find_face(bgr: U8) -> Face | None:
+    """The largest face of a single picture (H, W, 3) uint8, or None."""
+    with _quiet(), _mesh(static_image_mode=True, max_num_faces=MAX_FACES) as graph:
+        faces = _run(graph, _rgb(bgr))
+    if not faces:
+        return None
+    points = max(faces, key=_area)
+    return Face(landmarks=points, openness=eye_openness(points))
+
+
+def eye_openness(points: F32) -> float:
+    """Height over width of the more open eye (the eye aspect ratio of Soukupova and Cech, 2016).
+
+    ``points``: (478, 2). About 0.3 when open, under 0.15 when closed.
+    """
+    openness = []
+    for (outer, inner), lids in (
+        (lm.LEFT_EYE_CORNERS, lm.LEFT_LIDS),
+        (lm.RIGHT_EYE_CORNERS, lm.RIGHT_LIDS),
+    ):
+        width = float(np.linalg.norm(points[outer] - points[inner]))
+        heights = [float(np.linalg.norm(points[up] - points[low])) for up, low in lids]
+        openness.append(sum(heights) / len(heights) / max(width, 1e-6))
+    return max(openness)
+
+
+def _rgb(bgr: U8) -> U8:
+    return cast(U8, cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB))
+
+
+def _run(graph: Any, rgb: U8) -> list[F32]:
+    height, width = rgb.shape[:2]
+    found = graph.process(rgb).multi_face_landmarks
+    return [_points(face.landmark, width, height) for face in found or ()]
+
+
+def _points(face: Any, width: int, height: int) -> F32:
+    flat = np.fromiter((c for p in face for c in (p.x, p.y)), np.float32, 2 * lm.POINTS)
+    return flat.reshape(lm.POINTS, 2) * np.array([width, height], np.float32)
+
+
+def _first(faces: list[F32]) -> F32 | None:
+    return faces[0] if faces else None
+
+
+def _box(points: F32) -> tuple[F32, F32]:
+    return points.min(axis=0), points.max(axis=0)
+
+
+def _area(points: F32) -> float:
+    low, high = _box(points)
+    return float(np.prod(high - low))
+
+
+def _same_face(points: F32, last: F32) -> bool:
+    """Whether the boxes overlap by at least a third of their union."""
+    (a_low, a_high), (b_low, b_high) = _box(points), _box(last)
+    shared = np.minimum(a_high, b_high) - np.maximum(a_low, b_low)
+    overlap = float(np.prod(np.maximum(shared, 0)))
+    return overlap > (_area(points) + _area(last) - overlap) / 3
+
+
+def _only(rgb: U8, points: F32) -> U8:
+    low, high = _box(points)
+    margin = 0.5 * (high - low)
+    x0, y0 = np.maximum(low - margin, 0).astype(int)
+    x1, y1 = (high + margin).astype(int)
+    alone = np.zeros_like(rgb)
+    alone[y0:y1, x0:x1] = rgb[y0:y1, x0:x1]
+    return alone
+
+
+def _mesh(*, static_image_mode: bool, max_num_faces: int) -> Any:
+    mp = _mediapipe()
+    with _quiet():
+        graph = mp.solutions.face_mesh.FaceMesh(
+            static_image_mode=static_image_mode,
+            max_num_faces=max_num_faces,
+            refine_landmarks=True,
+            min_detection_confidence=0.4,
+            min_tracking_confidence=0.5,
+        )
+        # Its models open in threads of their own, and greet there: wait for that in here.
+        graph.process(np.zeros((64, 64, 3), np.uint8))
+    return graph
+
+
+def _mediapipe() -> Any:
+    os.environ.setdefault("GLOG_minloglevel", "3")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    try:
+        with _quiet():
+            import mediapipe
+    except (ImportError, AttributeError) as error:
+        raise DependencyError(
+            f"Expected mediapipe 0.10.21 to find faces; importing it failed ({error}): run "
+            "'pip install mediapipe==0.10.21', and on a minimal Linux also install libgl1 and "
+            "libglib2.0-0."
+        ) from None
+    return mediapipe
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """MediaPipe's C++ greets on stderr whatever its log level: silence the descriptor."""
+    try:
+        saved = os.dup(2)
+    except OSError:
+        yield
+        return
+    void = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(void, 2)
+        yield
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)
+        os.close(void)

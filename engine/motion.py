@@ -1,0 +1,108 @@
+"""How a face has moved between a pair of crops: its flow without the head's, and each region's."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from htnet.engine import landmarks as lm
+from htnet.engine.flow import FlowSolver
+from htnet.engine.preprocess import CROP_HEIGHT, CROP_WIDTH
+from htnet.engine.rigid import remove_rigid, rigid_motion
+from htnet.engine.types import F32, F64, Pair
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PairMotion:
+    """What is measured between an onset and an apex.
+
+    ``flow``: (170, 140, 2) float32 px, the head's motion removed. ``head``: (tx, ty, s, r) as
+    `rigid_motion` gives it. ``regions``: each region's mean vector (x, y) in px.
+    """
+
+    flow: F32
+    head: F64
+    regions: Mapping[str, F32]
+
+    @property
+    def head_px(self) -> float:
+        """How far the head moved at the crop's centre, px."""
+        return float(np.hypot(self.head[0], self.head[1]))
+
+
+# Half width and half height in px of the box whose mean flow stands for a place. A mean over some
+# 300 px is what lifts half a pixel of muscle above the solver's noise; a maximum would drown it.
+_HALF: Final = {
+    "inner brows": (11, 7),
+    "outer brows": (12, 7),
+    "eyes": (14, 7),
+    "lip corners": (10, 10),
+    "upper lip": (12, 7),
+    "lower lip": (12, 7),
+}
+REGION_NAMES = tuple(_HALF)
+
+
+def measure_motion(pair: Pair, solver: FlowSolver, *, registered: bool = False) -> PairMotion:
+    """Flow of a pair and what its regions did.
+
+    ``registered`` says that the crops are laid over each other already (a dataset's own crops), so
+    no head motion is looked for.
+    """
+    flow = solver(pair.onset.gray, pair.apex.gray)
+    head = np.zeros(4) if registered else rigid_motion(flow)
+    if not registered:
+        flow = remove_rigid(flow, head)
+    return PairMotion(flow, head, region_motion(flow, pair.apex.landmarks))
+
+
+def region_motion(flow: F32, landmarks: F32) -> dict[str, F32]:
+    """Mean vector of each of `REGION_NAMES` in a flow (170, 140, 2), px.
+
+    Left and right are averaged as mirror images (x outwards from the middle of the face), which
+    halves the noise: the expressions looked for move both sides.
+    """
+    vectors = {}
+    for name, centres in motion_centres(landmarks).items():
+        means = [_mean(flow, centre, _HALF[name]) for centre in centres]
+        vectors[name] = means[0] if len(means) == 1 else _mirrored(*means)
+    return vectors
+
+
+def motion_centres(landmarks: F32) -> dict[str, list[F32]]:
+    """Where each of `REGION_NAMES` is measured: its centre, or its left and right one, (2,) each.
+
+    ``landmarks``: (478, 2) in any unit.
+    """
+
+    def middle(points: tuple[int, ...]) -> F32:
+        centre: F32 = landmarks[list(points)].mean(axis=0)
+        return centre
+
+    return {
+        "inner brows": [middle(lm.LEFT_INNER_BROW), middle(lm.RIGHT_INNER_BROW)],
+        "outer brows": [middle(lm.LEFT_OUTER_BROW), middle(lm.RIGHT_OUTER_BROW)],
+        "eyes": [middle(lm.LEFT_EYE_CORNERS), middle(lm.RIGHT_EYE_CORNERS)],
+        "lip corners": [middle((lm.LEFT_LIP_CORNER,)), middle((lm.RIGHT_LIP_CORNER,))],
+        "upper lip": [middle((lm.UPPER_LIP,))],
+        "lower lip": [middle((lm.LOWER_LIP,))],
+    }
+
+
+def _mirrored(left: F32, right: F32) -> F32:
+    return np.array([(right[0] - left[0]) / 2, (left[1] + right[1]) / 2], np.float32)
+
+
+def _mean(flow: F32, centre: F32, half: tuple[int, int]) -> F32:
+    x0, y0, x1, y1 = motion_box(centre, half)
+    mean: F32 = flow[y0:y1, x0:x1].mean(axis=(0, 1))
+    return mean
+
+
+def motion_box(centre: F32, half: tuple[int, int]) -> tuple[int, int, int, int]:
+    """(x0, y0, x1, y1) round ``centre``, kept inside the crop and never empty."""
+    x, y = round(float(centre[0])), round(float(centre[1]))
+    x0 = min(max(x - half[0], 0), CROP_WIDTH - half[0])
+    y0 = min(max(y - half[1], 0), CROP_HEIGHT - half[1])
+    return x0, y0, max(x + half[0], x0 + half[0]), max(y + half[1], y0 + half[1])

@@ -1,0 +1,113 @@
+"""From a flow field to the network's input: the one way, in training and in service.
+
+flow -> `flow_map` (28, 28, 3), the form in which the maps of the composite were published ->
+`network_input` (3, 28, 28): four regions, tiled and scaled. Published maps enter at the second
+step. The `PreprocessSpec` travels inside the weights file and is obeyed at load.
+"""
+
+import json
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+import cv2
+import numpy as np
+
+from htnet.engine.errors import WeightsError
+from htnet.engine.regions import PUBLISHED_CENTRES, tile_regions
+from htnet.engine.strain import optical_strain
+from htnet.engine.types import CLASSES, F32
+
+CROP_WIDTH, CROP_HEIGHT = 140, 170
+
+
+@dataclass(frozen=True, slots=True)
+class PreprocessSpec:
+    """How a network wants its input made.
+
+    ``size``: side of the flow map; ``region``: side of one region's square; ``regions``: "tiled"
+    for the four of HTNet round the landmarks, "published" for the same four at the fixed places of
+    the official code, "whole" for the map as it is. ``channels``: the map's order. ``scaling``:
+    "raw" keeps 0..255, "unit" gives 0..1, "median" subtracts each channel's median and divides by
+    127.5, so that skin at rest is zero whatever the extremes were. ``flows``: the solvers that the
+    weights were trained and tested for, the default first. ``temperature`` divides the logits.
+    """
+
+    size: int = 28
+    region: int = 14
+    regions: str = "tiled"
+    channels: tuple[str, ...] = ("u", "v", "strain")
+    scaling: str = "median"
+    flows: tuple[str, ...] = ("dis", "farneback", "tvl1")
+    classes: tuple[str, ...] = CLASSES
+    temperature: float = 1.0
+
+    def __post_init__(self) -> None:
+        regions, scalings = ("tiled", "published", "whole"), ("raw", "unit", "median")
+        if self.regions not in regions or self.scaling not in scalings:
+            raise WeightsError(
+                "Expected regions tiled|published|whole and scaling raw|unit|median; got "
+                f"{self.regions!r} and {self.scaling!r}: the weights were made by another version "
+                "of htnet."
+            )
+
+    def to_json(self) -> str:
+        """One line of JSON, for a weights file's metadata."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> "PreprocessSpec":
+        """Read what `to_json` wrote; raises `WeightsError` for anything else."""
+        try:
+            values: dict[str, Any] = json.loads(text)
+            known = {field.name for field in fields(cls)}
+            if not isinstance(values, dict) or set(values) - known:
+                raise ValueError(f"unknown fields {sorted(set(values) - known)}")
+            values = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+            return cls(**values)
+        except (ValueError, TypeError) as error:
+            raise WeightsError(
+                f"Expected a preprocess spec that this version of htnet knows; got {error}: "
+                "train or convert the weights again."
+            ) from None
+
+
+def min_max(field: F32) -> F32:
+    """Scale to 0..255; a flat field becomes 0."""
+    low, high = float(field.min()), float(field.max())
+    if high - low < 1e-12:
+        return np.zeros_like(field)
+    return (field - low) * (255.0 / (high - low))
+
+
+def flow_map(flow: F32, size: int = 28) -> F32:
+    """The map (size, size, 3) = u, v, strain of a flow (H, W, 2), each channel min-maxed to 0..255.
+
+    Strain is taken at full size, then each channel is resized by area and scaled, the order that
+    reproduces the published maps best.
+    """
+    full = np.dstack([flow, optical_strain(flow)])
+    small = np.asarray(cv2.resize(full, (size, size), interpolation=cv2.INTER_AREA), np.float32)
+    return np.dstack([min_max(small[..., c]) for c in range(3)]).astype(np.float32)
+
+
+def scaled(map_: F32, spec: PreprocessSpec) -> F32:
+    """A map (size, size, 3) = u, v, strain in 0..255 with the channels and scaling of ``spec``."""
+    picture: F32 = map_[..., [("u", "v", "strain").index(c) for c in spec.channels]]
+    if spec.scaling == "unit":
+        picture = picture / np.float32(255)
+    elif spec.scaling == "median":
+        picture = (picture - np.median(picture, axis=(0, 1))) / np.float32(127.5)
+    return picture
+
+
+def network_input(map_: F32, centres: F32, spec: PreprocessSpec) -> F32:
+    """The network's input (3, S, S) from a map (size, size, 3) = u, v, strain in 0..255.
+
+    ``centres``: (4, 2), `region_centres` as fractions of the crop's width and height. S is
+    ``2 * region`` for tiled regions, ``size`` for the whole map.
+    """
+    picture = scaled(map_, spec)
+    if spec.regions != "whole":
+        places = PUBLISHED_CENTRES if spec.regions == "published" else centres
+        picture = tile_regions(picture, places * spec.size, spec.region)
+    return np.ascontiguousarray(picture.transpose(2, 0, 1), np.float32)

@@ -1,0 +1,77 @@
+"""Rigid motion of the head inside the crop, measured on stable skin and taken out of the flow.
+
+What the crop's leash leaves (and what a head does between onset and apex) is small, so a
+similarity's flow is linear in four numbers: u = tx + s x - r y, v = ty + r x + s y. They are
+fitted by iteratively reweighted least squares, so that a muscle that pulls on part of the skin
+does not count as the head.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from htnet.engine.preprocess import CROP_HEIGHT, CROP_WIDTH
+from htnet.engine.types import F32, F64
+
+# (x0, y0, x1, y1) of the crop: bridge and back of the nose, the skin beside the eyes, the outer
+# cheeks. No facial muscle of interest is anchored there.
+STABLE_SKIN = (
+    (56, 36, 84, 90),
+    (4, 36, 16, 92),
+    (124, 36, 136, 92),
+)
+_STEP = 4
+_ROUNDS = 4
+
+
+def _grid() -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    rows, columns = [], []
+    for x0, y0, x1, y1 in STABLE_SKIN:
+        y, x = np.mgrid[y0:y1:_STEP, x0:x1:_STEP]
+        rows.append(y.ravel())
+        columns.append(x.ravel())
+    return np.concatenate(rows), np.concatenate(columns)
+
+
+_ROWS, _COLUMNS = _grid()
+_CENTRE = (CROP_WIDTH / 2, CROP_HEIGHT / 2)
+_X = (_COLUMNS - _CENTRE[0]).astype(np.float64)
+_Y = (_ROWS - _CENTRE[1]).astype(np.float64)
+_ONE, _ZERO = np.ones_like(_X), np.zeros_like(_X)
+_DESIGN = np.concatenate(
+    [
+        np.stack([_ONE, _ZERO, _X, -_Y], axis=1),  # rows for u: tx, ty, s, r
+        np.stack([_ZERO, _ONE, _Y, _X], axis=1),  # rows for v
+    ]
+)
+_FULL_X = (np.arange(CROP_WIDTH) - _CENTRE[0]).astype(np.float32)[None, :]
+_FULL_Y = (np.arange(CROP_HEIGHT) - _CENTRE[1]).astype(np.float32)[:, None]
+
+
+def rigid_motion(flow: F32) -> F64:
+    """(tx, ty, s, r) of the head between the pair: px at the crop's centre, scale and turn per px.
+
+    ``flow``: (170, 140, 2).
+    """
+    samples = flow[_ROWS, _COLUMNS].astype(np.float64)
+    target = samples.T.ravel()
+    count = len(_X)
+    weights = np.ones(count)
+    motion = np.zeros(4)
+    for _ in range(_ROUNDS):
+        both = np.concatenate([weights, weights])[:, None]
+        normal = _DESIGN.T @ (_DESIGN * both)
+        motion = np.linalg.solve(normal, _DESIGN.T @ (target * both[:, 0]))
+        residual = target - _DESIGN @ motion
+        distance = np.hypot(residual[:count], residual[count:])
+        scale = max(1.5 * float(np.median(distance)), 0.02)
+        weights = 1 / (1 + (distance / scale) ** 2)  # Cauchy weights
+    return motion
+
+
+def remove_rigid(flow: F32, motion: F64) -> F32:
+    """``flow`` (170, 140, 2) less the flow of ``motion``."""
+    tx, ty, s, r = motion.astype(np.float32)
+    out = np.empty_like(flow)
+    out[..., 0] = flow[..., 0] - (tx + s * _FULL_X - r * _FULL_Y)
+    out[..., 1] = flow[..., 1] - (ty + r * _FULL_X + s * _FULL_Y)
+    return out

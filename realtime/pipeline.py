@@ -1,0 +1,204 @@
+"""The live path, one frame at a time: no threads, no sleep, no printing.
+
+`Pipeline.step` is `track` (find and align the face) and `judge` (motion, spotting, recognition).
+The halves share nothing but the `Tracked` record that passes between them, so they may overlap:
+`overlapped` runs `track` of the next frame beside `judge` of this one, and the Ticks are the same.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+from htnet.engine.align import Aligner
+from htnet.engine.face import FaceTracker
+from htnet.engine.recognizer import Recognizer
+from htnet.engine.types import (
+    NEUTRAL,
+    NS_PER_MS,
+    AlignedFace,
+    Event,
+    Face,
+    Frame,
+    Health,
+    Pair,
+    Prediction,
+    State,
+    Tick,
+)
+from htnet.realtime.ring import Ring
+from htnet.realtime.spotter import Spot, Spotter
+
+_GAP_NS = 500 * NS_PER_MS
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tracked:
+    """A frame with its face found and aligned; ``fresh`` if it has nothing to do with the last."""
+
+    frame: Frame
+    face: Face | None
+    aligned: AlignedFace | None
+    fresh: bool
+    timings_ms: dict[str, float]
+
+
+class Pipeline:
+    """Frames to Ticks. ``clock`` (ns) only times the stages."""
+
+    def __init__(
+        self,
+        tracker: FaceTracker,
+        recognizer: Recognizer,
+        *,
+        spotter: Spotter | None = None,
+        ring: Ring | None = None,
+        aligner: Aligner | None = None,
+        clock: Callable[[], int] = time.perf_counter_ns,
+    ) -> None:
+        self._tracker = tracker
+        self._recognizer = recognizer
+        self._spotter = spotter or Spotter()
+        self._ring = ring or Ring()
+        self._aligner = aligner or Aligner()
+        self._clock = clock
+        self._restart = False
+        self._last_seen_ns: int | None = None
+
+    def restart(self) -> None:
+        """The next frame tracked has nothing to do with those before (a loop's seam)."""
+        self._restart = True
+
+    def close(self) -> None:
+        """Free the face tracker."""
+        self._tracker.close()
+
+    def step(self, frame: Frame, health: Health | None = None) -> Tick:
+        """Everything known about ``frame``."""
+        return self.judge(self.track(frame), health)
+
+    def track(self, frame: Frame) -> Tracked:
+        """Find the face and align it."""
+        fresh, self._restart = self._restart, False
+        if fresh:
+            self._tracker.reset()
+            self._aligner.reset()
+        began = self._clock()
+        face = self._tracker.find(frame.bgr, frame.t_ns)
+        found = self._clock()
+        aligned = None
+        if face is None:
+            self._aligner.reset()
+        else:
+            aligned = self._aligner.align(frame, face)
+        timings = {
+            "face": (found - began) / NS_PER_MS,
+            "align": (self._clock() - found) / NS_PER_MS,
+        }
+        return Tracked(frame, face, aligned, fresh, timings)
+
+    def judge(self, tracked: Tracked, health: Health | None = None) -> Tick:
+        """Motion, live pair, network and events for a tracked frame."""
+        frame, aligned = tracked.frame, tracked.aligned
+        health = health or Health()
+        events: list[Event] = []
+        if tracked.fresh:
+            self._forget(all_of_it=True)
+        elif self._last_seen_ns is not None and not (
+            0 <= frame.t_ns - self._last_seen_ns <= _GAP_NS
+        ):
+            events += self._cut_off("frames missing")
+        if aligned is None:
+            events += self._cut_off("face lost")
+            return Tick(
+                frame, None, None, None, State.NO_FACE, None, None,
+                tuple(events), health, tracked.timings_ms,
+            )  # fmt: skip
+        self._last_seen_ns = frame.t_ns
+        blinking = self._spotter.look(aligned)
+        self._ring.push(aligned, usable=not blinking)
+        onset = self._spotter.onset(self._ring, frame.t_ns)
+        if onset is None:
+            return Tick(
+                frame, tracked.face, aligned, None, State.NEUTRAL, None, None,
+                tuple(events), health, tracked.timings_ms,
+            )  # fmt: skip
+        pair = Pair(onset, aligned)
+        began = self._clock()
+        measured = self._recognizer.measure(pair)
+        flowed = self._clock()
+        motion, state, spot = self._spotter.step(onset, frame.t_ns, measured, blinking)
+        if spot is not None:
+            events.append(self._event(spot))
+        spotted = self._clock()
+        prediction = self._recognizer.predict(measured.flow, aligned.landmarks)
+        if motion.magnitude < motion.threshold:
+            prediction = replace(prediction, label=NEUTRAL)
+        timings = tracked.timings_ms | {
+            "flow": (flowed - began) / NS_PER_MS,
+            "spot": (spotted - flowed) / NS_PER_MS,
+            "network": (self._clock() - spotted) / NS_PER_MS,
+        }
+        return Tick(
+            frame, tracked.face, aligned, motion, state, pair, prediction,
+            tuple(events), health, timings,
+        )  # fmt: skip
+
+    def finish(self) -> tuple[Event, ...]:
+        """What is still open when the source ends, as a rejected event."""
+        return tuple(self._cut_off("source ended"))
+
+    def _cut_off(self, reason: str) -> list[Event]:
+        spot = self._spotter.cut_off(reason)
+        events = [] if spot is None else [self._event(spot)]
+        self._forget(all_of_it=False)
+        return events
+
+    def _forget(self, *, all_of_it: bool) -> None:
+        self._ring.clear()
+        self._last_seen_ns = None
+        if all_of_it:
+            self._spotter.reset()
+
+    def _event(self, spot: Spot) -> Event:
+        """What the network says of the pair that the spotter settled on."""
+        prediction = self._settled(spot)
+        return Event(
+            id=spot.id,
+            stage=spot.stage,
+            kind=spot.kind,
+            label=prediction.label,
+            probabilities=prediction.probabilities,
+            onset_ns=spot.onset_ns,
+            apex_ns=spot.apex_ns,
+            offset_ns=spot.offset_ns,
+            magnitude_px=spot.magnitude_px,
+            rejected=spot.rejected,
+        )
+
+    def _settled(self, spot: Spot) -> Prediction:
+        onset = self._ring.usable_before(spot.onset_ns) or self._ring.nearest(spot.onset_ns)
+        apex = self._ring.nearest(spot.apex_ns)
+        assert onset is not None and apex is not None, "the ring outlasts the longest event"
+        measured = self._recognizer.measure(Pair(onset, apex))
+        return self._recognizer.predict(measured.flow, apex.landmarks)
+
+
+def overlapped(
+    pipeline: Pipeline, frames: Iterable[Frame], health: Callable[[Frame], Health] | None = None
+) -> Iterator[Tick]:
+    """Ticks of ``frames``, each frame's `track` running beside the `judge` of the one before.
+
+    ``health`` is asked when a frame's judging begins. Never more than one frame ahead.
+    """
+    with ThreadPoolExecutor(1, thread_name_prefix="track") as executor:
+        tracked: Future[Tracked] | None = None
+        for frame in frames:
+            following = executor.submit(pipeline.track, frame)
+            if tracked is not None:
+                ready = tracked.result()
+                yield pipeline.judge(ready, health(ready.frame) if health else None)
+            tracked = following
+        if tracked is not None:
+            ready = tracked.result()
+            yield pipeline.judge(ready, health(ready.frame) if health else None)
