@@ -30,11 +30,15 @@ def _empty() -> Mapping[str, float]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Frame:
-    """One picture of a source: ``bgr`` is (H, W, 3) uint8."""
+    """One picture of a source: ``bgr`` is (H, W, 3) uint8.
+
+    ``fresh``: it has nothing to do with the frame before it (a loop's seam, another recording).
+    """
 
     index: int
     t_ns: int
     bgr: U8
+    fresh: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -34,12 +34,11 @@ _GAP_NS = 500 * NS_PER_MS
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tracked:
-    """A frame with its face found and aligned; ``fresh`` if it has nothing to do with the last."""
+    """A frame with its face found and aligned."""
 
     frame: Frame
     face: Face | None
     aligned: AlignedFace | None
-    fresh: bool
     timings_ms: dict[str, float]
 
 
@@ -62,12 +61,7 @@ class Pipeline:
         self._ring = ring or Ring()
         self._aligner = aligner or Aligner()
         self._clock = clock
-        self._restart = False
-        self._last_seen_ns: int | None = None
-
-    def restart(self) -> None:
-        """The next frame tracked has nothing to do with those before (a loop's seam)."""
-        self._restart = True
+        self._seen_ns: int | None = None
 
     def close(self) -> None:
         """Free the face tracker."""
@@ -79,8 +73,7 @@ class Pipeline:
 
     def track(self, frame: Frame) -> Tracked:
         """Find the face and align it."""
-        fresh, self._restart = self._restart, False
-        if fresh:
+        if frame.fresh:
             self._tracker.reset()
             self._aligner.reset()
         began = self._clock()
@@ -95,39 +88,39 @@ class Pipeline:
             "face": (found - began) / NS_PER_MS,
             "align": (self._clock() - found) / NS_PER_MS,
         }
-        return Tracked(frame, face, aligned, fresh, timings)
+        return Tracked(frame, face, aligned, timings)
 
     def judge(self, tracked: Tracked, health: Health | None = None) -> Tick:
         """Motion, live pair, network and events for a tracked frame."""
         frame, aligned = tracked.frame, tracked.aligned
         health = health or Health()
         events: list[Event] = []
-        if tracked.fresh:
-            self._forget(all_of_it=True)
-        elif self._last_seen_ns is not None and not (
-            0 <= frame.t_ns - self._last_seen_ns <= _GAP_NS
-        ):
+        if frame.fresh:
+            events += self._cut_off("source restarted")
+            self._spotter.reset()
+        elif self._seen_ns is not None and not 0 <= frame.t_ns - self._seen_ns <= _GAP_NS:
             events += self._cut_off("frames missing")
         if aligned is None:
             events += self._cut_off("face lost")
             return Tick(
-                frame, None, None, None, State.NO_FACE, None, None,
-                tuple(events), health, tracked.timings_ms,
-            )  # fmt: skip
-        self._last_seen_ns = frame.t_ns
-        blinking = self._spotter.look(aligned)
-        self._ring.push(aligned, usable=not blinking)
-        onset = self._spotter.onset(self._ring, frame.t_ns)
-        if onset is None:
-            return Tick(
-                frame, tracked.face, aligned, None, State.NEUTRAL, None, None,
-                tuple(events), health, tracked.timings_ms,
-            )  # fmt: skip
-        pair = Pair(onset, aligned)
+                frame=frame,
+                face=None,
+                aligned=None,
+                motion=None,
+                state=State.NO_FACE,
+                pair=None,
+                prediction=None,
+                events=tuple(events),
+                health=health,
+                timings_ms=tracked.timings_ms,
+            )
+        self._seen_ns = frame.t_ns
+        blinking = self._spotter.keep(self._ring, aligned)
+        pair = Pair(self._spotter.onset(self._ring, frame.t_ns), aligned)
         began = self._clock()
         measured = self._recognizer.measure(pair)
         flowed = self._clock()
-        motion, state, spot = self._spotter.step(onset, frame.t_ns, measured, blinking)
+        motion, state, spot = self._spotter.step(pair.onset, frame.t_ns, measured, blinking)
         if spot is not None:
             events.append(self._event(spot))
         spotted = self._clock()
@@ -140,9 +133,17 @@ class Pipeline:
             "network": (self._clock() - spotted) / NS_PER_MS,
         }
         return Tick(
-            frame, tracked.face, aligned, motion, state, pair, prediction,
-            tuple(events), health, timings,
-        )  # fmt: skip
+            frame=frame,
+            face=tracked.face,
+            aligned=aligned,
+            motion=motion,
+            state=state,
+            pair=pair,
+            prediction=prediction,
+            events=tuple(events),
+            health=health,
+            timings_ms=timings,
+        )
 
     def finish(self) -> tuple[Event, ...]:
         """What is still open when the source ends, as a rejected event."""
@@ -151,14 +152,9 @@ class Pipeline:
     def _cut_off(self, reason: str) -> list[Event]:
         spot = self._spotter.cut_off(reason)
         events = [] if spot is None else [self._event(spot)]
-        self._forget(all_of_it=False)
-        return events
-
-    def _forget(self, *, all_of_it: bool) -> None:
         self._ring.clear()
-        self._last_seen_ns = None
-        if all_of_it:
-            self._spotter.reset()
+        self._seen_ns = None
+        return events
 
     def _event(self, spot: Spot) -> Event:
         """What the network says of the pair that the spotter settled on."""
@@ -177,28 +173,28 @@ class Pipeline:
         )
 
     def _settled(self, spot: Spot) -> Prediction:
-        onset = self._ring.usable_before(spot.onset_ns) or self._ring.nearest(spot.onset_ns)
         apex = self._ring.nearest(spot.apex_ns)
-        assert onset is not None and apex is not None, "the ring outlasts the longest event"
-        measured = self._recognizer.measure(Pair(onset, apex))
-        return self._recognizer.predict(measured.flow, apex.landmarks)
+        pair = Pair(self._ring.onset_before(spot.onset_ns), apex)
+        return self._recognizer.predict(self._recognizer.measure(pair).flow, apex.landmarks)
 
 
 def overlapped(
-    pipeline: Pipeline, frames: Iterable[Frame], health: Callable[[Frame], Health] | None = None
+    pipeline: Pipeline, frames: Iterable[Frame], waiting: Callable[[], bool] = lambda: True
 ) -> Iterator[Tick]:
     """Ticks of ``frames``, each frame's `track` running beside the `judge` of the one before.
 
-    ``health`` is asked when a frame's judging begins. Never more than one frame ahead.
+    Never more than one frame ahead, and only while ``waiting`` says that another frame has come
+    already: a camera's frame is judged as soon as it is tracked, not when the next one comes.
     """
     with ThreadPoolExecutor(1, thread_name_prefix="track") as executor:
         tracked: Future[Tracked] | None = None
         for frame in frames:
             following = executor.submit(pipeline.track, frame)
             if tracked is not None:
-                ready = tracked.result()
-                yield pipeline.judge(ready, health(ready.frame) if health else None)
+                yield pipeline.judge(tracked.result())
             tracked = following
+            if not waiting():
+                yield pipeline.judge(tracked.result())
+                tracked = None
         if tracked is not None:
-            ready = tracked.result()
-            yield pipeline.judge(ready, health(ready.frame) if health else None)
+            yield pipeline.judge(tracked.result())

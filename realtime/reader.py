@@ -80,6 +80,11 @@ class Reader:
         return self._arrived_ns
 
     @property
+    def waiting(self) -> bool:
+        """Whether `get` would return at once with a frame."""
+        return bool(self._frames)
+
+    @property
     def ended(self) -> bool:
         """True once the source has ended and nothing it gave is left to get."""
         with self._changed:

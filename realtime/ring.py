@@ -58,17 +58,27 @@ class Ring:
             self._start = (self._start + 1) % slots
             self._count -= 1
 
-    def usable_before(self, t_ns: int) -> AlignedFace | None:
-        """The newest usable face at or before ``t_ns``."""
-        place = self._last_at_or_before(t_ns)
-        while place >= 0 and not self._usable[self._slot(place)]:
-            place -= 1
-        return self._copy(place) if place >= 0 else None
+    def spoil_since(self, t_ns: int) -> None:
+        """Faces from ``t_ns`` on may no longer serve as an onset."""
+        for place in range(self._last_at_or_before(t_ns - 1) + 1, self._count):
+            self._usable[self._slot(place)] = False
 
-    def nearest(self, t_ns: int) -> AlignedFace | None:
-        """The face closest in time to ``t_ns``."""
+    def onset_before(self, t_ns: int) -> AlignedFace:
+        """The newest usable face at or before ``t_ns``, else the oldest usable one, else the oldest.
+
+        Raises `LookupError` when the ring is empty.
+        """
         if not self._count:
-            return None
+            raise LookupError("the ring is empty")
+        last = self._last_at_or_before(t_ns)
+        places = (*range(last, -1, -1), *range(last + 1, self._count))
+        usable = (place for place in places if self._usable[self._slot(place)])
+        return self._copy(next(usable, 0))
+
+    def nearest(self, t_ns: int) -> AlignedFace:
+        """The face closest in time to ``t_ns``; raises `LookupError` when the ring is empty."""
+        if not self._count:
+            raise LookupError("the ring is empty")
         before = self._last_at_or_before(t_ns)
         places = [p for p in (before, before + 1) if 0 <= p < self._count]
         return self._copy(min(places, key=lambda p: abs(int(self._t_ns[self._slot(p)]) - t_ns)))

@@ -41,7 +41,7 @@ class SpotterConfig:
     settled_ms: float = 60.0
     falling: float = 0.7
     closed: float = 0.35
-    blink_ratio: float = 0.72
+    blink_ratio: float = 0.8
     blink_margin_ms: float = 100.0
 
 
@@ -70,10 +70,12 @@ class _Sample:
 class BlinkGate:
     """Whether the eyes are closing: openness well under its running level.
 
-    The level is a slow maximum, so it follows a person's own eyes and forgets in seconds.
+    The level is a slow maximum, so it follows a person's own eyes and forgets in seconds. Eyes
+    that stay lower for longer than any blink look down: that becomes the level.
     """
 
     _FORGET_MS = 4000.0
+    _LONGEST_NS = 600 * NS_PER_MS
 
     def __init__(self, ratio: float, margin_ms: float) -> None:
         self._ratio = ratio
@@ -84,6 +86,7 @@ class BlinkGate:
         """Forget the level."""
         self._level = 0.0
         self._t_ns = 0
+        self._since_ns: int | None = None
         self._until_ns: int | None = None
 
     def closing(self, t_ns: int, openness: float) -> bool:
@@ -92,8 +95,13 @@ class BlinkGate:
         self._t_ns = t_ns
         decay = float(np.exp(-passed_ms / self._FORGET_MS))
         self._level = max(openness, openness + (self._level - openness) * decay)
-        if openness < self._ratio * self._level:
+        if openness >= self._ratio * self._level:
+            self._since_ns = None
+        else:
+            self._since_ns = t_ns if self._since_ns is None else self._since_ns
             self._until_ns = t_ns + self._margin_ns
+            if t_ns - self._since_ns > self._LONGEST_NS:
+                self._level, self._since_ns, self._until_ns = openness, None, None
         return self._until_ns is not None and t_ns <= self._until_ns
 
 
@@ -126,15 +134,20 @@ class Spotter:
         self._blink.reset()
         self._threshold.reset()
 
-    def look(self, face: AlignedFace) -> bool:
-        """Take in a face's eyes; returns whether it is blinking. Comes before `onset`."""
-        return self._blink.closing(face.t_ns, face.openness)
+    def keep(self, ring: Ring, face: AlignedFace) -> bool:
+        """Put ``face`` into ``ring``; returns whether it is blinking. Comes before `onset`."""
+        blinking = self._blink.closing(face.t_ns, face.openness)
+        ring.push(face, usable=not blinking)
+        if blinking:
+            # The lids were on their way before that could be told.
+            ring.spoil_since(face.t_ns - int(self._config.blink_margin_ms * NS_PER_MS))
+        return blinking
 
-    def onset(self, ring: Ring, t_ns: int) -> AlignedFace | None:
-        """The running onset to hold the face of ``t_ns`` against; None until there is one."""
+    def onset(self, ring: Ring, t_ns: int) -> AlignedFace:
+        """The running onset to hold the face of ``t_ns``, which `keep` has seen, against."""
         if self._onset is not None:
             return self._onset
-        return ring.usable_before(t_ns - int(self._config.reference_ms * NS_PER_MS))
+        return ring.onset_before(t_ns - int(self._config.reference_ms * NS_PER_MS))
 
     def step(
         self, onset: AlignedFace, t_ns: int, measured: PairMotion, blinking: bool

@@ -1,0 +1,202 @@
+"""The demonstration clip: a portrait that sways, blinks and shows three micro-expressions.
+
+Everything that happens is drawn from the seed before a pixel is made (`DemoPlan`); the clip then
+renders any frame of it (`DemoClip`). Nothing here knows what a network would answer.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from htnet.engine.errors import UsageError
+from htnet.engine.synth.animator import REST, Animator, Pose
+from htnet.engine.synth.grain import Grain
+from htnet.engine.synth.muscles import BROW_LOWER, BROW_RAISE, LIP_CORNER_PULL
+from htnet.engine.synth.portrait import Portrait, load_portrait
+from htnet.engine.synth.pulse import Pulse
+from htnet.engine.synth.sway import Sway
+from htnet.engine.types import F32, Frame
+
+_SECOND = 1_000_000_000
+_FIRST_EVENT = 2.5  # s: before it a spotter learns what noise looks like
+_BETWEEN_EVENTS = 1.6  # s
+_AFTER_LAST = 0.8  # s
+_BLINK_TO_EVENT = 0.5  # s
+_BLINK_TO_BLINK = 0.6  # s
+_SHORTEST = 8.0  # s
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TrueEvent:
+    """One micro-expression as it was made. ``amplitude_px``: the peak displacement at the apex,
+    in px of the 140 px crop."""
+
+    label: str
+    muscle: str
+    onset_ns: int
+    apex_ns: int
+    offset_ns: int
+    amplitude_px: float
+
+    @property
+    def pulse(self) -> Pulse:
+        """Its time course."""
+        return Pulse(self.onset_ns, self.apex_ns, self.offset_ns)
+
+
+@dataclass(frozen=True, slots=True)
+class DemoConfig:
+    """``size``: (width, height). ``still``: no sway, blinks or expressions, only noise."""
+
+    seed: int = 0
+    size: tuple[int, int] = (640, 360)
+    fps: float = 30.0
+    seconds: float = 12.0
+    noise: float = 2.5
+    still: bool = False
+
+    def __post_init__(self) -> None:
+        if self.seed < 0:
+            raise UsageError(f"expected a demo seed of 0 or more, got {self.seed}")
+        if not 1.0 <= self.fps <= 1000.0:
+            raise UsageError(f"expected 1 to 1000 frames a second, got {self.fps}")
+        shortest = 1.0 / self.fps if self.still else _SHORTEST
+        if not self.seconds >= shortest:
+            raise UsageError(
+                f"expected a demo clip of at least {shortest:.3g} s, got {self.seconds} s"
+            )
+        if not 0.0 <= self.noise <= 40.0:
+            raise UsageError(f"expected noise of 0 to 40 grey levels, got {self.noise}")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DemoPlan:
+    """What happens in a clip. ``blinks``: (start_ns, end_ns) each. ``sway``: None when still."""
+
+    events: tuple[TrueEvent, ...] = ()
+    blinks: tuple[tuple[int, int], ...] = ()
+    sway: Sway | None = None
+
+    @classmethod
+    def draw(cls, config: DemoConfig) -> "DemoPlan":
+        """The plan that belongs to a configuration; size and frame rate do not change it beyond
+        the sway's scale."""
+        if config.still:
+            return cls()
+        rng = np.random.default_rng(config.seed)
+        events = _draw_events(rng, config.seconds)
+        blinks = _draw_blinks(rng, config.seconds, events)
+        return cls(events, blinks, Sway.draw(rng, config.seconds, max(1.0, config.size[1] / 360)))
+
+
+class DemoClip:
+    """The frames of a plan, rendered when asked for, in any order and always the same."""
+
+    def __init__(self, config: DemoConfig, plan: DemoPlan, portrait: Portrait) -> None:
+        self.config = config
+        self.plan = plan
+        self.truth = plan.events
+        self.blinks = plan.blinks
+        self.frame_count = round(config.seconds * config.fps)
+        self.animator = Animator(portrait, config.size)
+        self._grain = Grain(config.seed, config.noise)
+        # shut for a moment, opening more slowly than closing
+        self._lids = [
+            Pulse(start, start + round(0.38 * (end - start)), end, hold=0.2)
+            for start, end in plan.blinks
+        ]
+
+    def time_ns(self, i: int) -> int:
+        """When frame ``i`` is taken."""
+        return round(i * _SECOND / self.config.fps)
+
+    def frame(self, i: int) -> Frame:
+        """Frame ``i``, from 0 to ``frame_count`` - 1."""
+        if not 0 <= i < self.frame_count:
+            raise IndexError(f"frame {i} of {self.frame_count}")
+        t = self.time_ns(i)
+        clean = self.animator.render(self.pose(t), self.pulls(t), self.closure(t))
+        return Frame(i, t, self._grain.add(clean, i))
+
+    def pose(self, t_ns: int) -> Pose:
+        """Of the head, at a time."""
+        return REST if self.plan.sway is None else self.plan.sway.at(t_ns)
+
+    def pulls(self, t_ns: int) -> dict[str, float]:
+        """Each muscle's peak displacement at a time, in px of the crop; those at rest left out."""
+        pulls: dict[str, float] = {}
+        for event in self.truth:
+            activation = event.pulse.at(t_ns)
+            if activation > 0.0:
+                pulls[event.muscle] = pulls.get(event.muscle, 0.0) + activation * event.amplitude_px
+        return pulls
+
+    def closure(self, t_ns: int) -> float:
+        """Of the eyelids, at a time: 0 open to 1 shut."""
+        return max((lid.at(t_ns) for lid in self._lids), default=0.0)
+
+    def landmarks(self, i: int) -> F32:
+        """Where the landmarks truly are in frame ``i``: (478, 2) px."""
+        t = self.time_ns(i)
+        return self.animator.landmarks(self.pose(t), self.pulls(t))
+
+    def __len__(self) -> int:
+        return self.frame_count
+
+    def __iter__(self) -> Iterator[Frame]:
+        return (self.frame(i) for i in range(self.frame_count))
+
+
+def render_demo(config: DemoConfig | None = None) -> DemoClip:
+    """The clip of a configuration, on the portrait that ships with the package."""
+    config = config or DemoConfig()
+    return DemoClip(config, DemoPlan.draw(config), load_portrait())
+
+
+def _draw_events(rng: np.random.Generator, seconds: float) -> tuple[TrueEvent, ...]:
+    muscles = (BROW_RAISE, BROW_LOWER, LIP_CORNER_PULL)
+    durations = rng.uniform(0.12, 0.4, len(muscles))
+    rises = rng.uniform(0.38, 0.46, len(muscles))
+    amplitudes = rng.uniform(0.8, 2.0, len(muscles))
+    needed = float(durations.sum()) + _BETWEEN_EVENTS * (len(muscles) - 1)
+    slack = seconds - _FIRST_EVENT - _AFTER_LAST - needed
+    shares = np.sort(rng.uniform(0.0, slack, len(muscles)))
+    events = []
+    elapsed = _FIRST_EVENT
+    for i, which in enumerate(rng.permutation(len(muscles))):
+        muscle, onset = muscles[which], elapsed + float(shares[i])
+        events.append(
+            TrueEvent(
+                muscle.label,
+                muscle.name,
+                round(onset * _SECOND),
+                round((onset + durations[i] * rises[i]) * _SECOND),
+                round((onset + durations[i]) * _SECOND),
+                float(amplitudes[i]),
+            )
+        )
+        elapsed += float(durations[i]) + _BETWEEN_EVENTS
+    return tuple(events)
+
+
+def _draw_blinks(
+    rng: np.random.Generator, seconds: float, events: tuple[TrueEvent, ...]
+) -> tuple[tuple[int, int], ...]:
+    """Three to five blinks clear of the expressions and of each other."""
+    busy = [
+        (e.onset_ns / _SECOND - _BLINK_TO_EVENT, e.offset_ns / _SECOND + _BLINK_TO_EVENT)
+        for e in events
+    ]
+    blinks = []
+    for duration in rng.uniform(0.15, 0.3, rng.integers(3, 6)):
+        starts = np.arange(0.2, seconds - 0.2 - duration, 0.005)
+        free = np.ones(len(starts), bool)
+        for start, end in busy:
+            free &= (starts + duration < start) | (starts > end)
+        if not free.any():
+            continue
+        start = float(rng.choice(starts[free])) + float(rng.uniform(0.0, 0.004))
+        blinks.append((round(start * _SECOND), round((start + duration) * _SECOND)))
+        busy.append((start - _BLINK_TO_BLINK, start + duration + _BLINK_TO_BLINK))
+    return tuple(sorted(blinks))

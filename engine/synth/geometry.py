@@ -1,0 +1,80 @@
+"""Names for the face-mesh points that anatomy hangs on, and the frame of the face."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from htnet.engine.types import F64
+
+LANDMARKS = 478
+
+# "right" and "left" are the person's; right is on the left of the picture. Ordered from the outer
+# to the inner end in both, so the same position names the same anatomy on either side.
+RIGHT_EYE = (33, 133)
+LEFT_EYE = (263, 362)
+RIGHT_UPPER_LID = (33, 246, 161, 160, 159, 158, 157, 173, 133)
+LEFT_UPPER_LID = (263, 466, 388, 387, 386, 385, 384, 398, 362)
+RIGHT_LOWER_LID = (33, 7, 163, 144, 145, 153, 154, 155, 133)
+LEFT_LOWER_LID = (263, 249, 390, 373, 374, 380, 381, 382, 362)
+RIGHT_BROW_TOP = (70, 63, 105, 66, 107)
+LEFT_BROW_TOP = (300, 293, 334, 296, 336)
+RIGHT_BROW_BOTTOM = (46, 53, 52, 65, 55)
+LEFT_BROW_BOTTOM = (276, 283, 282, 295, 285)
+MOUTH_CORNERS = (61, 291)
+CHEEKBONES = (123, 352)  # where zygomaticus major arises, as near as the mesh shows it
+CHEEKS = (50, 280)
+FOREHEAD = 10
+CHIN = 152
+
+CROP_WIDTH = 140.0
+CROP_EYE_DISTANCE = 0.52 * CROP_WIDTH
+"""Distance between the eye centres on the canonical crop, in px."""
+
+
+def eye_centres(landmarks: ArrayLike) -> F64:
+    """The middles of the eye corners, (2, 2) float64: picture-left eye, picture-right eye."""
+    points = np.asarray(landmarks, np.float64)
+    return np.stack([points[list(RIGHT_EYE)].mean(0), points[list(LEFT_EYE)].mean(0)])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FaceFrame:
+    """Coordinates that travel with the face: origin midway between the eyes, x along the eye line
+    to the right of the picture, y down the face, one unit = the distance between the eyes.
+
+    ``origin``: (2,) px. ``axes``: (2, 2), rows are x and y as unit vectors of the picture.
+    ``unit``: px. ``points``: (478, 2) the landmarks in these coordinates.
+    """
+
+    origin: F64
+    axes: F64
+    unit: float
+    points: F64
+
+    @classmethod
+    def of(cls, landmarks: ArrayLike) -> "FaceFrame":
+        """The frame of (478, 2) landmarks in px."""
+        points = np.asarray(landmarks, np.float64)
+        right, left = eye_centres(points)
+        across = left - right
+        unit = float(np.hypot(*across))
+        x = across / unit
+        axes = np.stack([x, [-x[1], x[0]]])
+        origin = (right + left) / 2
+        return cls(origin, axes, unit, (points - origin) @ axes.T / unit)
+
+    @property
+    def crop_px(self) -> float:
+        """One pixel of the canonical crop, in px of this picture."""
+        return self.unit / CROP_EYE_DISTANCE
+
+    def to_face(self, points: F64) -> F64:
+        """(..., 2) px to face coordinates."""
+        result: F64 = (points - self.origin) @ self.axes.T / self.unit
+        return result
+
+    def to_picture(self, vectors: F64) -> F64:
+        """(..., 2) directions of the face to directions of the picture, lengths kept."""
+        result: F64 = vectors @ self.axes
+        return result

@@ -1,0 +1,53 @@
+"""A run: frames of a reader through the pipeline, with how it is going in every Tick."""
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+from htnet.engine.types import NS_PER_MS, Frame, Health, Tick
+from htnet.realtime.pipeline import Pipeline, overlapped
+from htnet.realtime.reader import Reader
+
+_RATE_OVER = 60
+
+
+def ticks(
+    reader: Reader,
+    pipeline: Pipeline,
+    *,
+    clock: Callable[[], int] = time.monotonic_ns,
+    max_seconds: float | None = None,
+    until: Callable[[], bool] = lambda: False,
+) -> Iterator[Tick]:
+    """The Ticks of ``reader``'s frames, until it ends, ``max_seconds`` of the source's own time
+    have passed, or ``until`` says so.
+
+    Each Tick's `Health` belongs to its own frame: ``latency_ms`` is from when the frame became
+    available to when its result was there. ``clock`` is the reader's.
+    """
+    arrived: dict[int, int] = {}  # of the at most two frames under way
+    finished: deque[int] = deque(maxlen=_RATE_OVER)
+
+    def frames() -> Iterator[Frame]:
+        first_ns: int | None = None
+        for frame in reader:
+            first_ns = frame.t_ns if first_ns is None else first_ns
+            if max_seconds is not None and frame.t_ns - first_ns >= max_seconds * 1e9:
+                return
+            arrived[frame.index] = reader.arrived_ns
+            yield frame
+            if until():
+                return
+
+    for tick in overlapped(pipeline, frames(), lambda: reader.waiting):
+        now = clock()
+        finished.append(now)
+        span = (finished[-1] - finished[0]) / 1e9
+        health = Health(
+            fps=(len(finished) - 1) / span if span > 0 else 0.0,
+            latency_ms=(now - arrived.pop(tick.frame.index)) / NS_PER_MS,
+            dropped=reader.dropped,
+            source=reader.name,
+        )
+        yield replace(tick, health=health)
