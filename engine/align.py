@@ -115,9 +115,10 @@ class Aligner:
         return self._held
 
 
-def align_once(bgr: U8, face: Face) -> AlignedFace:
-    """The canonical crop of a face in a single picture."""
-    return _aligned(Frame(0, 0, bgr), face, crop_transform(face.landmarks))
+def align_once(bgr: U8, face: Face, to_crop: F64 | None = None) -> AlignedFace:
+    """The canonical crop of a face in a single picture, or its crop under ``to_crop`` (2, 3)."""
+    transform = crop_transform(face.landmarks) if to_crop is None else to_crop
+    return _aligned(Frame(0, 0, bgr), face, transform)
 
 
 def as_crop(gray: U8, landmarks: F32 | None = None) -> AlignedFace:

@@ -16,10 +16,10 @@ class Ring:
     """
 
     def __init__(self, seconds: float = 6.0, max_fps: float = 240.0) -> None:
-        slots = int(np.ceil(seconds * max_fps)) + 1
         self._span_ns = int(seconds * 1e9)
         # A tenth of slack, so that jittered stamps of a source at max_fps are all kept.
         self._period_ns = int(0.9e9 / max_fps)
+        slots = self._span_ns // self._period_ns + 2
         self._gray = np.zeros((slots, CROP_HEIGHT, CROP_WIDTH), np.uint8)
         self._landmarks = np.zeros((slots, POINTS, 2), np.float32)
         self._to_crop = np.zeros((slots, 2, 3), np.float64)

@@ -13,14 +13,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from htnet.engine.motion import PairMotion
-from htnet.engine.types import F32, F64, NS_PER_MS, AlignedFace, Motion, State
+from htnet.engine.types import F32, NS_PER_MS, AlignedFace, Motion, State
+from htnet.realtime.blink import BlinkGate
+from htnet.realtime.course import read_course
 from htnet.realtime.ring import Ring
 from htnet.realtime.threshold import RollingThreshold
-
-I64 = NDArray[np.int64]
 
 NEAR_EYES = ("inner brows", "outer brows", "eyes")
 # Lids blink and eyes look about all the time: their motion is measured and shown, but an event
@@ -65,44 +64,6 @@ class _Sample:
     vectors: F32  # (len(SPOTTING), 2)
     magnitude: float
     blinking: bool
-
-
-class BlinkGate:
-    """Whether the eyes are closing: openness well under its running level.
-
-    The level is a slow maximum, so it follows a person's own eyes and forgets in seconds. Eyes
-    that stay lower for longer than any blink look down: that becomes the level.
-    """
-
-    _FORGET_MS = 4000.0
-    _LONGEST_NS = 600 * NS_PER_MS
-
-    def __init__(self, ratio: float, margin_ms: float) -> None:
-        self._ratio = ratio
-        self._margin_ns = int(margin_ms * NS_PER_MS)
-        self.reset()
-
-    def reset(self) -> None:
-        """Forget the level."""
-        self._level = 0.0
-        self._t_ns = 0
-        self._since_ns: int | None = None
-        self._until_ns: int | None = None
-
-    def closing(self, t_ns: int, openness: float) -> bool:
-        """Whether a blink is under way at ``t_ns``, or ended less than the margin ago."""
-        passed_ms = (t_ns - self._t_ns) / NS_PER_MS if self._level else 0.0
-        self._t_ns = t_ns
-        decay = float(np.exp(-passed_ms / self._FORGET_MS))
-        self._level = max(openness, openness + (self._level - openness) * decay)
-        if openness >= self._ratio * self._level:
-            self._since_ns = None
-        else:
-            self._since_ns = t_ns if self._since_ns is None else self._since_ns
-            self._until_ns = t_ns + self._margin_ns
-            if t_ns - self._since_ns > self._LONGEST_NS:
-                self._level, self._since_ns, self._until_ns = openness, None, None
-        return self._until_ns is not None and t_ns <= self._until_ns
 
 
 class Spotter:
@@ -225,8 +186,10 @@ class Spotter:
             self._state = State.APEX
         if t_ns - self._crossed_ns > config.longest_ms * NS_PER_MS:
             spot = self._close(t_ns)
-            # The face has not come back: what it does now is its new rest.
+            # The face has not come back: what it does now is its new rest, and what was measured
+            # against the old one says nothing of it.
             self._resting_until_ns = self._onset = None
+            self._samples.clear()
             return spot
         if self._state is not State.RISING and not self._told:
             self._told = True
@@ -236,11 +199,12 @@ class Spotter:
     def _close(self, t_ns: int) -> Spot | None:
         self._state = State.NEUTRAL
         self._resting_until_ns = t_ns + int(self._config.refractory_ms * NS_PER_MS)
-        if t_ns - self._crossed_ns < self._config.shortest_ms * NS_PER_MS:
+        short = t_ns - self._crossed_ns < self._config.shortest_ms * NS_PER_MS
+        if short and not self._told:
             return None
         spot = self._spot("final")
         self._next_id += 1
-        return spot
+        return replace(spot, rejected="too short") if short else spot
 
     def _spot(self, stage: str) -> Spot:
         assert self._onset is not None
@@ -263,66 +227,3 @@ class Spotter:
             magnitude_px=self._peak,
             rejected="blink" if blink else None,
         )
-
-
-_NEAR_MS = 40.0
-_SOFT_MS = 12.0
-_LOW, _HIGH, _TOP = 0.3, 0.7, 0.8
-
-
-def read_course(times: I64, vectors: F64, peak_ns: int) -> tuple[int, int, int]:
-    """Onset, apex and offset in ns of one movement.
-
-    ``times``: (N,) ns, increasing. ``vectors``: (N, R, 2) px, every region's motion against a
-    neutral face. ``peak_ns``: about where the peak is. The course is projected on its own shape
-    at the peak; the apex is the middle of its top, and onset and offset lie where a raised cosine
-    as steep as the course between 30% and 70% of the top would start and end.
-    """
-    ms = (times - times[0]) / NS_PER_MS
-    peak = (peak_ns - int(times[0])) / NS_PER_MS
-    near = np.abs(ms - peak) <= _NEAR_MS
-    shape = vectors[near].mean(axis=0)
-    course = np.tensordot(vectors, shape, axes=2) / max(float((shape * shape).sum()), 1e-12)
-    course = _soften(ms, course)
-    # The peak was seen in a running mean, so it lies a little before ``peak_ns``.
-    search = np.flatnonzero((ms >= peak - 3 * _NEAR_MS) & (ms <= peak + _NEAR_MS))
-    top = int(search[course[search].argmax()])
-    course = course / max(float(course[top]), 1e-6)
-    rise = _foot(ms[: top + 1][::-1], course[: top + 1][::-1])
-    fall = _foot(ms[top:], course[top:])
-    apex = (
-        _falls_through(ms[: top + 1][::-1], course[: top + 1][::-1], _TOP)
-        + _falls_through(ms[top:], course[top:], _TOP)
-    ) / 2
-    start = int(times[0])
-    ns = [start + int(t * NS_PER_MS) for t in (min(rise, apex), apex, max(fall, apex))]
-    return ns[0], ns[1], ns[2]
-
-
-def _soften(ms: F64, course: F64) -> F64:
-    """A Gaussian mean over some 12 ms: nothing at 30 fps, a third of the noise at 200."""
-    weights = np.exp(-0.5 * ((ms[:, None] - ms[None, :]) / _SOFT_MS) ** 2)
-    softened: F64 = weights @ course / weights.sum(axis=1)
-    return softened
-
-
-def _foot(ms: F64, course: F64) -> float:
-    """Where a flank that starts at the top (1) reaches 0; ``ms`` runs away from the top."""
-    below = np.flatnonzero(course < _LOW)
-    end = int(below[0]) if below.size else int(course.argmin())
-    low = max(_LOW, float(course[end]))
-    if low > 0.6:  # cut off before it fell: its last known moment is all there is
-        return float(ms[-1])
-    t_high, t_low = (_falls_through(ms, course, level) for level in (_HIGH, low + 1e-9))
-    x_high, x_low = (float(np.arccos(1 - 2 * level) / np.pi) for level in (_HIGH, low))
-    return t_low + x_low * (t_low - t_high) / (x_high - x_low)
-
-
-def _falls_through(ms: F64, course: F64, level: float) -> float:
-    """When a flank that starts at the top first comes below ``level``, interpolated."""
-    below = np.flatnonzero(course < level)
-    if not below.size:
-        return float(ms[-1])
-    i = max(int(below[0]), 1)
-    share = (course[i - 1] - level) / max(float(course[i - 1] - course[i]), 1e-9)
-    return float(ms[i - 1] + share * (ms[i] - ms[i - 1]))

@@ -1,0 +1,151 @@
+"""What is drawn on the face itself, thin enough to see the face: where HTNet looks, what moves."""
+
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+
+from htnet.engine.align import transform_points
+from htnet.engine.motion import motion_centres
+from htnet.engine.preprocess import CROP_HEIGHT, CROP_WIDTH, PreprocessSpec
+from htnet.engine.regions import PUBLISHED_CENTRES, region_centres
+from htnet.engine.types import F32, U8, AlignedFace, Motion, State, Tick
+from htnet.realtime.overlay.palette import ALERT, DIM, WHITE, Colour, blend
+from htnet.realtime.overlay.text import badge
+
+_CROP = np.array([CROP_WIDTH, CROP_HEIGHT], np.float32)
+_SHIFT = 4  # OpenCV's sub-pixel bits
+
+
+class RegionBoxes:
+    """The squares of the face that the network is given, as the corners of thin frames.
+
+    The four regions of HTNet meet in the middle of the face, so whole outlines would cross it:
+    only ``corner`` of each side is drawn.
+    """
+
+    def __init__(
+        self,
+        spec: PreprocessSpec | None = None,
+        *,
+        colour: Colour = WHITE,
+        opacity: float = 0.75,
+        corner: float = 0.16,
+    ) -> None:
+        self._spec = spec or PreprocessSpec()
+        self._colour = colour
+        self._opacity = opacity
+        self._corner = corner
+
+    def annotate(self, scene: U8, tick: Tick) -> U8:
+        """Draw on ``scene``, the frame's picture at any size."""
+        if tick.aligned is None:
+            _say_no_face(scene)
+            return scene
+        scale = scene.shape[1] / tick.frame.bgr.shape[1]
+        boxes = [box * scale for box in self.boxes(tick.aligned)]
+        strokes = [np.rint(s * 2**_SHIFT).astype(np.int32) for b in boxes for s in self._corners(b)]
+        thickness = max(1, round(min(scene.shape[:2]) / 540))
+        _drawn(
+            scene,
+            np.concatenate(boxes),
+            lambda patch, offset: cv2.polylines(
+                patch,
+                [s - offset for s in strokes],
+                False,
+                self._colour,
+                thickness,
+                cv2.LINE_AA,
+                _SHIFT,
+            ),
+            self._opacity,
+        )
+        return scene
+
+    def boxes(self, face: AlignedFace) -> list[F32]:
+        """The corners (4, 2) of each box in frame pixels, clockwise from the top left one."""
+        spec = self._spec
+        from_crop = np.asarray(cv2.invertAffineTransform(face.to_crop), np.float64)
+        half = np.array([spec.region, spec.region], np.float32) / spec.size / 2 * _CROP
+        centres = region_centres(face.landmarks)
+        if spec.regions == "published":
+            centres = PUBLISHED_CENTRES * _CROP
+        elif spec.regions == "whole":
+            centres, half = _CROP[None] / 2, _CROP / 2
+        # A square that would leave the crop is moved inside it, as the network's own are.
+        centres = np.clip(centres, half, _CROP - half)
+        signs = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]], np.float32)
+        return [transform_points(c + signs * half, from_crop) for c in centres]
+
+    def _corners(self, box: F32) -> list[F32]:
+        middle = box.mean(axis=0)
+        inset = middle + (box - middle) * 0.97  # a gap where two boxes touch
+        before, after = np.roll(inset, 1, axis=0), np.roll(inset, -1, axis=0)
+        share = self._corner
+        arms = np.stack(
+            [inset + (before - inset) * share, inset, inset + (after - inset) * share], axis=1
+        )
+        return list(arms)
+
+
+class MotionMarks:
+    """A dot where each region's motion is measured: faint at rest, growing and warming up to
+    the threshold, alight above it."""
+
+    def __init__(self, *, rest: Colour = DIM, warm: Colour = (66, 228, 240), hot: Colour = ALERT):
+        self._rest = rest
+        self._warm = warm
+        self._hot = hot
+
+    def annotate(self, scene: U8, tick: Tick) -> U8:
+        """Draw on ``scene``, the frame's picture at any size."""
+        if tick.face is None or tick.motion is None:
+            return scene
+        scale = scene.shape[1] / tick.frame.bgr.shape[1]
+        centres = motion_centres(tick.face.landmarks)
+        eyes = np.subtract(*centres["eyes"])
+        unit = float(np.hypot(*eyes)) * scale / 73  # px of the scene to a px of the crop
+        for name, (colour, radius) in self._styles(tick.motion).items():
+            for centre in centres[name]:
+                at = [int(v) for v in np.rint(centre * scale * 2**_SHIFT)]
+                size = round(max(radius * unit, 1.2) * 2**_SHIFT)
+                rim = size + round(max(0.7 * unit, 0.7) * 2**_SHIFT)
+                cv2.circle(scene, at, rim, (0, 0, 0), -1, cv2.LINE_AA, _SHIFT)
+                cv2.circle(scene, at, size, colour, -1, cv2.LINE_AA, _SHIFT)
+        return scene
+
+    def _styles(self, motion: Motion) -> dict[str, tuple[Colour, float]]:
+        """Colour and radius (px of the crop) of each region; the eyes' own motion counts for
+        nothing, and a dot would lie on the pupil."""
+        styles = {}
+        for name, moved in motion.regions.items():
+            if name == "eyes":
+                continue
+            share = moved / max(motion.threshold, 1e-6)
+            if share >= 1.0:
+                styles[name] = (self._hot, min(1.7 + 0.6 * (share - 1.0), 3.2))
+            else:
+                styles[name] = (blend(self._rest, self._warm, share * share), 1.0 + 0.5 * share)
+        return styles
+
+
+def _say_no_face(scene: U8) -> None:
+    height, width = scene.shape[:2]
+    px = 16 * min(width / 640, height / 360)
+    badge(scene, State.NO_FACE.value, (width / 2, 2.2 * px), px, WHITE, ALERT)
+
+
+def _drawn(
+    scene: U8, points: F32, draw: Callable[[U8, np.ndarray], object], opacity: float
+) -> None:
+    """Draw into the part of ``scene`` round ``points`` with an opacity."""
+    height, width = scene.shape[:2]
+    x0, y0 = np.clip(np.floor(points.min(axis=0)).astype(int) - 3, 0, [width, height])
+    x1, y1 = np.clip(np.ceil(points.max(axis=0)).astype(int) + 4, 0, [width, height])
+    if x0 >= x1 or y0 >= y1:
+        return
+    patch = scene[y0:y1, x0:x1]
+    drawn = patch.copy()
+    draw(drawn, np.array([x0, y0], np.int32) * 2**_SHIFT)
+    cv2.addWeighted(drawn, opacity, patch, 1 - opacity, 0, dst=drawn)
+    patch[:] = drawn

@@ -1,0 +1,110 @@
+"""Text on pictures. Pillow's own typeface stays legible at 10 px, where OpenCV's strokes do not;
+its masks are cached, so that a label drawn before costs a blend and nothing more."""
+
+import unicodedata
+from functools import lru_cache
+from typing import Literal
+
+import cv2
+import numpy as np
+from PIL import ImageFont
+
+from htnet.engine.types import F32, U8
+from htnet.realtime.overlay.palette import BLACK, Colour
+
+SMALLEST_PX = 9
+Align = Literal["left", "centre", "right"]
+
+
+def write(
+    scene: U8,
+    text: str,
+    at: tuple[float, float],
+    px: float,
+    colour: Colour,
+    align: Align = "left",
+) -> int:
+    """Write ``text`` with its baseline's end (or middle) at ``at``; returns its width in px.
+
+    What would leave the scene is cut off.
+    """
+    mask, left, top = _mask(_spelt(text), _size(px))
+    height, width = mask.shape[:2]
+    x = round(at[0]) - {"left": 0, "centre": width // 2, "right": width}[align]
+    x, y = x + left, round(at[1]) + top
+    x0, y0 = max(x, 0), max(y, 0)
+    x1, y1 = min(x + width, scene.shape[1]), min(y + height, scene.shape[0])
+    if x0 < x1 and y0 < y1:
+        patch = scene[y0:y1, x0:x1]
+        share = mask[y0 - y : y1 - y, x0 - x : x1 - x]
+        patch[:] = patch + share * (np.array(colour, np.float32) - patch) + np.float32(0.5)
+    return width
+
+
+def width_of(text: str, px: float) -> int:
+    """How wide ``text`` will be."""
+    return int(_mask(_spelt(text), _size(px))[0].shape[1])
+
+
+def fitted(text: str, px: float, width: float) -> str:
+    """``text``, or as much of its beginning as fits into ``width`` with an ellipsis."""
+    if width_of(text, px) <= width:
+        return text
+    while text and width_of(text + "…", px) > width:
+        text = text[:-1]
+    return text.rstrip() + "…"
+
+
+def plate(scene: U8, box: tuple[int, int, int, int], share: float = 0.62) -> None:
+    """Darken (x0, y0, x1, y1) by ``share``, so that light text reads on any picture."""
+    x0, y0, x1, y1 = box
+    patch = scene[max(y0, 0) : max(y1, 0), max(x0, 0) : max(x1, 0)]
+    if patch.size:
+        patch[:] = cv2.convertScaleAbs(patch, alpha=1 - share)
+
+
+def badge(
+    scene: U8,
+    text: str,
+    middle: tuple[float, float],
+    px: float,
+    colour: Colour,
+    background: Colour = BLACK,
+) -> None:
+    """A word or two on a plate of their own, centred on ``middle``."""
+    width = width_of(text, px)
+    pad, half = round(0.7 * px), round(0.95 * px)
+    x0, y0 = round(middle[0]) - width // 2 - pad, round(middle[1]) - half
+    box = (x0, y0, x0 + width + 2 * pad, y0 + 2 * half)
+    plate(scene, box)
+    if background != BLACK:
+        cv2.rectangle(scene, box[:2], (box[2] - 1, box[3] - 1), background, 1)
+    write(scene, text, (middle[0], middle[1] + 0.36 * px), px, colour, "centre")
+
+
+def _size(px: float) -> int:
+    return max(round(px), SMALLEST_PX)
+
+
+@lru_cache(maxsize=1024)
+def _spelt(text: str) -> str:
+    """``text`` in the letters the typeface has: accents dropped, the rest as question marks."""
+    bare = unicodedata.normalize("NFKD", text)
+    kept = (c for c in bare if not unicodedata.combining(c))
+    return "".join(c if " " <= c <= "~" or c in "·…°" else "?" for c in kept)
+
+
+@lru_cache(maxsize=16)
+def _font(px: int) -> ImageFont.FreeTypeFont:
+    font = ImageFont.load_default(px)
+    assert isinstance(font, ImageFont.FreeTypeFont), "Pillow is built without FreeType"
+    return font
+
+
+@lru_cache(maxsize=1024)
+def _mask(text: str, px: int) -> tuple[F32, int, int]:
+    """Coverage (h, w, 1) 0..1 of a text, and its left and top edge against the baseline's start."""
+    core, (left, top) = _font(px).getmask2(text, mode="L", anchor="ls")
+    width, height = core.size
+    values = np.array(core, np.float32).reshape(height, width, 1) / 255
+    return values, left, top
