@@ -1,17 +1,18 @@
 """What is drawn on the face itself, thin enough to see the face: where HTNet looks, what moves."""
 
-from collections.abc import Callable
-
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from htnet.engine.align import transform_points
 from htnet.engine.motion import motion_centres
 from htnet.engine.preprocess import CROP_HEIGHT, CROP_WIDTH, PreprocessSpec
 from htnet.engine.regions import PUBLISHED_CENTRES, region_centres
 from htnet.engine.types import F32, U8, AlignedFace, Motion, State, Tick
-from htnet.realtime.overlay.palette import ALERT, DIM, WHITE, Colour, blend
+from htnet.realtime.overlay.palette import ALERT, BLACK, MOTION, TEXT, WHITE, Colour, blend
 from htnet.realtime.overlay.text import badge
+
+I32 = NDArray[np.int32]
 
 _CROP = np.array([CROP_WIDTH, CROP_HEIGHT], np.float32)
 _SHIFT = 4  # OpenCV's sub-pixel bits
@@ -29,8 +30,8 @@ class RegionBoxes:
         spec: PreprocessSpec | None = None,
         *,
         colour: Colour = WHITE,
-        opacity: float = 0.75,
-        corner: float = 0.16,
+        opacity: float = 0.8,
+        corner: float = 0.14,
     ) -> None:
         self._spec = spec or PreprocessSpec()
         self._colour = colour
@@ -46,20 +47,12 @@ class RegionBoxes:
         boxes = [box * scale for box in self.boxes(tick.aligned)]
         strokes = [np.rint(s * 2**_SHIFT).astype(np.int32) for b in boxes for s in self._corners(b)]
         thickness = max(1, round(min(scene.shape[:2]) / 540))
-        _drawn(
-            scene,
-            np.concatenate(boxes),
-            lambda patch, offset: cv2.polylines(
-                patch,
-                [s - offset for s in strokes],
-                False,
-                self._colour,
-                thickness,
-                cv2.LINE_AA,
-                _SHIFT,
-            ),
-            self._opacity,
-        )
+        # A breath of dark round the lines, for white brackets on a white wall.
+        for colour, width, opacity in (
+            (BLACK, thickness + 2, 0.2 * self._opacity),
+            (self._colour, thickness, self._opacity),
+        ):
+            _stroke(scene, strokes, colour, width, opacity)
         return scene
 
     def boxes(self, face: AlignedFace) -> list[F32]:
@@ -89,13 +82,12 @@ class RegionBoxes:
 
 
 class MotionMarks:
-    """A dot where each region's motion is measured: faint at rest, growing and warming up to
-    the threshold, alight above it."""
+    """A dot where each region's motion is measured: small and pale at rest, larger and in colour
+    the nearer it comes to the threshold, largest above it."""
 
-    def __init__(self, *, rest: Colour = DIM, warm: Colour = (66, 228, 240), hot: Colour = ALERT):
+    def __init__(self, *, rest: Colour = TEXT, moving: Colour = MOTION) -> None:
         self._rest = rest
-        self._warm = warm
-        self._hot = hot
+        self._moving = moving
 
     def annotate(self, scene: U8, tick: Tick) -> U8:
         """Draw on ``scene``, the frame's picture at any size."""
@@ -108,9 +100,9 @@ class MotionMarks:
         for name, (colour, radius) in self._styles(tick.motion).items():
             for centre in centres[name]:
                 at = [int(v) for v in np.rint(centre * scale * 2**_SHIFT)]
-                size = round(max(radius * unit, 1.2) * 2**_SHIFT)
-                rim = size + round(max(0.7 * unit, 0.7) * 2**_SHIFT)
-                cv2.circle(scene, at, rim, (0, 0, 0), -1, cv2.LINE_AA, _SHIFT)
+                size = round(max(radius * unit, 1.3) * 2**_SHIFT)
+                rim = size + round(max(0.6 * unit, 0.8) * 2**_SHIFT)
+                cv2.circle(scene, at, rim, BLACK, -1, cv2.LINE_AA, _SHIFT)
                 cv2.circle(scene, at, size, colour, -1, cv2.LINE_AA, _SHIFT)
         return scene
 
@@ -123,9 +115,9 @@ class MotionMarks:
                 continue
             share = moved / max(motion.threshold, 1e-6)
             if share >= 1.0:
-                styles[name] = (self._hot, min(1.7 + 0.6 * (share - 1.0), 3.2))
+                styles[name] = (self._moving, min(2.2 + 0.5 * (share - 1.0), 3.4))
             else:
-                styles[name] = (blend(self._rest, self._warm, share * share), 1.0 + 0.5 * share)
+                styles[name] = (blend(self._rest, self._moving, share * share), 1.1 + 0.5 * share)
         return styles
 
 
@@ -135,17 +127,18 @@ def _say_no_face(scene: U8) -> None:
     badge(scene, State.NO_FACE.value, (width / 2, 2.2 * px), px, WHITE, ALERT)
 
 
-def _drawn(
-    scene: U8, points: F32, draw: Callable[[U8, np.ndarray], object], opacity: float
-) -> None:
-    """Draw into the part of ``scene`` round ``points`` with an opacity."""
+def _stroke(scene: U8, strokes: list[I32], colour: Colour, thickness: int, opacity: float) -> None:
+    """Draw lines (sub-pixel coordinates) with an opacity."""
     height, width = scene.shape[:2]
-    x0, y0 = np.clip(np.floor(points.min(axis=0)).astype(int) - 3, 0, [width, height])
-    x1, y1 = np.clip(np.ceil(points.max(axis=0)).astype(int) + 4, 0, [width, height])
+    points = np.concatenate(strokes) / 2**_SHIFT
+    margin = thickness + 2
+    x0, y0 = np.clip(np.floor(points.min(axis=0)).astype(int) - margin, 0, [width, height])
+    x1, y1 = np.clip(np.ceil(points.max(axis=0)).astype(int) + margin, 0, [width, height])
     if x0 >= x1 or y0 >= y1:
         return
     patch = scene[y0:y1, x0:x1]
     drawn = patch.copy()
-    draw(drawn, np.array([x0, y0], np.int32) * 2**_SHIFT)
+    moved = [s - np.array([x0, y0], np.int32) * 2**_SHIFT for s in strokes]
+    cv2.polylines(drawn, moved, False, colour, thickness, cv2.LINE_AA, _SHIFT)
     cv2.addWeighted(drawn, opacity, patch, 1 - opacity, 0, dst=drawn)
     patch[:] = drawn

@@ -9,8 +9,9 @@ import numpy as np
 
 from htnet.engine.types import F64, NS_PER_MS, U8, Event, State, Tick
 from htnet.realtime.overlay.palette import (
-    ALERT,
+    BLACK,
     DIM,
+    MOTION,
     PANEL,
     PLOT,
     RULE,
@@ -59,6 +60,7 @@ class MotionCurve:
     def __init__(self, seconds: float = 6.0, *, background: Colour = PANEL) -> None:
         self._span_ns = round(seconds * 1000) * NS_PER_MS
         self._background = background
+        self._title = f"motion · {seconds:.0f} s"
         self._samples: deque[_Sample] = deque(maxlen=8192)
         self._events: deque[Event] = deque(maxlen=64)
         self._seen: Tick | None = None
@@ -122,11 +124,11 @@ class MotionCurve:
             course = list(run)
             x0, x1 = (max(round(plot.x(s.t_ns)), 0) for s in (course[0], course[-1]))
             patch = scene[plot.y0 : plot.y1 + 1, x0 : x1 + 1]
-            patch[:] = blend(PLOT, DIM, 0.28)
+            patch[:] = blend(PLOT, DIM, 0.22)
             px = 9 * plot.unit
             if x0 > 0.6 * width_of("blink", px):
-                at = ((x0 + x1) / 2, plot.y1 - 3 * plot.unit)
-                write(scene, "blink", at, px, blend(DIM, TEXT, 0.3), "centre")
+                at = ((x0 + x1) / 2, plot.y0 + 9.5 * plot.unit)
+                write(scene, "blink", at, px, DIM, "centre")
 
     def _draw_spans(self, scene: U8, plot: _Plot) -> None:
         for event in self._events:
@@ -141,8 +143,14 @@ class MotionCurve:
                 cv2.line(scene, (x, plot.y0), (x, plot.y1), colour, 1)
 
     def _draw_threshold(self, scene: U8, plot: _Plot) -> None:
-        dash = max(round(4 * plot.unit), 2)
         course = [s for s in self._samples if s.threshold == s.threshold]
+        if not course:
+            return
+        px = 9 * plot.unit
+        at = max(plot.x(course[0].t_ns), 0.0) + 3 * plot.unit, plot.y(course[0].threshold)
+        if at[0] + width_of("threshold", px) < plot.x1:
+            write(scene, "threshold", (at[0], at[1] - 3 * plot.unit), px, blend(MOTION, PLOT, 0.25))
+        dash = max(round(4 * plot.unit), 2)
         for a, b in pairwise(course):
             if b.t_ns - a.t_ns > _GAP_NS:
                 continue
@@ -151,15 +159,17 @@ class MotionCurve:
             x0, x1 = round(plot.x(a.t_ns)), round(plot.x(b.t_ns))
             for x in range(max(x0, 0), x1):
                 if x // dash % 2 == 0:
-                    scene[y : y + max(round(plot.unit), 1), x] = ALERT
+                    scene[y : y + max(round(plot.unit), 1), x] = MOTION
 
     def _draw_course(self, scene: U8, plot: _Plot) -> None:
         thickness = max(1, round(1.4 * plot.unit))
         for quiet_pass in (True, False):
             for course in self._courses(active_only=not quiet_pass):
-                points = np.array([(plot.x(s.t_ns), plot.y(s.magnitude)) for s in course], np.float64)
+                points = np.array(
+                    [(plot.x(s.t_ns), plot.y(s.magnitude)) for s in course], np.float64
+                )
                 line = np.rint(points * 2**_SHIFT).astype(np.int32)
-                colour = blend(DIM, PLOT, 0.1) if quiet_pass else TEXT
+                colour = DIM if quiet_pass else TEXT
                 cv2.polylines(scene, [line], False, colour, thickness, cv2.LINE_AA, _SHIFT)
 
     def _courses(self, *, active_only: bool) -> list[list[_Sample]]:
@@ -183,7 +193,7 @@ class MotionCurve:
             diamond = np.array([(x, y - r), (x + r, y), (x, y + r), (x - r, y)])
             shape = np.rint(diamond * 2**_SHIFT).astype(np.int32)
             cv2.fillPoly(scene, [shape], label_colour(event.label), cv2.LINE_AA, _SHIFT)
-            cv2.polylines(scene, [shape], True, (0, 0, 0), 1, cv2.LINE_AA, _SHIFT)
+            cv2.polylines(scene, [shape], True, BLACK, 1, cv2.LINE_AA, _SHIFT)
 
     def _at(self, t_ns: int) -> float:
         """The magnitude at a time, 0 where it is not known."""
@@ -196,13 +206,13 @@ class MotionCurve:
     def _draw_labels(self, scene: U8, plot: _Plot, tick: Tick) -> None:
         unit, px = plot.unit, 11 * plot.unit
         baseline = 12.5 * unit
-        left = write(scene, "motion", (0, baseline), px, DIM) + 10 * unit
+        left = write(scene, self._title, (0, baseline), px, DIM) + 10 * unit
         right = float(scene.shape[1])
         motion = tick.motion
         if motion is not None:
             above = motion.magnitude >= motion.threshold
             text = f"{motion.magnitude:.2f} px"
-            write(scene, text, (right, baseline), px, TEXT if above else DIM, "right")
+            write(scene, text, (right, baseline), px, MOTION if above else DIM, "right")
         right -= width_of("00.00 px", px) + 6 * unit
         for event in reversed(self._events):
             if event.rejected is not None:

@@ -14,6 +14,7 @@ TEXT: Final[Colour] = (240, 236, 232)
 WHITE: Final[Colour] = (255, 255, 255)
 BLACK: Final[Colour] = (0, 0, 0)
 ALERT: Final[Colour] = (70, 130, 255)
+MOTION: Final[Colour] = (170, 216, 70)  # bluish green: whatever moves more than it would at rest
 
 _LABELS: Final[dict[str, Colour]] = {
     "negative": (64, 128, 240),  # vermilion, lightened for the dark panel
@@ -25,9 +26,9 @@ _LABELS: Final[dict[str, Colour]] = {
 _STATES: Final[dict[State, Colour]] = {
     State.NO_FACE: ALERT,
     State.NEUTRAL: DIM,
-    State.RISING: (66, 228, 240),
-    State.APEX: WHITE,
-    State.FALLING: (233, 180, 86),
+    State.RISING: MOTION,
+    State.APEX: MOTION,
+    State.FALLING: MOTION,
 }
 
 

@@ -104,7 +104,18 @@ def _font(px: int) -> ImageFont.FreeTypeFont:
 @lru_cache(maxsize=1024)
 def _mask(text: str, px: int) -> tuple[F32, int, int]:
     """Coverage (h, w, 1) 0..1 of a text, and its left and top edge against the baseline's start."""
-    core, (left, top) = _font(px).getmask2(text, mode="L", anchor="ls")
-    width, height = core.size
-    values = np.array(core, np.float32).reshape(height, width, 1) / 255
-    return values, left, top
+    # Word by word: at these sizes the typeface's own space rounds to next to nothing.
+    gap, x, top, low = max(round(0.3 * px), 3), 0, 0, 1
+    words = []
+    for word in text.split(" "):
+        core, (left, above) = _font(px).getmask2(word, mode="L", anchor="ls")
+        width, height = core.size
+        words.append((x + left, above, np.array(core, np.float32).reshape(height, width)))
+        x += left + width + gap
+        top, low = min(top, above), max(low, above + height)
+    values = np.zeros((low - top, max(x - gap, 1), 1), np.float32)
+    for left, above, word_mask in words:
+        height, width = word_mask.shape
+        part = values[above - top : above - top + height, left : left + width, 0]
+        np.maximum(part, word_mask[:, : part.shape[1]] / 255, out=part)
+    return values, 0, top

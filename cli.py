@@ -1,0 +1,282 @@
+"""The command line: parse, build a configuration, call one function, print.
+
+Heavy imports live inside the commands, so that ``htnet --help`` answers at once.
+"""
+
+import json
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from htnet.engine.errors import HTNetError, UsageError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+app = typer.Typer(
+    name="htnet",
+    help="Micro-expressions recognised live from an ordinary webcam.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+bench_app = typer.Typer(help="Measure what the parts cost on this machine.", no_args_is_help=True)
+evaluate_app = typer.Typer(help="Measure how right the answers are.", no_args_is_help=True)
+app.add_typer(bench_app, name="bench")
+app.add_typer(evaluate_app, name="evaluate")
+
+CameraOption = Annotated[int | None, typer.Option(help="Camera number; see htnet cameras.")]
+SourceOption = Annotated[
+    str | None,
+    typer.Option(help="Video file, folder of pictures, RTSP or HTTP address, or 'demo'."),
+]
+SeedOption = Annotated[int, typer.Option(help="What the demo clip is drawn from.")]
+SizeOption = Annotated[str, typer.Option(help="Picture size to ask a camera for.")]
+PaceOption = Annotated[bool, typer.Option(help="Replay a recording as if it were a camera.")]
+ModelOption = Annotated[Path | None, typer.Option(help="Weights file; default: htnet-s.")]
+FlowOption = Annotated[str | None, typer.Option(help="Flow solver: dis or farneback.")]
+DeviceOption = Annotated[str, typer.Option(help="Where torch runs: cpu, cuda, cuda:1, mps.")]
+TaskOption = Annotated[
+    Path | None, typer.Option("--landmarker", help="A MediaPipe face_landmarker.task to use.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one row of JSON.")]
+
+
+@app.command()
+def live(
+    camera: CameraOption = None,
+    source: SourceOption = None,
+    demo_seed: SeedOption = 0,
+    size: SizeOption = "640x360",
+    fps: Annotated[float | None, typer.Option(help="Frame rate to ask a camera for.")] = None,
+    pace: PaceOption = False,
+    headless: Annotated[bool, typer.Option(help="Open no window.")] = False,
+    overlay_video: Annotated[Path | None, typer.Option(help="Record what is shown.")] = None,
+    events: Annotated[Path | None, typer.Option(help="Write events as JSON lines.")] = None,
+    provisional: Annotated[bool, typer.Option(help="Provisional events too.")] = False,
+    max_seconds: Annotated[float | None, typer.Option(help="Stop after so long.")] = None,
+    model: ModelOption = None,
+    flow: FlowOption = None,
+    device: DeviceOption = "cpu",
+    landmarker: TaskOption = None,
+) -> None:
+    """Recognise micro-expressions as they happen: camera 0, or any camera, file or stream."""
+    from htnet.realtime.run import RunConfig, run
+
+    config = RunConfig(
+        path=_path_config(camera, source, demo_seed, size, fps, model, flow, device, landmarker),
+        pace=pace,
+        headless=headless,
+        overlay_video=overlay_video,
+        events=events,
+        provisional=provisional,
+        max_seconds=max_seconds,
+    )
+    run(config, _console())
+
+
+@app.command()
+def recognize(
+    onset: Annotated[Path, typer.Argument(help="Picture of the face before it moves.")],
+    apex: Annotated[Path, typer.Argument(help="Picture of the face at its peak.")],
+    aligned: Annotated[bool, typer.Option(help="The pictures are 140 x 170 crops.")] = False,
+    as_json: JsonOption = False,
+    save_flow: Annotated[
+        Path | None, typer.Option(help="Write the 28 x 28 map: RGB = u, v, strain.")
+    ] = None,
+    model: ModelOption = None,
+    flow: FlowOption = None,
+    device: DeviceOption = "cpu",
+) -> None:
+    """Say what happened between two pictures of a face."""
+    from htnet.engine.recognize import recognize, save_map
+
+    recognizer, name = _recognizer(model, flow, device)
+    result = recognize(onset, apex, recognizer, aligned=aligned)
+    if save_flow is not None:
+        save_map(result.map, save_flow)
+    if result.crop_shaped and not result.as_crops:
+        _console(stderr=True).print(
+            "The pictures have the shape of aligned crops, but a face was found in them and "
+            "aligned anew; --aligned takes them as they are."
+        )
+    prediction = result.prediction
+    row = {
+        "v": 1,
+        "label": prediction.label,
+        "probabilities": {k: round(p, 4) for k, p in prediction.probabilities.items()},
+        "model": name,
+    }
+    if as_json:
+        print(json.dumps(row))
+    else:
+        shares = ", ".join(f"{k} {p:.0%}" for k, p in prediction.probabilities.items())
+        _console().print(f"[bold]{prediction.label}[/] ({shares})")
+
+
+@app.command()
+def cameras(
+    modes: Annotated[bool, typer.Option(help="Try which sizes and rates each one has.")] = True,
+) -> None:
+    """List cameras, and the modes they really have, found by setting and reading back."""
+    from rich.table import Table
+
+    from htnet.realtime.cameras import find_modes, list_cameras
+
+    found = list_cameras()
+    if not found:
+        _console().print("No camera was found. Plug one in, or use --source with a file or stream.")
+        return
+    table = Table("camera", "name", "modes")
+    for each in found:
+        try:
+            listed = "\n".join(map(str, find_modes(each.index))) if modes else ""
+        except HTNetError as error:
+            listed = str(error)
+        table.add_row(str(each.index), each.name, listed)
+    _console().print(table)
+
+
+@app.command()
+def convert(
+    source: Annotated[Path, typer.Argument(help="Official .pth checkpoint.")],
+    target: Annotated[Path, typer.Argument(help="The .safetensors file to write.")],
+) -> None:
+    """Turn an official checkpoint into a weights file."""
+    from htnet.engine.weights import convert
+
+    convert(source, target)
+    _console().print(f"wrote {target}")
+
+
+@bench_app.command("live")
+def bench_live(
+    source: SourceOption = None,
+    camera: CameraOption = None,
+    frames: Annotated[int, typer.Option(min=1, help="Frames; a file is looped.")] = 1000,
+    pace: PaceOption = False,
+    as_json: JsonOption = False,
+    demo_seed: SeedOption = 0,
+    size: SizeOption = "640x360",
+    model: ModelOption = None,
+    flow: FlowOption = None,
+    device: DeviceOption = "cpu",
+    landmarker: TaskOption = None,
+) -> None:
+    """Run the whole live path without drawing, and say how fast each part is."""
+    from htnet.calib.bench import bench_live as measure
+    from htnet.realtime.run import measured_ticks
+
+    path = _path_config(camera, source, demo_seed, size, None, model, flow, device, landmarker)
+    with measured_ticks(path, frames=frames, pace=pace) as ticks:
+        row = measure(ticks)
+    if as_json:
+        print(json.dumps(row))
+    else:
+        _console().print(_bench_table(row))
+
+
+@evaluate_app.command("demo")
+def evaluate_demo(
+    seeds: Annotated[int, typer.Option(min=1, help="How many seeds.")] = 20,
+    first: Annotated[int, typer.Option(min=0, help="The first seed.")] = 0,
+    still: Annotated[bool, typer.Option(help="A still face and noise only.")] = False,
+    seconds: Annotated[float, typer.Option(help="Length of each clip.")] = 12.0,
+    as_json: JsonOption = False,
+    model: ModelOption = None,
+    flow: FlowOption = None,
+) -> None:
+    """Hold what is found in demo clips against what was put there."""
+    from htnet.realtime.demo_score import score_demo
+
+    recognizer, _ = _recognizer(model, flow, "cpu")
+    console = _console(stderr=as_json)
+    row = score_demo(recognizer, range(first, first + seeds), still, seconds, console.print)
+    print(json.dumps(row)) if as_json else console.print_json(data=row)
+
+
+def _path_config(
+    camera: int | None,
+    source: str | None,
+    demo_seed: int,
+    size: str,
+    fps: float | None,
+    model: Path | None,
+    flow: str | None,
+    device: str,
+    landmarker: Path | None,
+) -> Any:
+    from htnet.engine.synth.demo import DemoConfig
+    from htnet.realtime.run import PathConfig
+    from htnet.realtime.source import SourceConfig
+
+    wanted = _size(size)
+    demo = source == "demo"
+    if demo and camera is not None:
+        raise UsageError("Expected a camera or the demo; got both: leave one out.")
+    return PathConfig(
+        source=None if demo else SourceConfig(camera=camera, source=source, size=wanted, fps=fps),
+        demo=DemoConfig(seed=demo_seed, size=wanted) if demo else None,
+        model=model,
+        flow=flow,
+        device=device,
+        landmarker=landmarker,
+    )
+
+
+def _size(text: str) -> tuple[int, int]:
+    width, _, height = text.lower().partition("x")
+    if not (width.isdecimal() and height.isdecimal() and int(width) and int(height)):
+        raise UsageError(f"Expected a size such as 640x360; got {text!r}.")
+    return int(width), int(height)
+
+
+def _recognizer(model: Path | None, flow: str | None, device: str) -> tuple[Any, str]:
+    from htnet.realtime.run import open_recognizer
+
+    return open_recognizer(model, flow, device)
+
+
+def _bench_table(row: dict[str, Any]) -> Any:
+    from rich.table import Table
+
+    table = Table("", "p50", "p95", "p99", title=f"{row['frames']} frames, {row['fps']} a second")
+    for name, p in (row["stages_ms"] | {"frame to result": row["frame_to_result_ms"]}).items():
+        table.add_row(f"{name}, ms", *(f"{p[q]:.2f}" for q in ("p50", "p95", "p99")))
+    table.caption = (
+        f"{row['recognitions']} recognitions, {row['dropped']} dropped, peak "
+        f"{row['peak_rss_mb']} MB, slope {row['rss_slope_mb_per_10k']} MB per 10,000 frames\n"
+        f"{row['machine']}"
+    )
+    return table
+
+
+def _console(*, stderr: bool = False) -> "Console":
+    from rich.console import Console
+
+    return Console(stderr=stderr, highlight=False)
+
+
+def main() -> None:
+    """Entry point: the one place that turns an `HTNetError` into a sentence and an exit code."""
+    # A service manager's stop ends a run as Ctrl-C does, so that recordings are closed whole.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        app()
+    except HTNetError as error:
+        print(f"htnet: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except ImportError as error:
+        print(
+            f"htnet: Expected all its libraries; one cannot be loaded ({error}): install htnet "
+            "anew, and on a minimal Linux the system's libgl1 and libglib2.0-0.",
+            file=sys.stderr,
+        )
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,195 @@
+"""A live run as the user asks for it: source, pipeline, sinks, screen, summary."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from htnet.engine.errors import HTNetError
+from htnet.engine.face import open_tracker
+from htnet.engine.recognizer import Recognizer
+from htnet.engine.synth.demo import DemoConfig
+from htnet.engine.types import Event, Tick
+from htnet.engine.weights import default_weights, load
+from htnet.realtime.demo import DemoSource
+from htnet.realtime.loop import LoopedSource
+from htnet.realtime.overlay.compose import Overlay
+from htnet.realtime.panel import StatusPanel, summary_table, truth_table
+from htnet.realtime.pipeline import Pipeline
+from htnet.realtime.reader import Reader
+from htnet.realtime.session import ticks
+from htnet.realtime.sinks.display import no_display
+from htnet.realtime.sinks.events import EventLog
+from htnet.realtime.sinks.video import OverlayVideo
+from htnet.realtime.sinks.window import Window
+from htnet.realtime.source import Source, SourceConfig, open_source
+
+_USUAL_FPS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class PathConfig:
+    """From the source to the answer. One of ``source`` and ``demo`` is given."""
+
+    source: SourceConfig | None
+    demo: DemoConfig | None
+    model: Path | None = None
+    flow: str | None = None
+    device: str = "cpu"
+    landmarker: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunConfig:
+    """A run and where its results go."""
+
+    path: PathConfig
+    pace: bool = False
+    headless: bool = False
+    overlay_video: Path | None = None
+    events: Path | None = None
+    provisional: bool = False
+    max_seconds: float | None = None
+
+
+def run(config: RunConfig, console: Console) -> list[Event]:
+    """Run until the source ends, the window is closed, or Ctrl-C; returns the final events.
+
+    Whatever ends it, recordings and event files are closed whole and the summary is printed; then
+    an error of the source is raised.
+    """
+    overlay = Overlay()
+    final: list[Event] = []
+    failure: HTNetError | None = None
+    # Paths and weights are refused before a camera is opened, and files begun only after.
+    log = EventLog(config.events, config.provisional) if config.events is not None else None
+    recognizer, name = open_recognizer(config.path.model, config.path.flow, config.path.device)
+    with ExitStack() as stack:
+        source = _open(config.path)
+        reader = Reader(source, pace=config.pace)
+        stack.callback(reader.close)
+        fps = float(getattr(source, "fps", 0) or _USUAL_FPS)
+        video = None
+        if config.overlay_video is not None:
+            video = stack.enter_context(OverlayVideo(config.overlay_video, fps, overlay))
+        pipeline = Pipeline(open_tracker(config.path.landmarker), recognizer)
+        stack.callback(pipeline.close)
+        console.print(f"{source.name}, {name}")
+        window = _window(config, overlay, fps, console)
+        screen: Window | StatusPanel = window or StatusPanel(console)
+        stack.enter_context(screen)
+        if log is not None:
+            stack.enter_context(log)
+        sinks: list[EventLog | OverlayVideo | Window | StatusPanel] = [
+            sink for sink in (log, video, screen) if sink is not None
+        ]
+        # A recording that is watched plays in its own time, and loses no frame for it.
+        watched = not (source.live or config.headless) and (window or console.is_terminal)
+        wait = _playback(window) if watched else _at_once
+
+        def closed() -> bool:
+            return window is not None and window.closed
+
+        try:
+            for tick in ticks(reader, pipeline, max_seconds=config.max_seconds, until=closed):
+                final += [event for event in tick.events if event.stage == "final"]
+                for sink in sinks:
+                    sink.write(tick)
+                wait(tick)
+                while window is not None and window.paused and not (closed() or source.live):
+                    window.pump(0.03)
+        except KeyboardInterrupt:
+            pass
+        except HTNetError as error:
+            failure = error
+        rest = pipeline.finish()
+        final += rest
+        if log is not None:
+            log.add(rest)
+    if reader.status:
+        console.print(reader.status)
+    truth = getattr(source, "truth", ())
+    console.print(truth_table(truth, final) if truth else summary_table(final))
+    if failure is not None:
+        raise failure
+    return final
+
+
+@contextmanager
+def measured_ticks(path: PathConfig, *, frames: int, pace: bool) -> Iterator[Iterator[Tick]]:
+    """Up to ``frames`` Ticks of the whole path with nothing drawn; a recording is looped."""
+    recognizer, _ = open_recognizer(path.model, path.flow, path.device)
+    first = _open(path)
+    source = first
+    if not first.live:
+        first.close()
+        source = LoopedSource(lambda: _open(path), frames)
+    pipeline = Pipeline(open_tracker(path.landmarker), recognizer)
+    try:
+        with Reader(source, pace=pace) as reader:
+            yield _first(ticks(reader, pipeline), frames)
+    finally:
+        pipeline.close()
+
+
+def open_recognizer(model: Path | None, flow: str | None, device: str) -> tuple[Recognizer, str]:
+    """The recognizer of a weights file (default: the one that ships), and the network's name."""
+    import torch
+
+    # One pair at a time: more threads only wait for each other, and the tracker needs the cores.
+    torch.set_num_threads(1)
+    loaded = load(model or default_weights())
+    return Recognizer(loaded, flow=flow, device=device), loaded.name
+
+
+def _open(path: PathConfig) -> Source:
+    if path.demo is not None:
+        return DemoSource(path.demo)
+    return open_source(path.source or SourceConfig())
+
+
+def _first(all_of_them: Iterator[Tick], count: int) -> Iterator[Tick]:
+    for number, tick in enumerate(all_of_them, 1):
+        yield tick
+        if number == count:
+            return
+
+
+def _window(config: RunConfig, overlay: Overlay, fps: float, console: Console) -> Window | None:
+    if config.headless:
+        return None
+    trouble = no_display()
+    if trouble is not None:
+        console.print(f"No window: {trouble}. Running headless.")
+        return None
+    return Window(overlay=overlay, record_fps=fps)
+
+
+def _at_once(tick: Tick) -> None:
+    """No waiting."""
+
+
+def _playback(
+    window: Window | None, clock: Callable[[], float] = time.monotonic
+) -> Callable[[Tick], None]:
+    """Waits until a tick's own time has come, counted from the first one."""
+    began: tuple[float, int] | None = None
+
+    def wait(tick: Tick) -> None:
+        nonlocal began
+        now = clock()
+        if began is None:
+            began = now, tick.frame.t_ns
+        left = began[0] + (tick.frame.t_ns - began[1]) / 1e9 - now
+        if left < -0.5:  # behind, or paused: what is lost is not caught up by rushing
+            began = now, tick.frame.t_ns
+        elif left > 0:
+            if window is None:
+                time.sleep(left)
+            else:
+                window.pump(left)
+
+    return wait

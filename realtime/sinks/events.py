@@ -1,0 +1,53 @@
+"""Events as lines of JSON."""
+
+import json
+from collections.abc import Iterable
+from io import TextIOWrapper
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from htnet.engine.types import Event, Tick
+from htnet.realtime.sinks.paths import writable
+
+
+class EventLog:
+    """A JSONL file of `Event.row`, each line on disk as soon as it is known.
+
+    Final events alone unless ``provisional``. A file of that name is replaced on entering.
+    """
+
+    def __init__(
+        self, path: str | Path, provisional: bool = False, *, option: str = "--events"
+    ) -> None:
+        self._path = writable(path, option)
+        self._provisional = provisional
+        self._file: TextIOWrapper | None = None
+
+    def __enter__(self) -> Self:
+        self._file = self._path.open("w", encoding="utf-8", newline="\n")
+        return self
+
+    def write(self, tick: Tick) -> None:
+        """Add the events of ``tick``."""
+        self.add(tick.events)
+
+    def add(self, events: Iterable[Event]) -> None:
+        """Add events that belong to no tick: what was open when the source ended."""
+        if self._file is None:
+            raise ValueError("the event log is not open")
+        for event in events:
+            if self._provisional or event.stage == "final":
+                # One write of a whole line, so that a reader never sees half of one.
+                self._file.write(json.dumps(event.row(), ensure_ascii=False) + "\n")
+                self._file.flush()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None

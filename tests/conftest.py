@@ -1,0 +1,13 @@
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def data() -> Path:
+    """The folder of real data; it is licensed, so it is not part of the repository."""
+    folder = os.environ.get("HTNET_DATA")
+    if not folder or not Path(folder).is_dir():
+        pytest.skip("HTNET_DATA names no folder of real data")
+    return Path(folder)

@@ -1,0 +1,153 @@
+"""The live path on real pictures: the demo clip, a still face, and recordings of people."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from htnet.engine.face import MeshTracker
+from htnet.engine.recognizer import Recognizer
+from htnet.engine.synth.demo import DemoClip, DemoConfig, render_demo
+from htnet.engine.types import NEUTRAL, Frame, State, Tick
+from htnet.engine.weights import default_weights, load
+from htnet.realtime.pipeline import Pipeline, overlapped
+from htnet.realtime.source import SourceConfig, open_source
+
+
+@pytest.fixture(scope="module")
+def recognizer() -> Recognizer:
+    return Recognizer(load(default_weights()))
+
+
+@pytest.fixture
+def pipeline(recognizer: Recognizer) -> Iterator[Pipeline]:
+    pipeline = Pipeline(MeshTracker(), recognizer)
+    yield pipeline
+    pipeline.close()
+
+
+@pytest.fixture(scope="module")
+def clip() -> DemoClip:
+    return render_demo(DemoConfig(seed=0))
+
+
+@pytest.fixture(scope="module")
+def demo_ticks(recognizer: Recognizer, clip: DemoClip) -> list[Tick]:
+    pipeline = Pipeline(MeshTracker(), recognizer)
+    ticks = [pipeline.step(frame) for frame in clip]
+    pipeline.close()
+    return ticks
+
+
+@pytest.mark.slow
+def test_the_demo_finds_exactly_its_three(demo_ticks: list[Tick], clip: DemoClip) -> None:
+    events = [e for t in demo_ticks for e in t.events if e.stage == "final"]
+    assert [e.label for e in events] == [truth.label for truth in clip.truth]
+    for event, truth in zip(events, clip.truth, strict=True):
+        assert event.kind == "micro"
+        assert event.rejected is None
+        assert abs(event.onset_ns - truth.onset_ns) <= 50e6
+        assert abs(event.apex_ns - truth.apex_ns) <= 50e6
+
+
+@pytest.mark.slow
+def test_every_frame_has_its_pair_and_its_answer(demo_ticks: list[Tick]) -> None:
+    for index, tick in enumerate(demo_ticks):
+        assert tick.frame.index == index
+        assert tick.aligned is not None and tick.aligned.frame_index == index
+        assert tick.pair is not None and tick.pair.apex is tick.aligned
+        assert tick.motion is not None and tick.prediction is not None
+        assert sum(tick.prediction.probabilities.values()) == pytest.approx(1, abs=1e-5)
+        quiet = tick.motion.magnitude < tick.motion.threshold
+        assert (tick.prediction.label == NEUTRAL) == quiet
+        assert set(tick.timings_ms) == {"face", "align", "flow", "spot", "network"}
+
+
+def told(tick: Tick) -> tuple[object, ...]:
+    motion, prediction = tick.motion, tick.prediction
+    return (
+        tick.frame.index,
+        tick.state,
+        None if motion is None else (motion.magnitude, motion.threshold, dict(motion.regions)),
+        None if prediction is None else (prediction.label, dict(prediction.probabilities)),
+        None if tick.pair is None else tick.pair.onset.t_ns,
+        [event.row() for event in tick.events],
+    )
+
+
+@pytest.mark.slow
+def test_overlapped_and_in_turn_give_identical_ticks(
+    pipeline: Pipeline, demo_ticks: list[Tick], clip: DemoClip
+) -> None:
+    frames = [clip.frame(i) for i in range(150)]
+    waiting = iter([True, True, False] * 50)  # both ways of going on, mixed
+    beside = list(overlapped(pipeline, frames, lambda: next(waiting)))
+    assert [told(tick) for tick in beside] == [told(tick) for tick in demo_ticks[:150]]
+
+
+@pytest.mark.slow
+def test_a_still_noisy_face_is_no_event(pipeline: Pipeline) -> None:
+    still = render_demo(DemoConfig(still=True, seconds=20.0))
+    ticks = [pipeline.step(frame) for frame in still]
+    assert [e.row() for t in ticks for e in t.events] == []
+    assert {t.state for t in ticks} == {State.NEUTRAL}
+
+
+def recorded(path: Path) -> Iterator[Frame]:
+    source = open_source(SourceConfig(source=str(path)))
+    while (frame := source.read()) is not None:
+        yield frame
+    source.close()
+
+
+def test_no_face_is_said_and_nothing_else(pipeline: Pipeline, data: Path) -> None:
+    ticks = [pipeline.step(frame) for frame in recorded(data / "media" / "no_face.mp4")]
+    assert len(ticks) == 95
+    assert {t.state for t in ticks} == {State.NO_FACE}
+    assert [e for t in ticks for e in t.events] == []
+
+
+def test_a_real_smile_is_one_macro_event(pipeline: Pipeline, data: Path) -> None:
+    # single_face.mp4 holds one acted grin, from about 0.45 s to 2.35 s
+    ticks = [pipeline.step(frame) for frame in recorded(data / "media" / "single_face.mp4")]
+    [event] = [e for t in ticks for e in t.events if e.stage == "final"]
+    assert (event.kind, event.label) == ("macro", "positive")
+    assert 300 <= event.onset_ns / 1e6 <= 600
+    assert 2200 <= event.offset_ns / 1e6 <= 2500
+
+
+def test_a_face_that_leaves_ends_what_was_under_way(pipeline: Pipeline, data: Path) -> None:
+    frames = list(recorded(data / "media" / "single_face.mp4"))[:30]
+    ticks = [pipeline.step(frame) for frame in frames]
+    assert ticks[-1].state is not State.NEUTRAL
+    empty = np.full_like(frames[0].bgr, 90)
+    gone = pipeline.step(Frame(30, frames[-1].t_ns + 33_000_000, empty))
+    assert gone.state is State.NO_FACE
+    [event] = gone.events
+    assert (event.stage, event.rejected) == ("final", "face lost")
+
+
+def test_a_gap_in_time_ends_what_was_under_way(pipeline: Pipeline, data: Path) -> None:
+    frames = list(recorded(data / "media" / "single_face.mp4"))[:30]
+    for frame in frames:
+        pipeline.step(frame)
+    late = Frame(30, frames[-1].t_ns + 2_000_000_000, frames[-1].bgr)
+    assert [event.rejected for event in pipeline.step(late).events] == ["frames missing"]
+
+
+def test_a_fresh_frame_is_held_against_itself_alone(pipeline: Pipeline, data: Path) -> None:
+    frames = list(recorded(data / "media" / "single_face.mp4"))
+    for frame in frames[:15]:
+        pipeline.step(frame)
+    last = frames[40]
+    tick = pipeline.step(Frame(15, frames[14].t_ns + 33_000_000, last.bgr, fresh=True))
+    assert tick.pair is not None and tick.pair.onset.t_ns == tick.frame.t_ns
+    assert tick.motion is not None and tick.motion.magnitude == 0
+
+
+def test_the_end_of_the_source_is_told(pipeline: Pipeline, data: Path) -> None:
+    for frame in list(recorded(data / "media" / "single_face.mp4"))[:30]:
+        pipeline.step(frame)
+    assert [event.rejected for event in pipeline.finish()] == ["source ended"]
+    assert pipeline.finish() == ()
