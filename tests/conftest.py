@@ -2,6 +2,11 @@ import os
 from pathlib import Path
 
 import pytest
+import torch
+
+# The command sets both before its first capture and its first pair; a test may come before it.
+os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,246 @@
+"""The commands as a user meets them: what they print, what they refuse and how."""
+
+import json
+import pickle
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from htnet import cli
+from htnet.engine.weights import default_weights
+
+Said = tuple[int, str, str]
+Htnet = Callable[..., Said]
+
+
+@pytest.fixture
+def htnet(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Htnet:
+    """Runs a command in this process; gives its exit code, stdout and stderr."""
+
+    def run(*arguments: object) -> Said:
+        monkeypatch.setattr(sys, "argv", ["htnet", *map(str, arguments)])
+        code = 0
+        before = signal.getsignal(signal.SIGTERM)
+        try:
+            cli.main()
+        except SystemExit as leaving:
+            code = leaving.code if isinstance(leaving.code, int) else 1
+        finally:
+            signal.signal(signal.SIGTERM, before)
+        out, err = capfd.readouterr()
+        assert "Traceback" not in out + err
+        return code, out, err
+
+    return run
+
+
+def one_sentence(said: Said, *parts: str, code: int = 1) -> None:
+    """The command failed with one line on stderr that holds ``parts``."""
+    assert said[0] == code, said
+    lines = said[2].strip().splitlines()
+    assert len(lines) == 1, said[2]
+    for part in parts:
+        assert part in lines[0], said[2]
+
+
+def test_help_needs_nothing_heavy() -> None:
+    told = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import sys; sys.argv = ['htnet', '--help']\n"
+            "from htnet.cli import main\n"
+            "try: main()\n"
+            "except SystemExit: pass\n"
+            "heavy = {'torch', 'cv2', 'numpy', 'mediapipe'} & set(sys.modules)\n"
+            "sys.exit(f'imported {heavy}' if heavy else 0)",
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert told.returncode == 0, told.stderr
+    for command in ("live", "recognize", "cameras", "convert", "bench", "evaluate"):
+        assert command in told.stdout
+
+
+@pytest.mark.slow
+def test_live_writes_events_and_a_video_that_can_be_read(htnet: Htnet, tmp_path: Path) -> None:
+    events, video = tmp_path / "events.jsonl", tmp_path / "out.mp4"
+    code, out, err = htnet(
+        *("live", "--source", "demo", "--headless", "--max-seconds", 4),
+        *("--events", events, "--overlay-video", video, "--provisional"),
+    )
+    assert (code, err) == (0, "")
+    rows = [json.loads(line) for line in events.read_text().splitlines()]
+    assert [row["stage"] for row in rows] == ["provisional", "final"]
+    assert rows[1]["label"] == "positive"
+    assert set(rows[1]) == {
+        *("v", "id", "stage", "kind", "label", "probabilities", "onset_ms", "apex_ms"),
+        *("offset_ms", "duration_ms", "magnitude_px", "rejected"),
+    }
+    assert rows[1]["duration_ms"] == pytest.approx(
+        rows[1]["offset_ms"] - rows[1]["onset_ms"], abs=0.002
+    )
+    shown = cv2.VideoCapture(str(video))
+    assert shown.get(cv2.CAP_PROP_FRAME_COUNT) == 120
+    assert shown.get(cv2.CAP_PROP_FPS) == 30
+    assert "1 of 3" in out
+
+
+def test_live_says_no_face(htnet: Htnet, data: Path, tmp_path: Path) -> None:
+    events = tmp_path / "events.jsonl"
+    code, _, err = htnet(
+        *("live", "--source", data / "media" / "no_face.mp4", "--headless", "--events", events)
+    )
+    assert (code, err) == (0, "")
+    assert events.read_text() == ""
+
+
+@pytest.mark.slow
+def test_ctrl_c_closes_everything(tmp_path: Path) -> None:
+    events, video = tmp_path / "events.jsonl", tmp_path / "out.mp4"
+    running = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "htnet.cli", "live", "--source", "demo", "--headless"),
+            *("--events", events, "--overlay-video", video),
+        ],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert running.stdout is not None
+    while "positive" not in (line := running.stdout.readline()):
+        assert line, "the run ended before its first event"
+    running.send_signal(signal.SIGINT)
+    out, err = running.communicate(timeout=60)
+    assert running.returncode == 0
+    assert err == ""
+    assert "Truth and found" in out
+    assert [json.loads(line)["id"] for line in events.read_text().splitlines()][0] == 1
+    assert cv2.VideoCapture(str(video)).read()[0]
+
+
+@pytest.mark.slow
+def test_bench_live_prints_its_row(htnet: Htnet, data: Path) -> None:
+    clip = data / "media" / "single_face.mp4"
+    code, out, _ = htnet("bench", "live", "--source", clip, "--frames", 150, "--json")
+    row = json.loads(out)
+    assert code == 0
+    assert (row["v"], row["frames"], row["recognitions"], row["dropped"]) == (1, 150, 150, 0)
+    assert set(row["stages_ms"]) == {"face", "align", "flow", "spot", "network"}
+    assert all(set(p) == {"p50", "p95", "p99"} for p in row["stages_ms"].values())
+    assert set(row) == {
+        *("v", "frames", "recognitions", "fps", "dropped", "stages_ms", "frame_to_result_ms"),
+        *("peak_rss_mb", "rss_slope_mb_per_10k", "machine"),
+    }
+
+
+def test_recognize_saves_the_published_map(htnet: Htnet, data: Path, tmp_path: Path) -> None:
+    pair = [data / "pairs" / f"006_006_1_2_{which}.png" for which in ("onset", "apex")]
+    saved = tmp_path / "map.png"
+    code, out, err = htnet("recognize", *pair, "--aligned", "--json", "--save-flow", saved)
+    assert (code, err) == (0, "")
+    row = json.loads(out)
+    assert set(row) == {"v", "label", "probabilities", "model"}
+    assert row["model"] == "htnet-s"
+    assert sum(row["probabilities"].values()) == pytest.approx(1, abs=1e-3)
+    ours = cv2.imread(str(saved)).astype(float)
+    published = cv2.imread(str(data / "composite" / "flow" / "006_006_1_2.png")).astype(float)
+    strain, v, u = (
+        np.corrcoef(ours[..., c].ravel(), published[..., c].ravel())[0, 1] for c in range(3)
+    )
+    assert u >= 0.84
+    assert v >= 0.90
+    assert strain >= 0.75
+
+
+def test_what_cannot_be_a_source(htnet: Htnet, tmp_path: Path) -> None:
+    empty, text = tmp_path / "empty.mp4", tmp_path / "notes.mp4"
+    empty.touch()
+    text.write_text("not a video at all\n" * 100)
+    (tmp_path / "folder").mkdir()
+    for source in (tmp_path / "missing.mp4", empty, text, tmp_path / "folder"):
+        one_sentence(htnet("live", "--source", source, "--headless"), source.name)
+    one_sentence(htnet("live", "--camera", 63, "--headless"), "63")
+    one_sentence(htnet("live", "--camera", 0, "--source", "x.mp4"), "both", code=2)
+    one_sentence(htnet("live", "--source", "demo", "--size", "wide"), "640x360", code=2)
+
+
+def test_what_cannot_be_written(htnet: Htnet, tmp_path: Path) -> None:
+    nowhere = tmp_path / "no" / "out"
+    for option, name in (("--events", "out.jsonl"), ("--overlay-video", "out.mp4")):
+        one_sentence(
+            htnet("live", "--source", "demo", "--headless", option, nowhere / name),
+            option,
+            code=2,
+        )
+    one_sentence(
+        htnet("live", "--source", "demo", "--headless", "--overlay-video", tmp_path / "out.txt"),
+        ".mp4",
+        code=2,
+    )
+
+
+def test_what_cannot_be_a_picture(htnet: Htnet, tmp_path: Path) -> None:
+    blank, text = tmp_path / "blank.png", tmp_path / "text.png"
+    cv2.imwrite(str(blank), np.full((240, 320, 3), 128, np.uint8))
+    text.write_text("no picture")
+    one_sentence(htnet("recognize", blank, blank), "face", "blank.png")
+    one_sentence(htnet("recognize", blank, text), "text.png", code=2)
+    one_sentence(htnet("recognize", tmp_path / "none.png", blank), "none.png", code=2)
+    one_sentence(htnet("recognize", blank, blank, "--aligned"), "140 x 170", code=2)
+
+
+class Evil:
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return print, ("code ran",)
+
+
+def test_what_cannot_be_weights(htnet: Htnet, tmp_path: Path, data: Path) -> None:
+    pair = [data / "pairs" / f"006_006_1_2_{which}.png" for which in ("onset", "apex")]
+    shipped = default_weights().read_bytes()
+    corrupt, cut, tensors, evil = (
+        tmp_path / name for name in ("corrupt.safetensors", "cut.safetensors", "t.pth", "evil.pth")
+    )
+    corrupt.write_bytes(b"\xff" * 4096)
+    cut.write_bytes(shipped[: len(shipped) // 2])
+    torch.save({"weight": torch.zeros(3)}, tensors)
+    evil.write_bytes(pickle.dumps(Evil()))
+    for weights in (corrupt, cut, tensors, evil, tmp_path / "none.safetensors"):
+        one_sentence(htnet("recognize", *pair, "--aligned", "--model", weights), weights.name)
+    for checkpoint in (tensors, evil, tmp_path / "none.pth"):
+        target = tmp_path / "out.safetensors"
+        code, out, err = htnet("convert", checkpoint, target)
+        one_sentence((code, out, err), checkpoint.name)
+        assert "code ran" not in out
+        assert not target.exists()
+
+
+def test_what_cannot_be_computed_on(htnet: Htnet) -> None:
+    one_sentence(htnet("live", "--source", "demo", "--headless", "--device", "cuda:99"), "cuda:99")
+    one_sentence(
+        htnet("live", "--source", "demo", "--headless", "--flow", "magic"), "magic", code=2
+    )
+
+
+def test_pictures_that_change_size_midway(htnet: Htnet, data: Path, tmp_path: Path) -> None:
+    clip = cv2.VideoCapture(str(data / "media" / "single_face.mp4"))
+    folder, video = tmp_path / "frames", tmp_path / "out.mp4"
+    folder.mkdir()
+    for i in range(6):
+        picture = clip.read()[1]
+        size = (640, 360) if i < 4 else (320, 180)
+        cv2.imwrite(str(folder / f"{i}.png"), cv2.resize(picture, size))
+    one_sentence(
+        htnet("live", "--source", folder, "--headless", "--overlay-video", video), "640", "320"
+    )
+    shown = cv2.VideoCapture(str(video))
+    assert shown.get(cv2.CAP_PROP_FRAME_COUNT) == 4
