@@ -73,9 +73,10 @@ class Reader:
 
     @property
     def arrived_ns(self) -> int:
-        """The instant on ``clock`` at which the frame last got became available.
+        """The instant on ``clock`` from which the frame last got can be waited for.
 
-        For a live source that is its grab, ``t_ns``; for a recording, when it was put up.
+        For a live source that is its grab, ``t_ns``; under ``pace``, when its time had come; for a
+        recording read without loss, when it was taken up, since until then nobody wanted it.
         """
         return self._arrived_ns
 
@@ -116,7 +117,8 @@ class Reader:
                 if left <= 0:
                     raise TimeoutError(f"no frame from {self.name} within {timeout} s")
                 self._changed.wait(left)
-            frame, self._arrived_ns = self._frames.popleft()
+            frame, arrived_ns = self._frames.popleft()
+            self._arrived_ns = arrived_ns if self._latest_wins else self._clock()
             self._changed.notify_all()
             return frame
 

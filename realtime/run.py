@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from htnet.engine.errors import HTNetError
+from htnet.engine.errors import HTNetError, UsageError
 from htnet.engine.face import open_tracker
 from htnet.engine.recognizer import Recognizer
 from htnet.engine.synth.demo import DemoConfig
@@ -61,12 +61,14 @@ def run(config: RunConfig, console: Console) -> list[Event]:
     Whatever ends it, recordings and event files are closed whole and the summary is printed; then
     an error of the source is raised.
     """
-    overlay = Overlay()
     final: list[Event] = []
     failure: HTNetError | None = None
+    started_ns: int | None = None
     # Paths and weights are refused before a camera is opened, and files begun only after.
+    _refuse_overwriting(config)
     log = EventLog(config.events, config.provisional) if config.events is not None else None
     recognizer, name = open_recognizer(config.path.model, config.path.flow, config.path.device)
+    overlay = Overlay(recognizer.spec)
     with ExitStack() as stack:
         source = _open(config.path)
         reader = Reader(source, pace=config.pace)
@@ -93,8 +95,17 @@ def run(config: RunConfig, console: Console) -> list[Event]:
         def closed() -> bool:
             return window is not None and window.closed
 
+        def idle() -> None:
+            screen.say(reader.status)
+            if window is not None:
+                window.pump()
+
         try:
-            for tick in ticks(reader, pipeline, max_seconds=config.max_seconds, until=closed):
+            for tick in ticks(
+                reader, pipeline, max_seconds=config.max_seconds, until=closed, idle=idle
+            ):
+                if started_ns is None:
+                    started_ns = tick.frame.t_ns
                 final += [event for event in tick.events if event.stage == "final"]
                 for sink in sinks:
                     sink.write(tick)
@@ -109,10 +120,12 @@ def run(config: RunConfig, console: Console) -> list[Event]:
         final += rest
         if log is not None:
             log.add(rest)
+        if isinstance(screen, StatusPanel):
+            screen.add(rest)
     if reader.status:
         console.print(reader.status)
     truth = getattr(source, "truth", ())
-    console.print(truth_table(truth, final) if truth else summary_table(final))
+    console.print(truth_table(truth, final) if truth else summary_table(final, started_ns or 0))
     if failure is not None:
         raise failure
     return final
@@ -156,6 +169,18 @@ def _first(all_of_them: Iterator[Tick], count: int) -> Iterator[Tick]:
         yield tick
         if number == count:
             return
+
+
+def _refuse_overwriting(config: RunConfig) -> None:
+    source = config.path.source and config.path.source.source
+    for option, path in (("--events", config.events), ("--overlay-video", config.overlay_video)):
+        if path is None:
+            continue
+        if source and Path(source).exists() and path.exists() and path.samefile(source):
+            raise UsageError(
+                f"expected another file after {option} than the source itself; got {path}: "
+                "choose another name"
+            )
 
 
 def _window(config: RunConfig, overlay: Overlay, fps: float, console: Console) -> Window | None:

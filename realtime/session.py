@@ -10,6 +10,7 @@ from htnet.realtime.pipeline import Pipeline, overlapped
 from htnet.realtime.reader import Reader
 
 _RATE_OVER = 60
+_IDLE_S = 0.1
 
 
 def ticks(
@@ -19,9 +20,10 @@ def ticks(
     clock: Callable[[], int] = time.monotonic_ns,
     max_seconds: float | None = None,
     until: Callable[[], bool] = lambda: False,
+    idle: Callable[[], None] = lambda: None,
 ) -> Iterator[Tick]:
     """The Ticks of ``reader``'s frames, until it ends, ``max_seconds`` of the source's own time
-    have passed, or ``until`` says so.
+    have passed, or ``until`` says so. While no frame comes, ``idle`` is called ten times a second.
 
     Each Tick's `Health` belongs to its own frame: ``latency_ms`` is from when the frame became
     available to when its result was there. ``clock`` is the reader's.
@@ -31,14 +33,19 @@ def ticks(
 
     def frames() -> Iterator[Frame]:
         first_ns: int | None = None
-        for frame in reader:
+        while not until():
+            try:
+                frame = reader.get(_IDLE_S)
+            except TimeoutError:
+                idle()
+                continue
+            if frame is None:
+                return
             first_ns = frame.t_ns if first_ns is None else first_ns
             if max_seconds is not None and frame.t_ns - first_ns >= max_seconds * 1e9:
                 return
             arrived[frame.index] = reader.arrived_ns
             yield frame
-            if until():
-                return
 
     for tick in overlapped(pipeline, frames(), lambda: reader.waiting):
         now = clock()

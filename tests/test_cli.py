@@ -55,12 +55,14 @@ def test_help_needs_nothing_heavy() -> None:
         [
             sys.executable,
             "-c",
-            "import sys; sys.argv = ['htnet', '--help']\n"
-            "from htnet.cli import main\n"
-            "try: main()\n"
-            "except SystemExit: pass\n"
-            "heavy = {'torch', 'cv2', 'numpy', 'mediapipe'} & set(sys.modules)\n"
-            "sys.exit(f'imported {heavy}' if heavy else 0)",
+            (
+                "import sys; sys.argv = ['htnet', '--help']\n"
+                "from htnet.cli import main\n"
+                "try: main()\n"
+                "except SystemExit: pass\n"
+                "heavy = {'torch', 'cv2', 'numpy', 'mediapipe'} & set(sys.modules)\n"
+                "sys.exit(f'imported {heavy}' if heavy else 0)"
+            ),
         ],
         capture_output=True,
         text=True,
@@ -124,7 +126,7 @@ def test_ctrl_c_closes_everything(tmp_path: Path) -> None:
     assert running.returncode == 0
     assert err == ""
     assert "Truth and found" in out
-    assert [json.loads(line)["id"] for line in events.read_text().splitlines()][0] == 1
+    assert json.loads(events.read_text().splitlines()[0])["id"] == 1
     assert cv2.VideoCapture(str(video)).read()[0]
 
 

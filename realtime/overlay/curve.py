@@ -146,10 +146,7 @@ class MotionCurve:
         course = [s for s in self._samples if s.threshold == s.threshold]
         if not course:
             return
-        px = 9 * plot.unit
-        at = max(plot.x(course[0].t_ns), 0.0) + 3 * plot.unit, plot.y(course[0].threshold)
-        if at[0] + width_of("threshold", px) < plot.x1:
-            write(scene, "threshold", (at[0], at[1] - 3 * plot.unit), px, blend(MOTION, PLOT, 0.25))
+        self._name_threshold(scene, plot, course[0])
         dash = max(round(4 * plot.unit), 2)
         for a, b in pairwise(course):
             if b.t_ns - a.t_ns > _GAP_NS:
@@ -160,6 +157,17 @@ class MotionCurve:
             for x in range(max(x0, 0), x1):
                 if x // dash % 2 == 0:
                     scene[y : y + max(round(plot.unit), 1), x] = MOTION
+
+    def _name_threshold(self, scene: U8, plot: _Plot, first: _Sample) -> None:
+        """Written over the oldest piece of the line that no event covers."""
+        px, gap = 9 * plot.unit, 3 * plot.unit
+        x, width = max(plot.x(first.t_ns), 0.0) + gap, width_of("threshold", px)
+        for event in self._events:
+            if plot.x(event.onset_ns) < x + width + gap and x < plot.x(event.offset_ns) + gap:
+                x = plot.x(event.offset_ns) + gap
+        if x + width < plot.x1:
+            at = x, plot.y(first.threshold) - gap
+            write(scene, "threshold", at, px, blend(MOTION, PLOT, 0.25))
 
     def _draw_course(self, scene: U8, plot: _Plot) -> None:
         thickness = max(1, round(1.4 * plot.unit))

@@ -2,6 +2,7 @@
 its masks are cached, so that a label drawn before costs a blend and nothing more."""
 
 import unicodedata
+from bisect import bisect_right
 from functools import lru_cache
 from typing import Literal
 
@@ -48,11 +49,15 @@ def width_of(text: str, px: float) -> int:
 
 def fitted(text: str, px: float, width: float) -> str:
     """``text``, or as much of its beginning as fits into ``width`` with an ellipsis."""
-    if width_of(text, px) <= width:
+    most = max(int(width / (0.15 * px)), 0)  # no letter is narrower
+    if len(text) <= most and width_of(text, px) <= width:
         return text
-    while text and width_of(text + "…", px) > width:
-        text = text[:-1]
-    return text.rstrip() + "…"
+    kept = bisect_right(range(1, min(most, len(text)) + 1), width, key=lambda n: _cut(text, n, px))
+    return text[:kept].rstrip() + "…"
+
+
+def _cut(text: str, letters: int, px: float) -> int:
+    return width_of(text[:letters].rstrip() + "…", px)
 
 
 def plate(scene: U8, box: tuple[int, int, int, int], share: float = 0.62) -> None:

@@ -47,6 +47,7 @@ class OverlayVideo:
         self._fps = fps
         self._overlay = overlay or Overlay()
         self._writer: cv2.VideoWriter | None = None
+        self._closed = False
         self._size = (0, 0)
         self._start_ns = self._last_ns = 0
         self._shown: U8 | None = None
@@ -56,6 +57,8 @@ class OverlayVideo:
 
     def write(self, tick: Tick) -> None:
         """Add ``tick`` where its time says."""
+        if self._closed:
+            raise ValueError("the video is closed")
         t_ns = tick.frame.t_ns
         if self._writer is None:
             self._start_ns = t_ns
@@ -79,6 +82,7 @@ class OverlayVideo:
 
     def close(self) -> None:
         """Finish the file; more than once does no harm."""
+        self._closed = True
         writer, self._writer = self._writer, None
         if writer is not None:
             writer.release()

@@ -14,8 +14,8 @@ import numpy as np
 from htnet.engine.errors import HTNetError, UsageError
 from htnet.engine.types import U8, Tick
 from htnet.realtime.overlay.compose import Overlay
-from htnet.realtime.overlay.palette import ALERT, BLACK, WHITE
-from htnet.realtime.overlay.text import badge
+from htnet.realtime.overlay.palette import ALERT, WHITE
+from htnet.realtime.overlay.text import badge, fitted, width_of
 from htnet.realtime.sinks.display import no_display, window_environment
 from htnet.realtime.sinks.video import OverlayVideo
 
@@ -51,6 +51,7 @@ class Window:
         self._clock = clock
         self._scene: U8 | None = None
         self._recording: OverlayVideo | None = None
+        self._status = ""
         self._note, self._note_until = "", 0.0
         self._drawn_at = float("-inf")
         self._open = False
@@ -84,7 +85,7 @@ class Window:
         if not self._open or self.closed:
             return
         key = cv2.waitKey(max(round(wait_s * 1000), 1))
-        if cv2.getWindowProperty(self._title, cv2.WND_PROP_VISIBLE) < 1:
+        if not self._visible():
             self.closed = True
         elif key >= 0:
             self.press(chr(key & 0xFF))
@@ -107,9 +108,11 @@ class Window:
                 self._snapshot()
                 self._show()
 
-    def say(self, note: str) -> None:
-        """Show a sentence on the picture for a moment."""
-        self._note, self._note_until = note, self._clock() + _LONGEST_NOTE_S
+    def say(self, status: str) -> None:
+        """Show a sentence about the source on the last picture, "" when all is well again."""
+        if status != self._status:
+            self._status = status
+            self._show()
 
     def __exit__(
         self,
@@ -128,6 +131,12 @@ class Window:
             except cv2.error:  # closed by the mouse already
                 pass
 
+    def _visible(self) -> bool:
+        try:
+            return cv2.getWindowProperty(self._title, cv2.WND_PROP_VISIBLE) >= 1
+        except cv2.error:  # some backends forget a closed window, and say so
+            return False
+
     def _show(self) -> None:
         if self._scene is None or self.closed:
             return
@@ -144,17 +153,20 @@ class Window:
 
     def _marked(self, scene: U8) -> U8:
         """``scene`` with what concerns the window alone, and no recording, drawn on a copy."""
-        if not (self.paused or self._recording or self._note):
+        if not (self.paused or self._recording or self._status or self._note):
             return scene
         marked: U8 = scene.copy()
         height, width = marked.shape[:2]
         px = max(12.0, 13 * min(width / 640, height / 458))
         if self._recording is not None:
             badge(marked, "REC", (width - 3 * px, 2 * px), px, WHITE, ALERT)
-        if self.paused:
-            badge(marked, "paused · space goes on", (8.5 * px, 2 * px), px, WHITE)
-        if self._note:
-            badge(marked, self._note, (width / 2, 4.5 * px), px, WHITE, BLACK)
+        # Stacked in the corner, where a face is last.
+        paused = "paused · space goes on" if self.paused else ""
+        notes = [note for note in (paused, self._status, self._note) if note]
+        for row, note in enumerate(notes):
+            note = fitted(note, px, width - 8 * px)
+            middle = 1.7 * px + width_of(note, px) / 2, (2 + 2.2 * row) * px
+            badge(marked, note, middle, px, WHITE)
         return marked
 
     def _snapshot(self) -> None:
@@ -165,9 +177,13 @@ class Window:
             done, encoded = cv2.imencode(".png", self._scene)
             if done:
                 path.write_bytes(np.asarray(encoded, np.uint8).tobytes())
-            self.say(f"saved {path.name}" if done else "no snapshot: the picture is broken")
+            self._tell(f"saved {path.name}" if done else "no snapshot: the picture is broken")
         except OSError as error:
-            self.say(f"no snapshot: {error.strerror or error}")
+            self._tell(f"no snapshot: {error.strerror or error}")
+
+    def _tell(self, note: str) -> None:
+        """Show a sentence for a moment."""
+        self._note, self._note_until = note, self._clock() + _LONGEST_NOTE_S
 
     def _record(self, tick: Tick) -> None:
         if self._recording is None:
@@ -177,21 +193,21 @@ class Window:
         except HTNetError as error:
             self._recording.close()
             self._recording = None
-            self.say(f"no recording: {error}")
+            self._tell(f"no recording: {error}")
 
     def _toggle_recording(self) -> None:
         if self._recording is not None:
             name = self._recording.path.name
             self._recording.close()
             self._recording = None
-            self.say(f"saved {name}")
+            self._tell(f"saved {name}")
             return
         try:
             self._recording = OverlayVideo(
                 self._name(".mp4"), self._record_fps, self._overlay, option="a recording"
             )
         except HTNetError as error:
-            self.say(f"no recording: {error}")
+            self._tell(f"no recording: {error}")
 
     def _name(self, suffix: str) -> Path:
         """A name that is not taken, by the time of day."""
