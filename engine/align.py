@@ -104,10 +104,11 @@ class Aligner:
         if self._held is None:
             self._held = wanted
             return wanted
-        # How far the crop's corners, pulled back into the picture by the held transform, are from
-        # where the wanted one would put them.
+        # How far the held transform puts the corners of the wanted crop from where they belong.
+        # These points do not depend on what is held, so the distance shrinks in proportion and
+        # the leash is exact for a leap too.
         back = np.column_stack(
-            [_CORNERS @ cv2.invertAffineTransform(self._held).T, np.ones(len(_CORNERS))]
+            [_CORNERS @ cv2.invertAffineTransform(wanted).T, np.ones(len(_CORNERS))]
         )
         pull = float(np.linalg.norm(back @ (wanted - self._held).T, axis=1).max())
         if pull > self._slack:

@@ -4,10 +4,11 @@ The only module that imports mediapipe, and it does so inside, so the rest runs 
 """
 
 import os
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, Final, Protocol, cast
 
 import cv2
 import numpy as np
@@ -17,6 +18,7 @@ from htnet.engine.errors import DependencyError, FaceError
 from htnet.engine.types import F32, U8, Face
 
 MAX_FACES = 4
+_BLANK: Final[U8] = np.zeros((64, 64, 3), np.uint8)
 
 
 class FaceTracker(Protocol):
@@ -41,7 +43,7 @@ class MeshTracker:
     Among several faces the largest is chosen and then stays chosen: a graph for several faces
     looks at the first frame, and the one that tracks is started on that frame with all but the
     chosen face blacked out. When the tracked face is lost or the landmarks jump to another face,
-    the choice is made anew, for a second preferring the face nearest to where the old one was.
+    the choice is made anew, for a second preferring a face that overlaps the old one.
     """
 
     _LOYALTY_NS = 1_000_000_000
@@ -51,6 +53,7 @@ class MeshTracker:
         self._finder = _mesh(static_image_mode=True, max_num_faces=MAX_FACES)
         self._last: tuple[int, F32] | None = None
         self._tracking = False
+        self._met = False
         self._shape: tuple[int, ...] = ()
 
     def find(self, bgr: U8, t_ns: int) -> Face | None:
@@ -85,16 +88,21 @@ class MeshTracker:
 
     def _stop(self) -> None:
         if self._tracking:
-            self._tracker.reset()
+            with _quiet():
+                self._tracker.reset()
+                _wait_for_models(self._tracker)
             self._tracking = False
 
     def _choose(self, rgb: U8, t_ns: int) -> F32 | None:
-        # A graph greets on its first picture and on its first face; both happen in here.
-        with _quiet():
+        # A graph greets on its first face too. Once the finder has had its own it runs unhushed, so
+        # that what others write to stderr is not lost for as long as nobody is in the picture.
+        with nullcontext() if self._met else _quiet():
             faces = _run(self._finder, rgb)
-            if not faces:
-                return None
-            best = self._best(faces, t_ns)
+        if not faces:
+            return None
+        self._met = True
+        best = self._best(faces, t_ns)
+        with _quiet():
             started = _first(_run(self._tracker, _only(rgb, best) if len(faces) > 1 else rgb))
         return started if started is not None else best
 
@@ -120,10 +128,17 @@ class TaskTracker:
                 f"Expected a MediaPipe face landmarker at {path}; there is no such file: "
                 "give the path of a face_landmarker.task, or leave --landmarker out."
             )
+        try:
+            model = path.read_bytes()
+        except OSError as error:
+            raise FaceError(
+                f"Expected a MediaPipe face landmarker at {path}; it cannot be read "
+                f"({error.strerror}): check its permissions, or leave --landmarker out."
+            ) from None
         mp = _mediapipe()
         vision = mp.tasks.vision
         options = vision.FaceLandmarkerOptions(
-            base_options=mp.tasks.BaseOptions(model_asset_buffer=path.read_bytes()),
+            base_options=mp.tasks.BaseOptions(model_asset_buffer=model),
             running_mode=vision.RunningMode.IMAGE,
             num_faces=MAX_FACES,
         )
@@ -136,6 +151,7 @@ class TaskTracker:
                 f"({str(error).splitlines()[0]}): download face_landmarker.task again, or leave "
                 "--landmarker out."
             ) from None
+        self._path = path
         self._image = mp.Image
         self._srgb = mp.ImageFormat.SRGB
         self._last: F32 | None = None
@@ -144,7 +160,13 @@ class TaskTracker:
         """The chosen face in ``bgr`` (H, W, 3) uint8, or None."""
         rgb = _rgb(bgr)
         height, width = rgb.shape[:2]
-        result = self._landmarker.detect(self._image(image_format=self._srgb, data=rgb))
+        try:
+            result = self._landmarker.detect(self._image(image_format=self._srgb, data=rgb))
+        except RuntimeError:  # a bundle that opens may still hold models of another kind
+            raise FaceError(
+                f"Expected a MediaPipe face landmarker in {self._path}; its models do not fit "
+                "together: download face_landmarker.task again, or leave --landmarker out."
+            ) from None
         faces = [_points(face, width, height) for face in result.face_landmarks]
         if not faces:
             return None
@@ -249,9 +271,13 @@ def _mesh(*, static_image_mode: bool, max_num_faces: int) -> Any:
             min_detection_confidence=0.4,
             min_tracking_confidence=0.5,
         )
-        # Its models open in threads of their own, and greet there: wait for that in here.
-        graph.process(np.zeros((64, 64, 3), np.uint8))
+        _wait_for_models(graph)
     return graph
+
+
+def _wait_for_models(graph: Any) -> None:
+    """A graph's models open in threads of their own and greet there, before its first result."""
+    graph.process(_BLANK)
 
 
 def _mediapipe() -> Any:
@@ -269,19 +295,42 @@ def _mediapipe() -> Any:
     return mediapipe
 
 
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """MediaPipe's C++ greets on stderr whatever its log level: silence the descriptor."""
-    try:
-        saved = os.dup(2)
-    except OSError:
-        yield
-        return
-    void = os.open(os.devnull, os.O_WRONLY)
-    try:
+class _Quiet:
+    """MediaPipe's C++ greets on stderr whatever its log level: silence the descriptor.
+
+    It is the whole process's, so the first of several threads to come in silences it and the last
+    one to leave gives it back; each on its own would take the other's silence for what to restore.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inside = 0
+        self._saved: int | None = None
+
+    @contextmanager
+    def __call__(self) -> Iterator[None]:
+        with self._lock:
+            if self._inside == 0:
+                self._silence()
+            self._inside += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._inside -= 1
+                if self._inside == 0 and self._saved is not None:
+                    os.dup2(self._saved, 2)
+                    os.close(self._saved)
+
+    def _silence(self) -> None:
+        try:
+            self._saved = os.dup(2)
+        except OSError:  # there is no stderr to be kept clean
+            self._saved = None
+            return
+        void = os.open(os.devnull, os.O_WRONLY)
         os.dup2(void, 2)
-        yield
-    finally:
-        os.dup2(saved, 2)
-        os.close(saved)
         os.close(void)
+
+
+_quiet = _Quiet()

@@ -105,4 +105,6 @@ def motion_box(centre: F32, half: tuple[int, int]) -> tuple[int, int, int, int]:
     x, y = round(float(centre[0])), round(float(centre[1]))
     x0 = min(max(x - half[0], 0), CROP_WIDTH - half[0])
     y0 = min(max(y - half[1], 0), CROP_HEIGHT - half[1])
-    return x0, y0, max(x + half[0], x0 + half[0]), max(y + half[1], y0 + half[1])
+    x1 = min(max(x + half[0], x0 + half[0]), CROP_WIDTH)
+    y1 = min(max(y + half[1], y0 + half[1]), CROP_HEIGHT)
+    return x0, y0, x1, y1

@@ -6,6 +6,7 @@ step. The `PreprocessSpec` travels inside the weights file and is obeyed at load
 """
 
 import json
+import math
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -13,7 +14,7 @@ import cv2
 import numpy as np
 
 from htnet.engine.errors import WeightsError
-from htnet.engine.regions import PUBLISHED_CENTRES, tile_regions
+from htnet.engine.regions import PUBLISHED_CENTRES, PUBLISHED_TILES, tile_regions
 from htnet.engine.strain import optical_strain
 from htnet.engine.types import CLASSES, F32
 
@@ -25,30 +26,58 @@ class PreprocessSpec:
     """How a network wants its input made.
 
     ``size``: side of the flow map; ``region``: side of one region's square; ``regions``: "tiled"
-    for the four of HTNet round the landmarks, "published" for the same four at the fixed places of
-    the official code, "whole" for the map as it is. ``channels``: the map's order. ``scaling``:
-    "raw" keeps 0..255, "unit" gives 0..1, "median" subtracts each channel's median and divides by
-    127.5, so that skin at rest is zero whatever the extremes were. ``flows``: the solvers that the
-    weights were trained and tested for, the default first. ``temperature`` divides the logits.
+    for the four of HTNet round the landmarks, "published" for the same four at the fixed places and
+    in the layout of the official code, "whole" for the map as it is. ``channels``: the map's order.
+    ``scaling``: "raw" keeps 0..255, "unit" gives 0..1, "median" subtracts each channel's median and
+    divides by 127.5, so that skin at rest is zero whatever the extremes were, "robust" divides by
+    twice the 90th percentile of the distance from the median instead and clips to -1..1, so that
+    single pixels do not set the scale. ``flows``: the solvers that the weights were trained and
+    tested for, the default first. ``temperature`` divides the logits.
     """
 
     size: int = 28
     region: int = 14
     regions: str = "tiled"
     channels: tuple[str, ...] = ("u", "v", "strain")
-    scaling: str = "median"
+    scaling: str = "robust"
     flows: tuple[str, ...] = ("dis", "farneback", "tvl1")
     classes: tuple[str, ...] = CLASSES
     temperature: float = 1.0
 
     def __post_init__(self) -> None:
-        regions, scalings = ("tiled", "published", "whole"), ("raw", "unit", "median")
+        regions, scalings = ("tiled", "published", "whole"), ("raw", "unit", "median", "robust")
         if self.regions not in regions or self.scaling not in scalings:
             raise WeightsError(
-                "Expected regions tiled|published|whole and scaling raw|unit|median; got "
+                "Expected regions tiled|published|whole and scaling "
+                "raw|unit|median|robust; got "
                 f"{self.regions!r} and {self.scaling!r}: the weights were made by another version "
                 "of htnet."
             )
+        wrong = self._wrong()
+        if wrong:
+            raise WeightsError(
+                f"Expected a preprocess spec that a network can be served by; got {wrong}: train "
+                "or convert the weights again."
+            )
+
+    def _wrong(self) -> str:
+        """What is wrong with the values, in words; nothing for values that will do."""
+        for name, side in (("size", self.size), ("region", self.region)):
+            if type(side) is not int or side < 1:
+                return f"{name} {side!r}"
+        if self.region > self.size:
+            return f"regions of {self.region} px on a map of {self.size} px"
+        for name in ("channels", "flows", "classes"):
+            names = getattr(self, name)
+            if type(names) is not tuple or not all(type(n) is str for n in names):
+                return f"{name} {names!r}"
+            if not names or len(set(names)) < len(names):
+                return f"{name} {names!r}"
+        if set(self.channels) != {"u", "v", "strain"}:
+            return f"channels {self.channels!r}"
+        if type(self.temperature) not in (int, float) or not 0 < self.temperature < math.inf:
+            return f"a temperature of {self.temperature!r}"
+        return ""
 
     def to_json(self) -> str:
         """One line of JSON, for a weights file's metadata."""
@@ -60,7 +89,9 @@ class PreprocessSpec:
         try:
             values: dict[str, Any] = json.loads(text)
             known = {field.name for field in fields(cls)}
-            if not isinstance(values, dict) or set(values) - known:
+            if not isinstance(values, dict):
+                raise TypeError(f"{text[:40]!r}, which is no JSON object")
+            if set(values) - known:
                 raise ValueError(f"unknown fields {sorted(set(values) - known)}")
             values = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
             return cls(**values)
@@ -97,6 +128,10 @@ def scaled(map_: F32, spec: PreprocessSpec) -> F32:
         picture = picture / np.float32(255)
     elif spec.scaling == "median":
         picture = (picture - np.median(picture, axis=(0, 1))) / np.float32(127.5)
+    elif spec.scaling == "robust":
+        picture = picture - np.median(picture, axis=(0, 1))
+        spread = np.percentile(np.abs(picture), 90, axis=(0, 1)).astype(np.float32)
+        picture = np.clip(picture / (2 * spread + 2), -1, 1)
     return picture
 
 
@@ -108,6 +143,7 @@ def network_input(map_: F32, centres: F32, spec: PreprocessSpec) -> F32:
     """
     picture = scaled(map_, spec)
     if spec.regions != "whole":
-        places = PUBLISHED_CENTRES if spec.regions == "published" else centres
-        picture = tile_regions(picture, places * spec.size, spec.region)
+        if spec.regions == "published":
+            centres = PUBLISHED_CENTRES[PUBLISHED_TILES]
+        picture = tile_regions(picture, centres * spec.size, spec.region)
     return np.ascontiguousarray(picture.transpose(2, 0, 1), np.float32)

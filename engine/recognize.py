@@ -1,6 +1,6 @@
 """Two still pictures to an answer: find, align, measure, recognise."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -12,7 +12,7 @@ from htnet.engine.face import find_face
 from htnet.engine.preprocess import CROP_HEIGHT, CROP_WIDTH, flow_map
 from htnet.engine.recognizer import Recognizer
 from htnet.engine.regions import region_centres
-from htnet.engine.types import F32, U8, AlignedFace, Face, Pair, Prediction
+from htnet.engine.types import F32, NEUTRAL, U8, AlignedFace, Face, Pair, Prediction
 
 _MAP_SIDE = 28
 _SAME_PLACE_PX = 6.0
@@ -20,8 +20,9 @@ _SAME_PLACE_PX = 6.0
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Recognition:
-    """``map``: (28, 28, 3) float32, u, v and strain in 0..255. ``as_crops``: the pictures were taken
-    as canonical crops; ``crop_shaped``: a face was found and aligned though they look like some.
+    """``map``: (28, 28, 3) float32, u, v and strain in 0..255. ``as_crops``: the pictures were
+    taken as canonical crops; ``crop_shaped``: a face was found and aligned though they look like
+    some.
     """
 
     prediction: Prediction
@@ -38,7 +39,8 @@ def recognize(
     With ``aligned`` they are canonical crops (140 x 170) already, registered as a dataset's are, so
     neither a face nor head motion is looked for; likewise where no face is found in pictures of
     that shape. Else the onset's face gives the crop of both, so that what moved between them is
-    left in, and the head's motion is measured and removed.
+    left in, and the head's motion is measured and removed. The label is "neutral" for the same
+    picture twice.
     """
     pictures = [read_picture(path) for path in (onset, apex)]
     crop_shaped = all(picture.shape[:2] == (CROP_HEIGHT, CROP_WIDTH) for picture in pictures)
@@ -58,11 +60,15 @@ def recognize(
         pair = Pair(first, _align_like(pictures[1], found[1], first))
         registered = False
     measured = recognizer.measure(pair, registered=registered)
+    prediction = recognizer.predict(measured.flow, pair.apex.landmarks)
+    if np.array_equal(pair.onset.gray, pair.apex.gray):
+        # The same picture twice: the network is sure of its answer to a map of zeros too.
+        prediction = replace(prediction, label=NEUTRAL)
     return Recognition(
-        prediction=recognizer.predict(measured.flow, pair.apex.landmarks),
+        prediction=prediction,
         map=flow_map(measured.flow, _MAP_SIDE),
         as_crops=registered,
-        crop_shaped=crop_shaped,
+        crop_shaped=crop_shaped and not registered,
     )
 
 
@@ -77,7 +83,10 @@ def read_picture(path: Path) -> U8:
             f"Expected a picture in {path}; it cannot be read ({error.strerror}): check its "
             "permissions."
         ) from None
-    picture = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+    try:
+        picture = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+    except cv2.error:  # a header that claims more pixels than OpenCV lets in
+        picture = None
     if picture is None:
         what = "the file is empty" if not data.size else "it holds none that OpenCV can decode"
         raise UsageError(f"Expected a picture in {path}; {what}: give a PNG or JPEG.")

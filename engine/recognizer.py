@@ -71,9 +71,10 @@ def torch_device(name: str) -> torch.device:
     """The torch device called ``name``; raises where there is none such on this machine."""
     try:
         device = torch.device(name)
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        torch.zeros(1, device=device).item()  # what is on "meta" has no value to read
+    except (RuntimeError, AssertionError, ImportError) as error:
+        # Torch goes on to list every backend it has.
+        reason = str(error).partition("\n")[0].partition(". ")[0] or type(error).__name__
         raise DependencyError(
             f"Expected a device that torch can use; {name!r} is not one here ({reason}): "
             "use --device cpu."
