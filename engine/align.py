@@ -14,6 +14,14 @@ from htnet.engine.types import F32, F64, U8, AlignedFace, Face, Frame
 
 LEFT_EYE = (0.235 * CROP_WIDTH, 0.26 * CROP_HEIGHT)
 RIGHT_EYE = (0.755 * CROP_WIDTH, 0.26 * CROP_HEIGHT)
+_MEAN_FACE = (
+    (lm.LEFT_OUTER_BROW, 0.09, 0.13),
+    (lm.LEFT_INNER_BROW, 0.31, 0.13),
+    (lm.RIGHT_OUTER_BROW, 0.90, 0.13),
+    (lm.RIGHT_INNER_BROW, 0.68, 0.13),
+    ((lm.UPPER_LIP,), 0.5, 0.69),
+    ((lm.LOWER_LIP,), 0.5, 0.80),
+)
 _CORNERS = np.array(
     [[0, 0, 1], [CROP_WIDTH, 0, 1], [0, CROP_HEIGHT, 1], [CROP_WIDTH, CROP_HEIGHT, 1]], np.float64
 )
@@ -137,13 +145,15 @@ def as_crop(gray: U8, landmarks: F32 | None = None) -> AlignedFace:
 
 
 def canonical_landmarks() -> F32:
-    """Landmarks (478, 2) in crop pixels that know only the eyes and lip corners; the rest lie at
-    the crop's centre."""
+    """Landmarks (478, 2) in crop pixels that know only eyes, brows and lips; the rest lie at the
+    crop's centre. Brows and lips are where they are on the mean face of CASME II and SMIC."""
     points = np.full((lm.POINTS, 2), (CROP_WIDTH / 2, CROP_HEIGHT / 2), np.float32)
     points[list(lm.LEFT_EYE_CORNERS)] = LEFT_EYE
     points[list(lm.RIGHT_EYE_CORNERS)] = RIGHT_EYE
     points[lm.LEFT_LIP_CORNER] = (0.27 * CROP_WIDTH, 0.735 * CROP_HEIGHT)
     points[lm.RIGHT_LIP_CORNER] = (0.72 * CROP_WIDTH, 0.73 * CROP_HEIGHT)
+    for names, x, y in _MEAN_FACE:
+        points[list(names)] = (x * CROP_WIDTH, y * CROP_HEIGHT)
     return points
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+import cv2
 import numpy as np
 
 from htnet.engine import landmarks as lm
@@ -26,9 +27,9 @@ class PairMotion:
     regions: Mapping[str, F32]
 
     @property
-    def head_px(self) -> float:
-        """How far the head moved at the crop's centre, px."""
-        return float(np.hypot(self.head[0], self.head[1]))
+    def magnitude(self) -> float:
+        """How far the region that moved most did, eyes left out, px."""
+        return max(float(np.hypot(*self.regions[name])) for name in SPOTTING)
 
 
 # Half width and half height in px of the box whose mean flow stands for a place. A mean over some
@@ -42,6 +43,10 @@ _HALF: Final = {
     "lower lip": (12, 7),
 }
 REGION_NAMES = tuple(_HALF)
+NEAR_EYES = ("inner brows", "outer brows", "eyes")
+# Lids blink and eyes look about all the time: their motion is measured and shown, but an expression
+# needs brows, lip corners or lips to move.
+SPOTTING = tuple(name for name in REGION_NAMES if name != "eyes")
 
 
 def measure_motion(pair: Pair, solver: FlowSolver, *, registered: bool = False) -> PairMotion:
@@ -96,8 +101,7 @@ def _mirrored(left: F32, right: F32) -> F32:
 
 def _mean(flow: F32, centre: F32, half: tuple[int, int]) -> F32:
     x0, y0, x1, y1 = motion_box(centre, half)
-    mean: F32 = flow[y0:y1, x0:x1].mean(axis=(0, 1))
-    return mean
+    return np.array(cv2.mean(flow[y0:y1, x0:x1])[:2], np.float32)
 
 
 def motion_box(centre: F32, half: tuple[int, int]) -> tuple[int, int, int, int]:

@@ -116,9 +116,12 @@ def flow_map(flow: F32, size: int = 28) -> F32:
     Strain is taken at full size, then each channel is resized by area and scaled, the order that
     reproduces the published maps best.
     """
-    full = np.dstack([flow, optical_strain(flow)])
-    small = np.asarray(cv2.resize(full, (size, size), interpolation=cv2.INTER_AREA), np.float32)
-    return np.dstack([min_max(small[..., c]) for c in range(3)]).astype(np.float32)
+    small = np.empty((size, size, 3), np.float32)
+    small[..., :2] = cv2.resize(flow, (size, size), interpolation=cv2.INTER_AREA)
+    small[..., 2] = cv2.resize(optical_strain(flow), (size, size), interpolation=cv2.INTER_AREA)
+    for c in range(3):
+        small[..., c] = min_max(small[..., c])
+    return small
 
 
 def scaled(map_: F32, spec: PreprocessSpec) -> F32:

@@ -11,11 +11,13 @@ from htnet.engine.errors import FaceError, UsageError
 from htnet.engine.face import find_face
 from htnet.engine.preprocess import CROP_HEIGHT, CROP_WIDTH, flow_map
 from htnet.engine.recognizer import Recognizer
-from htnet.engine.regions import region_centres
+from htnet.engine.regions import REGIONS, region_centres
 from htnet.engine.types import F32, NEUTRAL, U8, AlignedFace, Face, Pair, Prediction
 
 _MAP_SIDE = 28
 _SAME_PLACE_PX = 6.0
+# On a still crop with noise of up to 4 grey levels every region's mean stays under 0.04 px.
+_FLOOR_PX = 0.1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,8 +41,8 @@ def recognize(
     With ``aligned`` they are canonical crops (140 x 170) already, registered as a dataset's are, so
     neither a face nor head motion is looked for; likewise where no face is found in pictures of
     that shape. Else the onset's face gives the crop of both, so that what moved between them is
-    left in, and the head's motion is measured and removed. The label is "neutral" for the same
-    picture twice.
+    left in, and the head's motion is measured and removed. The label is "neutral" when no region
+    has moved by more than sensor noise moves it.
     """
     pictures = [read_picture(path) for path in (onset, apex)]
     crop_shaped = all(picture.shape[:2] == (CROP_HEIGHT, CROP_WIDTH) for picture in pictures)
@@ -61,8 +63,8 @@ def recognize(
         registered = False
     measured = recognizer.measure(pair, registered=registered)
     prediction = recognizer.predict(measured.flow, pair.apex.landmarks)
-    if np.array_equal(pair.onset.gray, pair.apex.gray):
-        # The same picture twice: the network is sure of its answer to a map of zeros too.
+    if measured.magnitude < _FLOOR_PX:
+        # The network has never seen stillness, and is sure of its answer to that too.
         prediction = replace(prediction, label=NEUTRAL)
     return Recognition(
         prediction=prediction,
@@ -118,6 +120,7 @@ def _align_like(picture: U8, face: Face, reference: AlignedFace) -> AlignedFace:
     than the flow can follow needs its own.
     """
     there = align_once(picture, face, reference.to_crop)
-    moved = region_centres(there.landmarks) - region_centres(reference.landmarks)
+    eyes = [REGIONS.index("left_eye"), REGIONS.index("right_eye")]  # a smile is not the head's
+    moved = (region_centres(there.landmarks) - region_centres(reference.landmarks))[eyes]
     near = float(np.linalg.norm(moved, axis=1).max()) <= _SAME_PLACE_PX
     return there if near else align_once(picture, face)

@@ -1,9 +1,9 @@
 """Rigid motion of the head inside the crop, measured on stable skin and taken out of the flow.
 
 What the crop's leash leaves (and what a head does between onset and apex) is small, so a
-similarity's flow is linear in four numbers: u = tx + s x - r y, v = ty + r x + s y. They are
-fitted by iteratively reweighted least squares, so that a muscle that pulls on part of the skin
-does not count as the head.
+similarity's flow is linear in four numbers: u = tx + s x - r y, v = ty + r x + s y; with points and
+flow as complex numbers, d = t + (s + i r) z. They are fitted by iteratively reweighted least
+squares, so that a muscle that pulls on part of the skin does not count as the head.
 """
 
 import numpy as np
@@ -20,7 +20,7 @@ STABLE_SKIN = (
     (124, 36, 136, 92),
 )
 _STEP = 4
-_ROUNDS = 4
+_ROUNDS = 6
 
 
 def _grid() -> tuple[NDArray[np.intp], NDArray[np.intp]]:
@@ -34,15 +34,7 @@ def _grid() -> tuple[NDArray[np.intp], NDArray[np.intp]]:
 
 _ROWS, _COLUMNS = _grid()
 _CENTRE = (CROP_WIDTH / 2, CROP_HEIGHT / 2)
-_X = (_COLUMNS - _CENTRE[0]).astype(np.float64)
-_Y = (_ROWS - _CENTRE[1]).astype(np.float64)
-_ONE, _ZERO = np.ones_like(_X), np.zeros_like(_X)
-_DESIGN = np.concatenate(
-    [
-        np.stack([_ONE, _ZERO, _X, -_Y], axis=1),  # rows for u: tx, ty, s, r
-        np.stack([_ZERO, _ONE, _Y, _X], axis=1),  # rows for v
-    ]
-)
+_Z = (_COLUMNS - _CENTRE[0]) + 1j * (_ROWS - _CENTRE[1])
 _FULL_X = (np.arange(CROP_WIDTH) - _CENTRE[0]).astype(np.float32)[None, :]
 _FULL_Y = (np.arange(CROP_HEIGHT) - _CENTRE[1]).astype(np.float32)[:, None]
 
@@ -52,20 +44,20 @@ def rigid_motion(flow: F32) -> F64:
 
     ``flow``: (170, 140, 2).
     """
-    samples = flow[_ROWS, _COLUMNS].astype(np.float64)
-    target = samples.T.ravel()
-    count = len(_X)
-    weights = np.ones(count)
-    motion = np.zeros(4)
+    moved = flow[_ROWS, _COLUMNS].astype(np.float64).view(np.complex128)[:, 0]
+    weights = np.full(len(_Z), 1 / len(_Z))
+    shift, turn = 0j, 0j
     for _ in range(_ROUNDS):
-        both = np.concatenate([weights, weights])[:, None]
-        normal = _DESIGN.T @ (_DESIGN * both)
-        motion = np.linalg.solve(normal, _DESIGN.T @ (target * both[:, 0]))
-        residual = target - _DESIGN @ motion
-        distance = np.hypot(residual[:count], residual[count:])
+        z_mean, moved_mean = weights @ _Z, weights @ moved
+        z: NDArray[np.complex128] = _Z - z_mean
+        weighted = weights * z.conj()
+        turn = (weighted @ (moved - moved_mean)) / (weighted @ z)
+        shift = moved_mean - turn * z_mean
+        distance = np.abs(moved - shift - turn * _Z)
         scale = max(1.5 * float(np.median(distance)), 0.02)
-        weights = 1 / (1 + (distance / scale) ** 2)  # Cauchy weights
-    return motion
+        weights = 1 / (1 + (distance / scale) ** 2) ** 2  # Geman and McClure's
+        weights /= weights.sum()
+    return np.array([shift.real, shift.imag, turn.real, turn.imag])
 
 
 def remove_rigid(flow: F32, motion: F64) -> F32:

@@ -11,22 +11,18 @@ def optical_strain(flow: F32) -> F32:
     sqrt(ux^2 + vy^2 + (uy + vx)^2 / 2), the form the published maps use (Liong et al., 2019),
     with central differences inside and one-sided ones at the border.
     """
-    ux, uy = _gradient(flow[..., 0])
-    vx, vy = _gradient(flow[..., 1])
-    shear = uy + vx
-    strain: F32 = np.sqrt(ux * ux + vy * vy + 0.5 * shear * shear)
-    return strain
-
-
-def _gradient(field: F32) -> tuple[F32, F32]:
-    dx = np.empty_like(field)
-    dy = np.empty_like(field)
-    np.subtract(field[:, 2:], field[:, :-2], out=dx[:, 1:-1])
+    # Both components at once, (H, W, 2): along x, then along y.
+    dx, dy = np.empty_like(flow), np.empty_like(flow)
+    np.subtract(flow[:, 2:], flow[:, :-2], out=dx[:, 1:-1])
+    np.subtract(flow[2:], flow[:-2], out=dy[1:-1])
     dx[:, 1:-1] *= 0.5
-    dx[:, 0] = field[:, 1] - field[:, 0]
-    dx[:, -1] = field[:, -1] - field[:, -2]
-    np.subtract(field[2:], field[:-2], out=dy[1:-1])
     dy[1:-1] *= 0.5
-    dy[0] = field[1] - field[0]
-    dy[-1] = field[-1] - field[-2]
-    return dx, dy
+    dx[:, 0], dx[:, -1] = flow[:, 1] - flow[:, 0], flow[:, -1] - flow[:, -2]
+    dy[0], dy[-1] = flow[1] - flow[0], flow[-1] - flow[-2]
+    shear = dy[..., 0] + dx[..., 1]
+    strain = dx[..., 0] * dx[..., 0]
+    strain += dy[..., 1] * dy[..., 1]
+    shear *= shear
+    shear *= 0.5
+    strain += shear
+    return np.sqrt(strain, out=strain)

@@ -47,10 +47,12 @@ class Face:
 
     ``landmarks``: (478, 2) float32, face-mesh points in frame pixels, unsmoothed.
     ``openness``: height over width of the more open eye; about 0.3 open, under 0.15 closed.
+    ``another``: not the face that was followed before.
     """
 
     landmarks: F32
     openness: float
+    another: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)

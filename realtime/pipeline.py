@@ -83,6 +83,8 @@ class Pipeline:
         if face is None:
             self._aligner.reset()
         else:
+            if face.another:
+                self._aligner.reset()
             aligned = self._aligner.align(frame, face)
         timings = {
             "face": (found - began) / NS_PER_MS,
@@ -97,6 +99,9 @@ class Pipeline:
         events: list[Event] = []
         if frame.fresh:
             events += self._cut_off("source restarted")
+            self._spotter.reset()
+        elif tracked.face is not None and tracked.face.another:
+            events += self._cut_off("another face")
             self._spotter.reset()
         elif self._seen_ns is not None and not 0 <= frame.t_ns - self._seen_ns <= _GAP_NS:
             events += self._cut_off("frames missing")

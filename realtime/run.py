@@ -150,10 +150,13 @@ def measured_ticks(path: PathConfig, *, frames: int, pace: bool) -> Iterator[Ite
 
 def open_recognizer(model: Path | None, flow: str | None, device: str) -> tuple[Recognizer, str]:
     """The recognizer of a weights file (default: the one that ships), and the network's name."""
+    import cv2
     import torch
 
-    # One pair at a time: more threads only wait for each other, and the tracker needs the cores.
+    # One small pair at a time: more threads mostly wait for each other, and tracking the next face
+    # needs the other core.
     torch.set_num_threads(1)
+    cv2.setNumThreads(1)
     loaded = load(model or default_weights())
     return Recognizer(loaded, flow=flow, device=device), loaded.name
 

@@ -14,17 +14,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from htnet.engine.motion import PairMotion
+from htnet.engine.motion import NEAR_EYES, SPOTTING, PairMotion
 from htnet.engine.types import F32, NS_PER_MS, AlignedFace, Motion, State
 from htnet.realtime.blink import BlinkGate
 from htnet.realtime.course import read_course
 from htnet.realtime.ring import Ring
 from htnet.realtime.threshold import RollingThreshold
-
-NEAR_EYES = ("inner brows", "outer brows", "eyes")
-# Lids blink and eyes look about all the time: their motion is measured and shown, but an event
-# needs brows, lip corners or lips to move.
-SPOTTING = ("inner brows", "outer brows", "lip corners", "upper lip", "lower lip")
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,8 +65,6 @@ class RegionBoxes:
             centres = PUBLISHED_CENTRES * _CROP
         elif spec.regions == "whole":
             centres, half = _CROP[None] / 2, _CROP / 2
-        # A square that would leave the crop is moved inside it, as the network's own are.
-        centres = np.clip(centres, half, _CROP - half)
         signs = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]], np.float32)
         return [transform_points(c + signs * half, from_crop) for c in centres]
 
