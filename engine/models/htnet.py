@@ -1,0 +1,413 @@
+"""HTNet: a hierarchical transformer over four face regions of optical flow.
+
+Z. Wang et al., Neurocomputing 602, 128196 (arXiv 2307.14637); tensor names and shapes are those of
+the official checkpoints. Tokens are kept channels-last, which eager torch runs with far fewer
+operations than the 1 x 1 convolutions they stand for.
+
+Where a block holds one token (28 x 28 pictures in patches of 7), softmax is over one value and so
+always 1: queries and keys do nothing, and `HTNet.fold` merges value and output into one matrix.
+"""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True, slots=True)
+class HTNetConfig:
+    """Shape of an HTNet; the defaults are the paper's.
+
+    ``repeats``: transformer layers at each level, finest first; each level doubles ``dim`` and
+    ``heads`` and halves the map's side. ``dropout`` is inside attention and MLP, ``drop_path``
+    skips whole branches; both act in training alone. ``mirror`` averages the logits over the
+    picture and its mirror image, whose horizontal flow (``mirror_channel``, or none at -1) has the
+    other sign: only right for inputs that are zero at rest.
+    """
+
+    image_size: int = 28
+    patch_size: int = 7
+    classes: int = 3
+    dim: int = 256
+    heads: int = 3
+    repeats: tuple[int, ...] = (2, 2, 8)
+    mlp_mult: int = 4
+    channels: int = 3
+    dropout: float = 0.0
+    drop_path: float = 0.0
+    mirror: bool = False
+    mirror_channel: int = 0
+
+    def __post_init__(self) -> None:
+        numbers = (self.image_size, self.patch_size, self.classes, self.dim, self.heads)
+        if min(*numbers, self.mlp_mult, self.channels, *self.repeats) < 1 or not self.repeats:
+            raise ValueError(f"sizes, heads and repeats have to be at least 1, got {self}")
+        if max(*numbers, self.mlp_mult, self.channels) > 1 << 16 or sum(self.repeats) > 1 << 8:
+            raise ValueError(f"sizes are beyond any network's, got {self}")
+        if self.image_size % (self.patch_size * self.blocks):
+            raise ValueError(
+                f"image_size {self.image_size} is not divisible by patch_size {self.patch_size} "
+                f"times {self.blocks} blocks"
+            )
+        if self.heads > self.dim:
+            raise ValueError(f"{self.heads} heads do not fit into dim {self.dim}")
+
+    @property
+    def blocks(self) -> int:
+        """Blocks along a side at the first level."""
+        return 1 << (len(self.repeats) - 1)
+
+    @property
+    def block_side(self) -> int:
+        """Tokens along a block's side, the same at every level."""
+        return self.image_size // self.patch_size // self.blocks
+
+
+COMPACT = HTNetConfig(dim=32, repeats=(1, 1, 2), mirror=True)
+"""The shape of htnet-s."""
+
+
+class LayerNorm(nn.Module):
+    """Over channels, eps 1e-5 inside the root; parameters shaped as in the official checkpoints."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.g = nn.Parameter(torch.ones(1, dim, 1, 1))
+        self.b = nn.Parameter(torch.zeros(1, dim, 1, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``x``: (..., C)."""
+        return F.layer_norm(x, x.shape[-1:], self.g.flatten(), self.b.flatten())
+
+
+class FeedForward(nn.Module):
+    """Two pointwise layers with GELU between."""
+
+    def __init__(self, dim: int, mult: int, dropout: float) -> None:
+        super().__init__()
+        self.net = nn.Sequential(
+            nn.Conv2d(dim, dim * mult, 1),
+            nn.GELU(),
+            nn.Dropout(dropout),
+            nn.Conv2d(dim * mult, dim, 1),
+            nn.Dropout(dropout),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``x``: (..., C)."""
+        hidden = self.net[2](F.gelu(_pointwise(x, self.net[0])))
+        out: Tensor = self.net[4](_pointwise(hidden, self.net[3]))
+        return out
+
+
+class Attention(nn.Module):
+    """Multi-head self-attention among the tokens of a block."""
+
+    def __init__(self, dim: int, heads: int, dropout: float) -> None:
+        super().__init__()
+        self.heads, self.dropout = heads, dropout
+        self.inner = dim // heads * heads
+        self.to_qkv = nn.Conv2d(dim, 3 * self.inner, 1, bias=False)
+        self.to_out = nn.Sequential(nn.Conv2d(self.inner, dim, 1), nn.Dropout(dropout))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``x``: (B, blocks, T, C)."""
+        if x.shape[-2] == 1:  # one token attends to itself alone
+            values = F.linear(x, self.to_qkv.weight.flatten(1)[2 * self.inner :])
+            values = F.dropout(values, self.dropout, self.training)
+        else:
+            q, k, v = _heads(_pointwise(x, self.to_qkv), self.heads)
+            dots = q @ k.transpose(-1, -2) * q.shape[-1] ** -0.5
+            weights = F.dropout(dots.softmax(dim=-1), self.dropout, self.training)
+            values = (weights @ v).transpose(-2, -3).flatten(-2)  # (B, blocks, T, inner)
+        out: Tensor = self.to_out[1](_pointwise(values, self.to_out[0]))
+        return out
+
+
+class Branch(nn.Module):
+    """A residual branch behind its layer norm."""
+
+    def __init__(self, dim: int, fn: Attention | FeedForward) -> None:
+        super().__init__()
+        self.norm = LayerNorm(dim)
+        self.fn = fn
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``x``: (B, blocks, T, C)."""
+        out: Tensor = self.fn(self.norm(x))
+        return out
+
+
+class Transformer(nn.Module):
+    """The layers of one level; one position value per token, added to all of its channels."""
+
+    def __init__(self, dim: int, depth: int, heads: int, config: HTNetConfig) -> None:
+        super().__init__()
+        self.drop_path = config.drop_path
+        self.pos_emb = nn.Parameter(torch.randn(config.block_side**2))
+        self.layers = nn.ModuleList(
+            nn.ModuleList(
+                [
+                    Branch(dim, Attention(dim, heads, config.dropout)),
+                    Branch(dim, FeedForward(dim, config.mlp_mult, config.dropout)),
+                ]
+            )
+            for _ in range(depth)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``x``: (B, blocks, T, C)."""
+        x = x + self.pos_emb[:, None]
+        for layer in cast(Iterable[nn.ModuleList], self.layers):
+            for branch in layer:
+                x = x + self._dropped(branch(x))
+        return x
+
+    def _dropped(self, out: Tensor) -> Tensor:
+        if not self.training or self.drop_path == 0:
+            return out
+        return out * F.dropout(out.new_ones(out.shape[0], 1, 1, 1), self.drop_path, True)
+
+
+def _aggregate(dim: int, dim_out: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(dim, dim_out, 3, padding=1), LayerNorm(dim_out), nn.MaxPool2d(3, 2, padding=1)
+    )
+
+
+class HTNet(nn.Module):
+    """``forward``: pictures (B, channels, S, S) to logits (B, classes)."""
+
+    def __init__(self, config: HTNetConfig) -> None:
+        super().__init__()
+        self.config = config
+        dims = [config.dim << level for level in range(len(config.repeats))]
+        patch = config.channels * config.patch_size**2
+        self.to_patch_embedding = nn.Sequential(nn.Identity(), nn.Conv2d(patch, dims[0], 1))
+        self.layers = nn.ModuleList()
+        for level, (dim, depth) in enumerate(zip(dims, config.repeats, strict=True)):
+            transformer = Transformer(dim, depth, config.heads << level, config)
+            last = level == len(dims) - 1
+            aggregate = nn.Identity() if last else _aggregate(dim, dims[level + 1])
+            self.layers.append(nn.ModuleList([transformer, aggregate]))
+        self.mlp_head = nn.Sequential(
+            LayerNorm(dims[-1]), nn.Identity(), nn.Linear(dims[-1], config.classes)
+        )
+
+    @property
+    def levels(self) -> Iterable[tuple[Transformer, nn.Sequential | nn.Identity]]:
+        """Each level's transformer and the aggregation after it; the last has none."""
+        return cast(Iterable[tuple[Transformer, nn.Sequential | nn.Identity]], self.layers)
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        """``pictures``: (B, channels, S, S), S the config's ``image_size``."""
+        mirrored = self.config.mirror and not self.training
+        if mirrored:
+            pictures = with_mirror(pictures, self.config.mirror_channel)
+        x = patches(pictures, self.config.patch_size)  # (B, H, W, patch)
+        x = _pointwise(x, self.to_patch_embedding[1])  # (B, H, W, dim)
+        for transformer, aggregate in self.levels:
+            side = x.shape[1]
+            x = from_blocks(transformer(to_blocks(x, self.config.block_side)), side)
+            if isinstance(aggregate, nn.Sequential):
+                conv = cast(nn.Conv2d, aggregate[0])
+                x = pool(aggregate[1](convolve(x, conv.weight, conv.bias)))  # (B, H/2, W/2, 2 dim)
+        logits: Tensor = self.mlp_head[2](self.mlp_head[0](x).mean(dim=(1, 2)))
+        return _halves_mean(logits) if mirrored else logits  # (B, classes)
+
+    def fold(self) -> "FoldedHTNet":
+        """The same function with fewer operations, for serving: equal to about 1e-5."""
+        return FoldedHTNet(self)
+
+
+def with_mirror(pictures: Tensor, channel: int) -> Tensor:
+    """The pictures, then their mirror images with ``channel`` negated: (2B, C, S, S)."""
+    mirrored = pictures.flip(-1)
+    if channel >= 0:
+        mirrored[:, channel].neg_()
+    return torch.cat([pictures, mirrored])
+
+
+def patches(pictures: Tensor, side: int) -> Tensor:
+    """(B, C, S, S) to (B, S / side, S / side, side * side * C), channels innermost."""
+    batch, channels, height, width = pictures.shape
+    rows, columns = height // side, width // side
+    cut = pictures.reshape(batch, channels, rows, side, columns, side)
+    return cut.permute(0, 2, 4, 3, 5, 1).reshape(batch, rows, columns, side * side * channels)
+
+
+def to_blocks(x: Tensor, side: int) -> Tensor:
+    """(B, H, W, C) to (B, blocks, side * side, C)."""
+    batch, height, width, channels = x.shape
+    if side == 1:
+        return x.reshape(batch, height * width, 1, channels)
+    cut = x.reshape(batch, height // side, side, width // side, side, channels)
+    return cut.transpose(2, 3).reshape(batch, -1, side * side, channels)
+
+
+def from_blocks(x: Tensor, map_side: int) -> Tensor:
+    """Undo `to_blocks`: (B, blocks, T, C) to (B, map_side, map_side, C)."""
+    batch, blocks, tokens, channels = x.shape
+    if tokens == 1:
+        return x.reshape(batch, map_side, map_side, channels)
+    side, count = math.isqrt(tokens), math.isqrt(blocks)
+    cut = x.reshape(batch, count, count, side, side, channels).transpose(2, 3)
+    return cut.reshape(batch, map_side, map_side, channels)
+
+
+def convolve(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """A 3 x 3 convolution, padded by 1, on channels-last x (B, H, W, C)."""
+    return F.conv2d(x.permute(0, 3, 1, 2), weight, bias, padding=1).permute(0, 2, 3, 1)
+
+
+def pool(x: Tensor) -> Tensor:
+    """A 3 x 3 max pool with stride 2 on channels-last x (B, H, W, C)."""
+    return F.max_pool2d(x.permute(0, 3, 1, 2), 3, 2, padding=1).permute(0, 2, 3, 1)
+
+
+def _pointwise(x: Tensor, conv: nn.Module) -> Tensor:
+    """A 1 x 1 convolution on channels-last tokens (..., C)."""
+    assert isinstance(conv, nn.Conv2d)
+    return F.linear(x, conv.weight.flatten(1), conv.bias)
+
+
+def _heads(qkv: Tensor, heads: int) -> tuple[Tensor, Tensor, Tensor]:
+    """(B, blocks, T, 3 inner) to queries, keys and values, each (B, blocks, heads, T, d)."""
+    q, k, v = qkv.reshape(*qkv.shape[:-1], 3, heads, -1).movedim(-3, 0).transpose(-2, -3)
+    return q, k, v
+
+
+def _halves_mean(logits: Tensor) -> Tensor:
+    """(2 B, classes), the pictures' and then their mirror images', to (B, classes)."""
+    return logits.reshape(2, -1, logits.shape[-1]).mean(dim=0)
+
+
+class FoldedLayer(nn.Module):
+    """One transformer layer, the gains and offsets of its norms inside the matrices after them."""
+
+    mix: Tensor  # values and output in one, or the output alone behind attention
+    mix_bias: Tensor
+    up: Tensor
+    up_bias: Tensor
+    down: Tensor
+    down_bias: Tensor
+
+    def __init__(self, attend: Branch, feed: Branch, one_token: bool) -> None:
+        super().__init__()
+        attention, net = attend.fn, feed.fn
+        assert isinstance(attention, Attention) and isinstance(net, FeedForward)
+        self.heads = attention.heads
+        mix, bias = _matrix(attention.to_out[0])
+        qkv, none = _matrix(attention.to_qkv)
+        if one_token:
+            mix, bias = _behind(attend.norm, mix @ qkv[2 * attention.inner :], bias)
+            self.qkv = self.qkv_bias = None
+        else:
+            qkv, none = _behind(attend.norm, qkv, none)
+            self.register_buffer("qkv", qkv.float())
+            self.register_buffer("qkv_bias", none.float())
+        up, up_bias = _behind(feed.norm, *_matrix(net.net[0]))
+        down, down_bias = _matrix(net.net[3])
+        self.register_buffer("mix", mix.float())
+        self.register_buffer("mix_bias", bias.float())
+        self.register_buffer("up", up.float())
+        self.register_buffer("up_bias", up_bias.float())
+        self.register_buffer("down", down.float())
+        self.register_buffer("down_bias", down_bias.float())
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``x``: (B, blocks, T, C)."""
+        values = F.layer_norm(x, x.shape[-1:])
+        if self.qkv is not None:
+            q, k, v = _heads(F.linear(values, self.qkv, self.qkv_bias), self.heads)
+            dots = q @ k.transpose(-1, -2) * q.shape[-1] ** -0.5
+            values = (dots.softmax(dim=-1) @ v).transpose(-2, -3).flatten(-2)
+        x = x + F.linear(values, self.mix, self.mix_bias)
+        hidden = F.gelu(F.linear(F.layer_norm(x, x.shape[-1:]), self.up, self.up_bias))
+        return x + F.linear(hidden, self.down, self.down_bias)
+
+
+class FoldedLevel(nn.Module):
+    """One level: its layers and the aggregation after them."""
+
+    position: Tensor
+    weight: Tensor
+    bias: Tensor
+    gain: Tensor
+    offset: Tensor
+
+    def __init__(self, transformer: Transformer, aggregate: nn.Module, config: HTNetConfig) -> None:
+        super().__init__()
+        self.side = config.block_side
+        pairs = cast(Iterable[tuple[Branch, Branch]], transformer.layers)
+        self.layers = nn.Sequential(*(FoldedLayer(a, f, self.side == 1) for a, f in pairs))
+        self.register_buffer("position", transformer.pos_emb.detach()[:, None].clone())
+        self.last = not isinstance(aggregate, nn.Sequential)
+        if isinstance(aggregate, nn.Sequential):
+            conv, norm = aggregate[0], aggregate[1]
+            assert isinstance(conv, nn.Conv2d) and conv.bias is not None
+            assert isinstance(norm, LayerNorm)
+            self.register_buffer("weight", conv.weight.detach().clone())
+            self.register_buffer("bias", conv.bias.detach().clone())
+            self.register_buffer("gain", norm.g.detach().flatten().clone())
+            self.register_buffer("offset", norm.b.detach().flatten().clone())
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, H, W, C) to (B, H / 2, W / 2, 2 C), or as it was at the last level."""
+        side = x.shape[1]
+        x = from_blocks(self.layers(to_blocks(x, self.side) + self.position), side)
+        if self.last:
+            return x
+        x = convolve(x, self.weight, self.bias)
+        return pool(F.layer_norm(x, self.gain.shape, self.gain, self.offset))
+
+
+class FoldedHTNet(nn.Module):
+    """An `HTNet` for serving, with everything constant multiplied out when it is made."""
+
+    embedding: Tensor
+    embedding_bias: Tensor
+    head: Tensor
+    head_bias: Tensor
+
+    def __init__(self, network: HTNet) -> None:
+        super().__init__()
+        self.config = network.config
+        embedding, embedding_bias = _matrix(network.to_patch_embedding[1])
+        norm = network.mlp_head[0]
+        assert isinstance(norm, LayerNorm)
+        head, head_bias = _behind(norm, *_matrix(network.mlp_head[2]))
+        self.register_buffer("embedding", embedding.float())
+        self.register_buffer("embedding_bias", embedding_bias.float())
+        self.levels = nn.Sequential(*(FoldedLevel(*level, self.config) for level in network.levels))
+        self.register_buffer("head", head.float())
+        self.register_buffer("head_bias", head_bias.float())
+        self.eval()
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        """``pictures``: (B, channels, S, S), S the config's ``image_size``."""
+        if self.config.mirror:
+            pictures = with_mirror(pictures, self.config.mirror_channel)
+        x = patches(pictures, self.config.patch_size)
+        x = self.levels(F.linear(x, self.embedding, self.embedding_bias))  # (B, H, W, C)
+        x = F.layer_norm(x, x.shape[-1:]).mean(dim=(1, 2))
+        logits = F.linear(x, self.head, self.head_bias)
+        return _halves_mean(logits) if self.config.mirror else logits  # (B, classes)
+
+
+def _matrix(module: nn.Module) -> tuple[Tensor, Tensor]:
+    """Weight (out, in) and bias (out) of a pointwise layer, in double precision."""
+    assert isinstance(module, nn.Conv2d | nn.Linear)
+    weight = module.weight.detach().flatten(1).double()
+    bias = weight.new_zeros(len(weight)) if module.bias is None else module.bias.detach().double()
+    return weight, bias
+
+
+def _behind(norm: LayerNorm, weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
+    """The matrix with the gain and offset of the layer norm before it multiplied in."""
+    gain, offset = norm.g.detach().flatten().double(), norm.b.detach().flatten().double()
+    return weight * gain, bias + weight @ offset

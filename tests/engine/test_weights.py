@@ -1,0 +1,197 @@
+"""Weights files: what is written is read back, and a bad one gets one sentence."""
+
+import json
+import os
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+
+from htnet.engine import weights
+from htnet.engine.errors import WeightsError
+from htnet.engine.models.htnet import HTNet, HTNetConfig
+from htnet.engine.preprocess import PreprocessSpec
+
+CONFIG = HTNetConfig(dim=12, repeats=(1, 1, 1))
+
+
+@pytest.fixture
+def network() -> HTNet:
+    torch.manual_seed(0)
+    return HTNet(CONFIG).eval()
+
+
+@pytest.fixture
+def saved(network: HTNet, tmp_path: Path) -> Path:
+    path = tmp_path / "made.safetensors"
+    spec = PreprocessSpec(scaling="unit", temperature=1.5)
+    weights.save(path, network, name="htnet", config=CONFIG, spec=spec, card={"seed": 7})
+    return path
+
+
+@torch.no_grad()
+def test_round_trip(network: HTNet, saved: Path) -> None:
+    loaded = weights.load(saved)
+    assert (loaded.name, loaded.config, loaded.card) == ("htnet", CONFIG, {"seed": 7})
+    assert loaded.spec == PreprocessSpec(scaling="unit", temperature=1.5)
+    assert not loaded.network.training
+    pictures = torch.randn(2, 3, 28, 28)
+    torch.testing.assert_close(loaded.network(pictures), network(pictures), atol=1e-5, rtol=1e-5)
+    plain = weights.load(saved, folded=False).network
+    assert torch.equal(plain(pictures), network(pictures))
+    assert [p.name for p in saved.parent.iterdir()] == [saved.name]  # no temporary left
+
+
+def test_a_failed_save_leaves_the_old_file(
+    network: HTNet, saved: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = saved.read_bytes()
+
+    def full(*_: object) -> None:
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(weights, "save_file", full)
+    with pytest.raises(WeightsError, match="no space left"):
+        weights.save(saved, network, name="htnet", config=CONFIG, spec=PreprocessSpec(), card={})
+    assert saved.read_bytes() == before
+    assert [p.name for p in saved.parent.iterdir()] == [saved.name]
+
+
+@torch.no_grad()
+def test_default_weights_serve() -> None:
+    path = weights.default_weights()
+    assert path.stat().st_size <= 16 * 2**20
+    loaded = weights.load(path)
+    assert loaded.name == "htnet-s"
+    assert loaded.network(torch.zeros(1, 3, 28, 28)).shape == (1, 3)
+
+
+def _rewritten(
+    path: Path, change: Callable[[dict[str, torch.Tensor], dict[str, str]], None]
+) -> None:
+    with safe_open(path, "pt") as file:
+        tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+        metadata = dict(file.metadata())
+    change(tensors, metadata)
+    save_file(tensors, path, metadata)
+
+
+def _config(**changes: object) -> Callable[[dict[str, torch.Tensor], dict[str, str]], None]:
+    def change(_: dict[str, torch.Tensor], metadata: dict[str, str]) -> None:
+        metadata["config"] = json.dumps({**json.loads(metadata["config"]), **changes})
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda t, m: t.pop("mlp_head.2.bias"), "no tensor mlp_head.2.bias"),
+        (lambda t, m: t.update({"mlp_head.2.bias": torch.zeros(4)}), r"\(4,\) instead of \(3,\)"),
+        (lambda t, m: t.update(extra=torch.zeros(1)), "1 more, such as extra"),
+        (lambda t, m: t["mlp_head.2.bias"].fill_(float("nan")), "not finite"),
+        (lambda t, m: t.update({"mlp_head.2.bias": torch.zeros(3, dtype=torch.int64)}), "int64"),
+        (lambda t, m: m.update(format="other/2"), "format"),
+        (lambda t, m: m.pop("format"), "format"),
+        (lambda t, m: m.update(network="resnet"), "resnet"),
+        (lambda t, m: m.update(config="{"), "config"),
+        (lambda t, m: m.update(preprocess='{"scaling": "odd"}'), "scaling"),
+        (lambda t, m: m.update(card="[]"), "card"),
+        (_config(dim=0), "at least 1"),
+        (_config(dim=1 << 14), "instead of"),
+        (_config(image_size=30), "divisible"),
+        (_config(repeats=[10**9]), "beyond"),
+        (_config(news=1), "unknown fields"),
+        (_config(repeats="1"), "repeats"),
+    ],
+)
+def test_a_wrong_file_says_what_is_wrong(
+    saved: Path,
+    change: Callable[[dict[str, torch.Tensor], dict[str, str]], None],
+    words: str,
+) -> None:
+    _rewritten(saved, change)
+    with pytest.raises(WeightsError, match=words):
+        weights.load(saved)
+
+
+@pytest.mark.parametrize("damage", ["empty", "cut", "noise", "header"])
+def test_a_corrupt_file(saved: Path, damage: str) -> None:
+    whole = saved.read_bytes()
+    saved.write_bytes(
+        {
+            "empty": b"",
+            "cut": whole[: len(whole) // 2],
+            "noise": os.urandom(1000),
+            "header": b"\xff" * 8 + whole[8:],
+        }[damage]
+    )
+    with pytest.raises(WeightsError, match="corrupt"):
+        weights.load(saved)
+
+
+def test_a_missing_file(tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match="found none"):
+        weights.load(tmp_path / "none.safetensors")
+    with pytest.raises(WeightsError, match="found none"):
+        weights.convert(tmp_path / "none.pth", tmp_path / "out.safetensors")
+
+
+def test_a_pickle_is_not_loaded(network: HTNet, tmp_path: Path) -> None:
+    path = tmp_path / "net.safetensors"
+    torch.save(network.state_dict(), path)
+    with pytest.raises(WeightsError, match="htnet convert"):
+        weights.load(path)
+
+
+@pytest.mark.parametrize("config", [CONFIG, HTNetConfig(image_size=56, dim=12, repeats=(1, 1, 2))])
+@torch.no_grad()
+def test_convert_infers_the_config(config: HTNetConfig, tmp_path: Path) -> None:
+    torch.manual_seed(1)
+    network = HTNet(config).eval()
+    state = {f"module.{key}": value for key, value in network.state_dict().items()}
+    torch.save(state, tmp_path / "official.pth")
+    loaded = weights.convert(tmp_path / "official.pth", tmp_path / "out.safetensors")
+    assert loaded.config == config
+    assert loaded.spec.channels == ("strain", "v", "u")
+    assert (loaded.spec.scaling, loaded.spec.regions) == ("raw", "published")
+    pictures = torch.randn(2, 3, config.image_size, config.image_size)
+    torch.testing.assert_close(loaded.network(pictures), network(pictures), atol=1e-5, rtol=1e-5)
+
+
+class _Evil:
+    ran = False
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return (os.system, ("exit 1",))
+
+
+@pytest.mark.parametrize(
+    ("made", "words"),
+    [
+        (lambda path: torch.save({"a": _Evil()}, path), "other objects"),
+        (lambda path: path.write_bytes(pickle.dumps(_Evil(), 2)), "other objects"),
+        (lambda path: torch.save(HTNet(CONFIG), path), "other objects"),
+        (lambda path: torch.save({"w": torch.zeros(1), "epoch": 3}, path), "int under 'epoch'"),
+        (lambda path: torch.save([torch.zeros(1)], path), "got list"),
+        (lambda path: torch.save({"w": torch.zeros(1)}, path), "official HTNet or STSTNet"),
+        (lambda path: path.write_bytes(b""), "cannot be read"),
+        (lambda path: path.write_bytes(b"PK\x03\x04" + b"x" * 99), "cannot be read"),
+    ],
+)
+def test_a_bad_checkpoint(made: Callable[[Path], object], words: str, tmp_path: Path) -> None:
+    path, target = tmp_path / "bad.pth", tmp_path / "out.safetensors"
+    made(path)
+    with pytest.raises(WeightsError, match=words):
+        weights.convert(path, target)
+    assert not target.exists()
+
+
+def test_convert_checks_the_heads(tmp_path: Path) -> None:
+    torch.save(HTNet(CONFIG).state_dict(), tmp_path / "a.pth")
+    with pytest.raises(WeightsError, match="5 heads"):
+        weights.convert(tmp_path / "a.pth", tmp_path / "b.safetensors", heads=5)

@@ -1,0 +1,92 @@
+"""The reader, and what it says of a dataset that is not what it should be."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from htnet.engine.errors import DataError
+from htnet.training.datasets.composite import read_clips, read_map, to_map
+from htnet.training.samples import read_composite
+
+
+def _edit(root: Path, change: Callable[[str], str]) -> None:
+    table = root / "labels.csv"
+    table.write_text(change(table.read_text()))
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda text: text + text.splitlines()[1] + "\n", "comes twice"),
+        (lambda text: text.replace("casme2-0", "smic-1"), "one dataset"),
+        (lambda text: text.replace("c3,0", "c3,7"), "line 5 has '7'"),
+        (lambda text: text.replace("label", "mood", 1), "no label"),
+        (lambda text: text.splitlines()[0] + "\n", "got none"),
+        (lambda text: text + "smic,smic-1,c99\n", "line 38 has no label"),
+        (lambda text: text.replace("apex/3.jpg", ""), "line 5 has no apex"),
+    ],
+)
+def test_labels_that_contradict(composite: Path, change: Callable[[str], str], words: str) -> None:
+    _edit(composite, change)
+    with pytest.raises(DataError, match=words):
+        read_clips(composite)
+
+
+def test_labels_that_are_no_text(composite: Path) -> None:
+    (composite / "labels.csv").write_bytes(b"\xff\xfe\x00\x80")
+    with pytest.raises(DataError, match="CSV"):
+        read_clips(composite)
+
+
+def test_missing_files(composite: Path) -> None:
+    with pytest.raises(DataError, match=r"labels\.csv"):
+        read_clips(composite / "elsewhere")
+    (composite / "flow" / "4.png").unlink()
+    with pytest.raises(DataError, match=r"4\.png; found nothing"):
+        read_composite(composite, composite / "landmarks.npy")
+
+
+def test_maps_that_are_none(composite: Path) -> None:
+    path = composite / "flow" / "0.png"
+    cv2.imwrite(str(path), np.zeros((30, 28, 3), np.uint8))
+    with pytest.raises(DataError, match="got 28 x 30"):
+        read_map(path)
+    path.write_bytes(b"not a picture")
+    with pytest.raises(DataError, match="unreadable"):
+        read_map(path)
+
+
+@pytest.mark.parametrize("damage", ["cut", "shape", "nan", "empty"])
+def test_bad_landmark_file(composite: Path, damage: str) -> None:
+    path = composite / "landmarks.npy"
+    points = np.load(path)
+    if damage == "cut":
+        path.write_bytes(path.read_bytes()[:999])
+    elif damage == "empty":
+        path.write_bytes(b"")
+    else:
+        points[0, 0, 0] = np.nan
+        np.save(path, points[:3] if damage == "shape" else points)
+    with pytest.raises(DataError, match="delete the file"):
+        read_composite(composite, path)
+
+
+def test_channels_and_samm(composite: Path) -> None:
+    path = composite / "flow" / "0.png"
+    bgr = np.zeros((28, 28, 3), np.uint8)
+    bgr[...] = (3, 2, 1)  # strain, v, u as cv2 stores them
+    cv2.imwrite(str(path), bgr)
+    assert read_map(path)[0, 0].tolist() == [1, 2, 3]
+    point = np.array([0.5, 0.386], np.float32)
+    assert to_map(point, "smic") is point
+    np.testing.assert_allclose(to_map(point, "samm"), [0.4885, 0.2068], atol=1e-4)
+
+
+def test_the_published_composite(published: Path) -> None:
+    clips = read_clips(published)
+    assert len(clips) == 442
+    assert len({clip.subject for clip in clips}) == 68
+    assert np.bincount([clip.label for clip in clips]).tolist() == [250, 109, 83]

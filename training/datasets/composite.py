@@ -1,0 +1,137 @@
+"""The MEGC 2019 composite: CASME II, SMIC and SAMM as published onset-to-apex flow maps.
+
+A folder with ``labels.csv`` (columns dataset, subject, clip, label, class, flow, apex), the maps
+(28 x 28 PNG, red = u, green = v, blue = strain, each channel min-maxed to 0..255) and the apex
+faces. CASME II, SAMM and SMIC are released under signed agreements: none of it ships with htnet.
+
+**Where the regions are in a map.** The apex pictures of CASME II and SMIC are the crops that the
+maps were computed on, so landmarks found in a picture, as fractions of it, hold in its map. SAMM's
+apex pictures are looser crops (eyes at 0.386 of the height against 0.28). Its maps say where they
+belong: the mean strain of all SAMM maps peaks at the eyes at 0.20 of the height, the upper face of
+its mean maps agrees best with the other datasets' 1.5 rows of 28 higher and the lower face 0.5 to
+1 row higher (eyes at 0.22, mouth at 0.69), and the one clip whose true onset and apex crops are
+public has its eyes at 0.19 and its mouth at 0.65. `SAMM_TO_MAP` lies between them, within 0.6 px of
+28 of each; across, it is the public clip's.
+"""
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from htnet.engine.errors import DataError
+from htnet.engine.types import CLASSES, F32
+
+SAMM_TO_MAP = np.array([[1.033, -0.028], [1.23, -0.268]], np.float32)
+"""Scale and offset of x and of y, from fractions of SAMM's apex picture to fractions of its map."""
+
+SIZE = 28
+_COLUMNS = ("dataset", "subject", "clip", "label", "flow", "apex")
+_AGAIN = "see the README on how to lay the data out"
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """One labelled clip; ``subject`` is unique over the datasets."""
+
+    dataset: str
+    subject: str
+    name: str
+    label: int
+    flow: Path
+    apex: Path
+
+
+def read_clips(root: Path) -> list[Clip]:
+    """The clips of ``labels.csv``, in its order; raises `DataError` where it contradicts itself."""
+    table = root / "labels.csv"
+    if not table.is_file():
+        raise DataError(f"Expected {table} with the clips and labels; found none: {_AGAIN}.")
+    try:
+        with table.open(newline="", encoding="utf-8") as file:
+            reader = csv.DictReader(file)
+            columns, rows = reader.fieldnames or (), list(reader)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"Expected a CSV file at {table}; got {error}: {_AGAIN}.") from None
+    missing = [name for name in _COLUMNS if name not in columns]
+    if missing:
+        raise DataError(
+            f"Expected the columns {', '.join(_COLUMNS)} in {table}; got no "
+            f"{', '.join(missing)}: {_AGAIN}."
+        )
+    clips = [_clip(root, table, number, row) for number, row in enumerate(rows, start=2)]
+    if not clips:
+        raise DataError(f"Expected clips in {table}; got none: {_AGAIN}.")
+    seen: set[tuple[str, str, str]] = set()
+    owner: dict[str, str] = {}
+    for clip in clips:
+        key = (clip.dataset, clip.subject, clip.name)
+        if key in seen:
+            raise DataError(
+                f"Expected each clip once in {table}; {clip.dataset} {clip.subject} {clip.name} "
+                "comes twice: delete one of the lines."
+            )
+        seen.add(key)
+        if owner.setdefault(clip.subject, clip.dataset) != clip.dataset:
+            raise DataError(
+                f"Expected each subject in one dataset; {table} has {clip.subject} in "
+                f"{owner[clip.subject]} and {clip.dataset}: rename one of them."
+            )
+    return clips
+
+
+def _clip(root: Path, table: Path, number: int, row: dict[str, str]) -> Clip:
+    empty = [name for name in _COLUMNS if not row[name]]
+    if empty:
+        raise DataError(
+            f"Expected {', '.join(_COLUMNS)} on every line of {table}; line {number} has no "
+            f"{empty[0]}: complete or delete it."
+        )
+    label = row["label"].strip()
+    if label not in ("0", "1", "2"):
+        raise DataError(
+            f"Expected a label of 0, 1 or 2 ({', '.join(CLASSES)}); {table} line {number} has "
+            f"{label!r}: correct it."
+        )
+    return Clip(
+        dataset=row["dataset"],
+        subject=row["subject"],
+        name=row["clip"],
+        label=int(label),
+        flow=root / row["flow"],
+        apex=root / row["apex"],
+    )
+
+
+def read_map(path: Path) -> F32:
+    """A published map (28, 28, 3) = u, v, strain in 0..255."""
+    picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    if picture is None:
+        found = "an unreadable file" if path.exists() else "nothing"
+        raise DataError(f"Expected a flow map at {path}; found {found}: {_AGAIN}.")
+    if picture.shape != (SIZE, SIZE, 3):
+        height, width = picture.shape[:2]
+        raise DataError(
+            f"Expected a flow map of {SIZE} x {SIZE} at {path}; got {width} x {height}: "
+            "use the published maps as they are."
+        )
+    return np.ascontiguousarray(picture[..., ::-1], np.float32)
+
+
+def read_apex(path: Path) -> NDArray[np.uint8]:
+    """An apex face, BGR."""
+    picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    if picture is None:
+        found = "an unreadable file" if path.exists() else "nothing"
+        raise DataError(f"Expected an apex face at {path}; found {found}: {_AGAIN}.")
+    return np.asarray(picture, np.uint8)
+
+
+def to_map(landmarks: F32, dataset: str) -> F32:
+    """Landmarks (..., 2) from fractions of the apex picture to fractions of the map."""
+    if dataset != "samm":
+        return landmarks
+    return np.asarray(landmarks * SAMM_TO_MAP[:, 0] + SAMM_TO_MAP[:, 1], np.float32)
