@@ -6,6 +6,7 @@ The halves share nothing but the `Tracked` record that passes between them, so t
 """
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -183,23 +184,23 @@ class Pipeline:
         return self._recognizer.predict(self._recognizer.measure(pair).flow, apex.landmarks)
 
 
+AHEAD = 3
+
+
 def overlapped(
     pipeline: Pipeline, frames: Iterable[Frame], waiting: Callable[[], bool] = lambda: True
 ) -> Iterator[Tick]:
-    """Ticks of ``frames``, each frame's `track` running beside the `judge` of the one before.
+    """Ticks of ``frames``, the `track` of those that follow running beside the `judge` of each.
 
-    Never more than one frame ahead, and only while ``waiting`` says that another frame has come
-    already: a camera's frame is judged as soon as it is tracked, not when the next one comes.
+    At most `AHEAD` frames ahead, so that a slow frame here and a slow one there even out, and only
+    while ``waiting`` says that another frame has come already: a camera's frame is judged as soon
+    as it is tracked, not when the next one comes.
     """
     with ThreadPoolExecutor(1, thread_name_prefix="track") as executor:
-        tracked: Future[Tracked] | None = None
+        tracked: deque[Future[Tracked]] = deque()
         for frame in frames:
-            following = executor.submit(pipeline.track, frame)
-            if tracked is not None:
-                yield pipeline.judge(tracked.result())
-            tracked = following
-            if not waiting():
-                yield pipeline.judge(tracked.result())
-                tracked = None
-        if tracked is not None:
-            yield pipeline.judge(tracked.result())
+            tracked.append(executor.submit(pipeline.track, frame))
+            while tracked and (len(tracked) > AHEAD or not waiting()):
+                yield pipeline.judge(tracked.popleft().result())
+        while tracked:
+            yield pipeline.judge(tracked.popleft().result())

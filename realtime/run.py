@@ -9,7 +9,6 @@ from pathlib import Path
 from rich.console import Console
 
 from htnet.engine.errors import HTNetError, UsageError
-from htnet.engine.face import open_tracker
 from htnet.engine.recognizer import Recognizer
 from htnet.engine.synth.demo import DemoConfig
 from htnet.engine.types import Event, Tick
@@ -20,6 +19,7 @@ from htnet.realtime.overlay.compose import Overlay
 from htnet.realtime.panel import StatusPanel, summary_table, truth_table
 from htnet.realtime.pipeline import Pipeline
 from htnet.realtime.reader import Reader
+from htnet.realtime.remote import RemoteTracker
 from htnet.realtime.session import ticks
 from htnet.realtime.sinks.display import no_display
 from htnet.realtime.sinks.events import EventLog
@@ -67,9 +67,11 @@ def run(config: RunConfig, console: Console) -> list[Event]:
     # Paths and weights are refused before a camera is opened, and files begun only after.
     _refuse_overwriting(config)
     log = EventLog(config.events, config.provisional) if config.events is not None else None
-    recognizer, name = open_recognizer(config.path.model, config.path.flow, config.path.device)
-    overlay = Overlay(recognizer.spec)
     with ExitStack() as stack:
+        tracker = RemoteTracker(config.path.landmarker)
+        stack.callback(tracker.close)
+        recognizer, name = open_recognizer(config.path.model, config.path.flow, config.path.device)
+        overlay = Overlay(recognizer.spec)
         source = _open(config.path)
         reader = Reader(source, pace=config.pace)
         stack.callback(reader.close)
@@ -77,8 +79,8 @@ def run(config: RunConfig, console: Console) -> list[Event]:
         video = None
         if config.overlay_video is not None:
             video = stack.enter_context(OverlayVideo(config.overlay_video, fps, overlay))
-        pipeline = Pipeline(open_tracker(config.path.landmarker), recognizer)
-        stack.callback(pipeline.close)
+        tracker.wait()
+        pipeline = Pipeline(tracker, recognizer)
         console.print(f"{source.name}, {name}")
         window = _window(config, overlay, fps, console)
         screen: Window | StatusPanel = window or StatusPanel(console)
@@ -134,18 +136,18 @@ def run(config: RunConfig, console: Console) -> list[Event]:
 @contextmanager
 def measured_ticks(path: PathConfig, *, frames: int, pace: bool) -> Iterator[Iterator[Tick]]:
     """Up to ``frames`` Ticks of the whole path with nothing drawn; a recording is looped."""
-    recognizer, _ = open_recognizer(path.model, path.flow, path.device)
-    first = _open(path)
-    source = first
-    if not first.live:
-        first.close()
-        source = LoopedSource(lambda: _open(path), frames)
-    pipeline = Pipeline(open_tracker(path.landmarker), recognizer)
-    try:
-        with Reader(source, pace=pace) as reader:
-            yield _first(ticks(reader, pipeline), frames)
-    finally:
-        pipeline.close()
+    with ExitStack() as stack:
+        tracker = RemoteTracker(path.landmarker)
+        stack.callback(tracker.close)
+        recognizer, _ = open_recognizer(path.model, path.flow, path.device)
+        source = _open(path)
+        if not source.live:
+            source.close()
+            source = LoopedSource(lambda: _open(path), frames)
+        reader = Reader(source, pace=pace)
+        stack.callback(reader.close)
+        tracker.wait()
+        yield _first(ticks(reader, Pipeline(tracker, recognizer)), frames)
 
 
 def open_recognizer(model: Path | None, flow: str | None, device: str) -> tuple[Recognizer, str]:
