@@ -64,13 +64,14 @@ class MeshTracker:
             self._shape = bgr.shape
         last = self._last[1] if self._last else None
         points = _first(_run(self._tracker, rgb)) if self._following else None
-        if points is None or last is None or not _same_face(points, last):
+        followed = points is not None and last is not None and _same_face(points, last)
+        if not followed:
             self._let_go()
             points = self._choose(rgb, t_ns)
         self._following = points is not None
         if points is None:
             return None
-        another = last is not None and not _same_face(points, last)
+        another = not followed and last is not None and not _same_face(points, last)
         self._last = (t_ns, points)
         return Face(landmarks=points, openness=eye_openness(points), another=another)
 
@@ -235,19 +236,21 @@ def _run(graph: Any, rgb: U8) -> list[F32]:
 
 # A landmark as protobuf writes it: a tag, a length, then x, y and z each behind a tag. Reading that
 # takes 0.03 ms a face; asking every landmark for its x and y takes 0.2 to 0.3.
-_TAGS = {0: 0x0A, 1: 15, 2: 0x0D, 7: 0x15, 12: 0x1D}
+_TAGS = {0: b"\x0a", 1: b"\x0f", 2: b"\x0d", 7: b"\x15", 12: b"\x1d"}
 _WIRE = np.dtype({"names": ["x", "y"], "formats": ["<f4"] * 2, "offsets": [3, 8], "itemsize": 17})
 
 
 def _points(face: Any, width: int, height: int) -> F32:
     raw = face.SerializeToString() if hasattr(face, "SerializeToString") else b""
     points: F32
-    if len(raw) == lm.POINTS * _WIRE.itemsize:
-        rows = np.frombuffer(raw, np.uint8).reshape(lm.POINTS, _WIRE.itemsize)
-        if (rows[:, list(_TAGS)] == list(_TAGS.values())).all():
-            wire = np.frombuffer(raw, _WIRE)
-            points = np.stack([wire["x"], wire["y"]], axis=1)
-            return points * np.array([width, height], np.float32)
+    if len(raw) == lm.POINTS * _WIRE.itemsize and all(
+        raw[place :: _WIRE.itemsize] == tag * lm.POINTS for place, tag in _TAGS.items()
+    ):
+        wire = np.frombuffer(raw, _WIRE)
+        points = np.empty((lm.POINTS, 2), np.float32)
+        np.multiply(wire["x"], np.float32(width), out=points[:, 0])
+        np.multiply(wire["y"], np.float32(height), out=points[:, 1])
+        return points
     listed = getattr(face, "landmark", face)  # the Tasks API gives a plain list
     points = np.array([(p.x, p.y) for p in listed], np.float32)
     return points * np.array([width, height], np.float32)
@@ -257,25 +260,26 @@ def _first(faces: list[F32]) -> F32 | None:
     return faces[0] if faces else None
 
 
-def _box(points: F32) -> tuple[F32, F32]:
-    return points.min(axis=0), points.max(axis=0)
+def _box(points: F32) -> tuple[float, float, float, float]:
+    x, y = points[:, 0], points[:, 1]
+    return float(x.min()), float(y.min()), float(x.max()), float(y.max())
 
 
 def _area(points: F32) -> float:
-    low, high = _box(points)
-    return float(np.prod(high - low))
+    x0, y0, x1, y1 = _box(points)
+    return (x1 - x0) * (y1 - y0)
 
 
 def _same_face(points: F32, last: F32) -> bool:
     """Whether the boxes overlap by at least a third of their union."""
-    (a_low, a_high), (b_low, b_high) = _box(points), _box(last)
-    shared = np.minimum(a_high, b_high) - np.maximum(a_low, b_low)
-    overlap = float(np.prod(np.maximum(shared, 0)))
-    return overlap > (_area(points) + _area(last) - overlap) / 3
+    a, b = _box(points), _box(last)
+    shared = max(min(a[2], b[2]) - max(a[0], b[0]), 0) * max(min(a[3], b[3]) - max(a[1], b[1]), 0)
+    both = (a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1])
+    return shared > (both - shared) / 3
 
 
 def _only(rgb: U8, points: F32) -> U8:
-    low, high = _box(points)
+    low, high = points.min(axis=0), points.max(axis=0)
     margin = 0.5 * (high - low)
     x0, y0 = np.maximum(low - margin, 0).astype(int)
     x1, y1 = (high + margin).astype(int)

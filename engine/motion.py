@@ -68,11 +68,30 @@ def region_motion(flow: F32, landmarks: F32) -> dict[str, F32]:
     Left and right are averaged as mirror images (x outwards from the middle of the face), which
     halves the noise: the expressions looked for move both sides.
     """
-    vectors = {}
-    for name, centres in motion_centres(landmarks).items():
-        means = [_mean(flow, centre, _HALF[name]) for centre in centres]
-        vectors[name] = means[0] if len(means) == 1 else _mirrored(*means)
-    return vectors
+    means = {
+        name: [_mean(flow, centre, _HALF[name]) for centre in centres]
+        for name, centres in motion_centres(landmarks).items()
+    }
+    return {
+        name: sides[0] if len(sides) == 1 else _mirrored(*sides) for name, sides in means.items()
+    }
+
+
+_PLACES: Final[tuple[tuple[str, tuple[int, ...]], ...]] = (
+    ("inner brows", lm.LEFT_INNER_BROW),
+    ("inner brows", lm.RIGHT_INNER_BROW),
+    ("outer brows", lm.LEFT_OUTER_BROW),
+    ("outer brows", lm.RIGHT_OUTER_BROW),
+    ("eyes", lm.LEFT_EYE_CORNERS),
+    ("eyes", lm.RIGHT_EYE_CORNERS),
+    ("lip corners", (lm.LEFT_LIP_CORNER,)),
+    ("lip corners", (lm.RIGHT_LIP_CORNER,)),
+    ("upper lip", (lm.UPPER_LIP,)),
+    ("lower lip", (lm.LOWER_LIP,)),
+)
+_POINTS = np.concatenate([points for _, points in _PLACES])
+_COUNTS = np.array([len(points) for _, points in _PLACES])
+_STARTS = np.cumsum(_COUNTS) - _COUNTS
 
 
 def motion_centres(landmarks: F32) -> dict[str, list[F32]]:
@@ -80,19 +99,11 @@ def motion_centres(landmarks: F32) -> dict[str, list[F32]]:
 
     ``landmarks``: (478, 2) in any unit.
     """
-
-    def middle(points: tuple[int, ...]) -> F32:
-        centre: F32 = landmarks[list(points)].mean(axis=0)
-        return centre
-
-    return {
-        "inner brows": [middle(lm.LEFT_INNER_BROW), middle(lm.RIGHT_INNER_BROW)],
-        "outer brows": [middle(lm.LEFT_OUTER_BROW), middle(lm.RIGHT_OUTER_BROW)],
-        "eyes": [middle(lm.LEFT_EYE_CORNERS), middle(lm.RIGHT_EYE_CORNERS)],
-        "lip corners": [middle((lm.LEFT_LIP_CORNER,)), middle((lm.RIGHT_LIP_CORNER,))],
-        "upper lip": [middle((lm.UPPER_LIP,))],
-        "lower lip": [middle((lm.LOWER_LIP,))],
-    }
+    sums = np.add.reduceat(landmarks[_POINTS], _STARTS, axis=0)
+    centres: dict[str, list[F32]] = {name: [] for name in REGION_NAMES}
+    for (name, _), centre in zip(_PLACES, sums / _COUNTS[:, None].astype(np.float32), strict=True):
+        centres[name].append(centre)
+    return centres
 
 
 def _mirrored(left: F32, right: F32) -> F32:

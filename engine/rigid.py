@@ -35,6 +35,7 @@ def _grid() -> tuple[NDArray[np.intp], NDArray[np.intp]]:
 _ROWS, _COLUMNS = _grid()
 _CENTRE = (CROP_WIDTH / 2, CROP_HEIGHT / 2)
 _Z = (_COLUMNS - _CENTRE[0]) + 1j * (_ROWS - _CENTRE[1])
+_MIDDLE = len(_Z) // 2
 _FULL_X = (np.arange(CROP_WIDTH) - _CENTRE[0]).astype(np.float32)[None, :]
 _FULL_Y = (np.arange(CROP_HEIGHT) - _CENTRE[1]).astype(np.float32)[:, None]
 
@@ -53,9 +54,10 @@ def rigid_motion(flow: F32) -> F64:
         weighted = weights * z.conj()
         turn = (weighted @ (moved - moved_mean)) / (weighted @ z)
         shift = moved_mean - turn * z_mean
-        distance = np.abs(moved - shift - turn * _Z)
-        scale = max(1.5 * float(np.median(distance)), 0.02)
-        weights = 1 / (1 + (distance / scale) ** 2) ** 2  # Geman and McClure's
+        rest = moved - shift - turn * _Z
+        squares = rest.real**2 + rest.imag**2
+        middle = float(np.partition(squares, _MIDDLE)[_MIDDLE])
+        weights = (1 + squares / max(2.25 * middle, 4e-4)) ** -2.0  # Geman and McClure's
         weights /= weights.sum()
     return np.array([shift.real, shift.imag, turn.real, turn.imag])
 

@@ -261,12 +261,12 @@ def from_blocks(x: Tensor, map_side: int) -> Tensor:
 
 def convolve(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """A 3 x 3 convolution, padded by 1, on channels-last x (B, H, W, C)."""
-    return F.conv2d(x.permute(0, 3, 1, 2), weight, bias, padding=1).permute(0, 2, 3, 1)
+    return torch.conv2d(x.permute(0, 3, 1, 2), weight, bias, padding=1).permute(0, 2, 3, 1)
 
 
 def pool(x: Tensor) -> Tensor:
     """A 3 x 3 max pool with stride 2 on channels-last x (B, H, W, C)."""
-    return F.max_pool2d(x.permute(0, 3, 1, 2), 3, 2, padding=1).permute(0, 2, 3, 1)
+    return torch.max_pool2d(x.permute(0, 3, 1, 2), 3, 2, 1).permute(0, 2, 3, 1)
 
 
 def _pointwise(x: Tensor, conv: nn.Module) -> Tensor:
@@ -321,13 +321,13 @@ class FoldedLayer(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """``x``: (B, blocks, T, C)."""
-        values = F.layer_norm(x, x.shape[-1:])
+        values = torch.layer_norm(x, x.shape[-1:])
         if self.qkv is not None:
             q, k, v = _heads(F.linear(values, self.qkv, self.qkv_bias), self.heads)
             dots = q @ k.transpose(-1, -2) * q.shape[-1] ** -0.5
             values = (dots.softmax(dim=-1) @ v).transpose(-2, -3).flatten(-2)
         x = x + F.linear(values, self.mix, self.mix_bias)
-        hidden = F.gelu(F.linear(F.layer_norm(x, x.shape[-1:]), self.up, self.up_bias))
+        hidden = F.gelu(F.linear(torch.layer_norm(x, x.shape[-1:]), self.up, self.up_bias))
         return x + F.linear(hidden, self.down, self.down_bias)
 
 
@@ -344,7 +344,8 @@ class FoldedLevel(nn.Module):
         super().__init__()
         self.side = config.block_side
         pairs = cast(Iterable[tuple[Branch, Branch]], transformer.layers)
-        self.layers = nn.Sequential(*(FoldedLayer(a, f, self.side == 1) for a, f in pairs))
+        self._each = [FoldedLayer(a, f, self.side == 1) for a, f in pairs]
+        self.layers = nn.Sequential(*self._each)
         self.register_buffer("position", transformer.pos_emb.detach()[:, None].clone())
         self.last = not isinstance(aggregate, nn.Sequential)
         if isinstance(aggregate, nn.Sequential):
@@ -359,11 +360,14 @@ class FoldedLevel(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(B, H, W, C) to (B, H / 2, W / 2, 2 C), or as it was at the last level."""
         side = x.shape[1]
-        x = from_blocks(self.layers(to_blocks(x, self.side) + self.position), side)
+        x = to_blocks(x, self.side) + self.position
+        for layer in self._each:
+            x = layer.forward(x)  # not layer(x): a call's hooks cost as much as an operation
+        x = from_blocks(x, side)
         if self.last:
             return x
         x = convolve(x, self.weight, self.bias)
-        return pool(F.layer_norm(x, self.gain.shape, self.gain, self.offset))
+        return pool(torch.layer_norm(x, self.gain.shape, self.gain, self.offset))
 
 
 class FoldedHTNet(nn.Module):
@@ -383,7 +387,8 @@ class FoldedHTNet(nn.Module):
         head, head_bias = _behind(norm, *_matrix(network.mlp_head[2]))
         self.register_buffer("embedding", embedding.float())
         self.register_buffer("embedding_bias", embedding_bias.float())
-        self.levels = nn.Sequential(*(FoldedLevel(*level, self.config) for level in network.levels))
+        self._each = [FoldedLevel(*level, self.config) for level in network.levels]
+        self.levels = nn.Sequential(*self._each)
         self.register_buffer("head", head.float())
         self.register_buffer("head_bias", head_bias.float())
         self.eval()
@@ -393,8 +398,10 @@ class FoldedHTNet(nn.Module):
         if self.config.mirror:
             pictures = with_mirror(pictures, self.config.mirror_channel)
         x = patches(pictures, self.config.patch_size)
-        x = self.levels(F.linear(x, self.embedding, self.embedding_bias))  # (B, H, W, C)
-        x = F.layer_norm(x, x.shape[-1:]).mean(dim=(1, 2))
+        x = F.linear(x, self.embedding, self.embedding_bias)  # (B, H, W, C)
+        for level in self._each:
+            x = level.forward(x)
+        x = torch.layer_norm(x, x.shape[-1:]).mean(dim=(1, 2))
         logits = F.linear(x, self.head, self.head_bias)
         return _halves_mean(logits) if self.config.mirror else logits  # (B, classes)
 
