@@ -6,6 +6,8 @@ Heavy imports live inside the commands, so that ``htnet --help`` answers at once
 import json
 import signal
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -41,6 +43,13 @@ FlowOption = Annotated[str | None, typer.Option(help="Flow solver: dis or farneb
 DeviceOption = Annotated[str, typer.Option(help="Where torch runs: cpu, cuda, cuda:1, mps.")]
 TaskOption = Annotated[
     Path | None, typer.Option("--landmarker", help="A MediaPipe face_landmarker.task to use.")
+]
+DataOption = Annotated[
+    Path, typer.Option(help="Folder with labels.csv, flow/ and apex/: the composite's layout.")
+]
+NetworkOption = Annotated[str, typer.Option(help="Network to train: htnet-s or htnet.")]
+LandmarksOption = Annotated[
+    Path | None, typer.Option(help="File that keeps the faces' landmarks; default: user cache.")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one row of JSON.")]
 
@@ -152,6 +161,51 @@ def convert(
     _console().print(f"wrote {target}")
 
 
+@app.command()
+def train(
+    data: DataOption,
+    out: Annotated[Path, typer.Option(help="Folder for the run's files.")] = Path("runs/htnet-s"),
+    network: NetworkOption = "htnet-s",
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    loso_seeds: Annotated[
+        int, typer.Option(min=0, help="First score the recipe by LOSO over so many seeds.")
+    ] = 0,
+    landmarks: LandmarksOption = None,
+) -> None:
+    """Fit a network on all subjects; writes weights.safetensors and metrics.json."""
+    from htnet.training.config import TrainConfig
+    from htnet.training.train import train
+
+    config = TrainConfig(data=data, landmarks=landmarks, network=network, seed=seed)
+    scored = _loso(config, loso_seeds)
+    with _progress("all subjects") as progress:
+        report = train(config, out, scored, progress)
+    _console().print(
+        f"{report.clips} clips of {report.subjects} subjects, {report.seconds:.0f} s: wrote "
+        f"{report.weights}"
+    )
+
+
+@evaluate_app.command("loso")
+def evaluate_loso(
+    data: DataOption,
+    network: NetworkOption = "htnet-s",
+    seeds: Annotated[int, typer.Option(min=1, help="How many seeds.")] = 1,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the scores.")] = None,
+    landmarks: LandmarksOption = None,
+) -> None:
+    """Score a recipe leaving one subject out: last epoch of a fixed schedule, never the best."""
+    from htnet.training.config import TrainConfig
+    from htnet.training.report import loso_row, loso_table
+    from htnet.training.train import write_json
+
+    config = TrainConfig(data=data, landmarks=landmarks, network=network)
+    reports = _loso(config, seeds)
+    _console().print(loso_table(reports))
+    if json_file is not None:
+        write_json(json_file, loso_row(network, reports))
+
+
 @bench_app.command("live")
 def bench_live(
     source: SourceOption = None,
@@ -198,6 +252,32 @@ def evaluate_demo(
     print(json.dumps(row)) if as_json else console.print_json(data=row)
 
 
+def _loso(config: Any, seeds: int) -> list[Any]:
+    from dataclasses import replace
+
+    import torch
+
+    from htnet.training.loso import evaluate_loso
+
+    # Sums in another order are other sums: one thread gives the same numbers on any machine.
+    torch.set_num_threads(1)
+    reports = []
+    for seed in range(config.seed, config.seed + seeds):
+        with _progress(f"leave one subject out, seed {seed}") as progress:
+            reports.append(evaluate_loso(replace(config, seed=seed), progress))
+    return reports
+
+
+@contextmanager
+def _progress(title: str) -> Iterator[Callable[[int, int], None]]:
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=_console(stderr=True), transient=True) as shown:
+        task = shown.add_task(title, total=None)
+        yield lambda done, total: shown.update(task, completed=done, total=total)
+
+
 def _path_config(
     camera: int | None,
     source: str | None,
@@ -216,7 +296,7 @@ def _path_config(
     wanted = _size(size)
     demo = source == "demo"
     if demo and camera is not None:
-        raise UsageError("Expected a camera or the demo; got both: leave one out.")
+        raise UsageError("expected a camera or the demo; got both: leave one out.")
     return PathConfig(
         source=None if demo else SourceConfig(camera=camera, source=source, size=wanted, fps=fps),
         demo=DemoConfig(seed=demo_seed, size=wanted) if demo else None,
@@ -230,7 +310,7 @@ def _path_config(
 def _size(text: str) -> tuple[int, int]:
     width, _, height = text.lower().partition("x")
     if not (width.isdecimal() and height.isdecimal() and int(width) and int(height)):
-        raise UsageError(f"Expected a size such as 640x360; got {text!r}.")
+        raise UsageError(f"expected a size such as 640x360; got {text!r}.")
     return int(width), int(height)
 
 

@@ -1,9 +1,8 @@
 """What the live path costs: figures over a run's Ticks."""
 
+import multiprocessing
 import os
 import platform
-import resource
-import sys
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -50,25 +49,32 @@ def bench_live(
         "dropped": dropped,
         "stages_ms": {name: _percentiles(values) for name, values in stages.items()},
         "frame_to_result_ms": _percentiles(latencies),
-        "peak_rss_mb": round(peak_mb(), 1),
+        "peak_rss_mb": peak_mb(),
         "rss_slope_mb_per_10k": _slope(memory),
         "machine": machine(),
     }
 
 
 def resident_mb() -> float | None:
-    """Resident memory of this process in MB (10^6 bytes), where /proc tells it."""
-    try:
-        pages = int(Path("/proc/self/statm").read_text().split()[1])
-    except (OSError, IndexError, ValueError):
-        return None
-    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+    """Resident memory of this process and those it has started, in MB (10^6 bytes), where /proc
+    tells it. Pages that they share count in each."""
+    return _memory("VmRSS")
 
 
-def peak_mb() -> float:
-    """The most resident memory this process has had, in MB."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6
+def peak_mb() -> float | None:
+    """The most resident memory these processes have had, each at its own time, in MB."""
+    return _memory("VmHWM")
+
+
+def _memory(key: str) -> float | None:
+    total_kib = 0
+    for pid in ("self", *(child.pid for child in multiprocessing.active_children())):
+        try:
+            lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+        except OSError:
+            return None
+        total_kib += sum(int(line.split()[1]) for line in lines if line.startswith(key + ":"))
+    return round(total_kib * 1024 / 1e6, 1)
 
 
 def machine() -> str:

@@ -137,7 +137,7 @@ def as_crop(gray: U8, landmarks: F32 | None = None) -> AlignedFace:
     """
     if gray.shape != (CROP_HEIGHT, CROP_WIDTH):
         raise UsageError(
-            f"Expected an aligned crop of {CROP_WIDTH} x {CROP_HEIGHT} px; got "
+            f"expected an aligned crop of {CROP_WIDTH} x {CROP_HEIGHT} px; got "
             f"{gray.shape[1]} x {gray.shape[0]}: leave --aligned out to have the face found."
         )
     points = canonical_landmarks() if landmarks is None else landmarks

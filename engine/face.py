@@ -134,14 +134,14 @@ class TaskTracker:
     def __init__(self, path: Path) -> None:
         if not path.is_file():
             raise FaceError(
-                f"Expected a MediaPipe face landmarker at {path}; there is no such file: "
+                f"expected a MediaPipe face landmarker at {path}; there is no such file: "
                 "give the path of a face_landmarker.task, or leave --landmarker out."
             )
         try:
             model = path.read_bytes()
         except OSError as error:
             raise FaceError(
-                f"Expected a MediaPipe face landmarker at {path}; it cannot be read "
+                f"expected a MediaPipe face landmarker at {path}; it cannot be read "
                 f"({error.strerror}): check its permissions, or leave --landmarker out."
             ) from None
         mp = _mediapipe()
@@ -156,7 +156,7 @@ class TaskTracker:
                 self._landmarker = vision.FaceLandmarker.create_from_options(options)
         except (RuntimeError, ValueError) as error:
             raise FaceError(
-                f"Expected a MediaPipe face landmarker in {path}; MediaPipe cannot read it "
+                f"expected a MediaPipe face landmarker in {path}; MediaPipe cannot read it "
                 f"({str(error).splitlines()[0]}): download face_landmarker.task again, or leave "
                 "--landmarker out."
             ) from None
@@ -173,7 +173,7 @@ class TaskTracker:
             result = self._landmarker.detect(self._image(image_format=self._srgb, data=rgb))
         except RuntimeError:  # a bundle that opens may still hold models of another kind
             raise FaceError(
-                f"Expected a MediaPipe face landmarker in {self._path}; its models do not fit "
+                f"expected a MediaPipe face landmarker in {self._path}; its models do not fit "
                 "together: download face_landmarker.task again, or leave --landmarker out."
             ) from None
         faces = [_points(face, width, height) for face in result.face_landmarks]
@@ -315,7 +315,7 @@ def _mediapipe() -> Any:
             import mediapipe
     except (ImportError, AttributeError) as error:
         raise DependencyError(
-            f"Expected mediapipe 0.10.21 to find faces; importing it failed ({error}): run "
+            f"expected mediapipe 0.10.21 to find faces; importing it failed ({error}): run "
             "'pip install mediapipe==0.10.21', and on a minimal Linux also install libgl1 and "
             "libglib2.0-0."
         ) from None

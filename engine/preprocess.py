@@ -48,7 +48,7 @@ class PreprocessSpec:
         regions, scalings = ("tiled", "published", "whole"), ("raw", "unit", "median", "robust")
         if self.regions not in regions or self.scaling not in scalings:
             raise WeightsError(
-                "Expected regions tiled|published|whole and scaling "
+                "expected regions tiled|published|whole and scaling "
                 "raw|unit|median|robust; got "
                 f"{self.regions!r} and {self.scaling!r}: the weights were made by another version "
                 "of htnet."
@@ -56,7 +56,7 @@ class PreprocessSpec:
         wrong = self._wrong()
         if wrong:
             raise WeightsError(
-                f"Expected a preprocess spec that a network can be served by; got {wrong}: train "
+                f"expected a preprocess spec that a network can be served by; got {wrong}: train "
                 "or convert the weights again."
             )
 
@@ -97,7 +97,7 @@ class PreprocessSpec:
             return cls(**values)
         except (ValueError, TypeError) as error:
             raise WeightsError(
-                f"Expected a preprocess spec that this version of htnet knows; got {error}: "
+                f"expected a preprocess spec that this version of htnet knows; got {error}: "
                 "train or convert the weights again."
             ) from None
 

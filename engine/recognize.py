@@ -54,7 +54,7 @@ def recognize(
     elif len(found) < 2:
         lacking = apex if faces[0] is not None else onset
         raise FaceError(
-            f"Expected a face in {lacking}; none was found: use a picture in which the face is "
+            f"expected a face in {lacking}; none was found: use a picture in which the face is "
             f"seen from the front, or --aligned for crops of {CROP_WIDTH} x {CROP_HEIGHT} px."
         )
     else:
@@ -77,12 +77,12 @@ def recognize(
 def read_picture(path: Path) -> U8:
     """The picture (H, W, 3) in a file; raises `UsageError` where there is none."""
     if not path.is_file():
-        raise UsageError(f"Expected a picture at {path}; there is no such file: check the path.")
+        raise UsageError(f"expected a picture at {path}; there is no such file: check the path.")
     try:
         data = np.fromfile(path, np.uint8)
     except OSError as error:
         raise UsageError(
-            f"Expected a picture in {path}; it cannot be read ({error.strerror}): check its "
+            f"expected a picture in {path}; it cannot be read ({error.strerror}): check its "
             "permissions."
         ) from None
     try:
@@ -91,7 +91,7 @@ def read_picture(path: Path) -> U8:
         picture = None
     if picture is None:
         what = "the file is empty" if not data.size else "it holds none that OpenCV can decode"
-        raise UsageError(f"Expected a picture in {path}; {what}: give a PNG or JPEG.")
+        raise UsageError(f"expected a picture in {path}; {what}: give a PNG or JPEG.")
     return np.asarray(picture, np.uint8)
 
 
@@ -104,7 +104,7 @@ def save_map(map_: F32, path: Path) -> None:
         written = False
     if not written:
         raise UsageError(
-            f"Expected a path to write a picture to; {path} cannot be written: use an existing "
+            f"expected a path to write a picture to; {path} cannot be written: use an existing "
             "folder and a name that ends in .png."
         )
 

@@ -34,7 +34,7 @@ class Recognizer:
         name = flow or loaded.spec.flows[0]
         if name not in loaded.spec.flows:
             raise UsageError(
-                f"Expected a flow solver these weights were trained for "
+                f"expected a flow solver these weights were trained for "
                 f"({', '.join(loaded.spec.flows)}); got {name!r}."
             )
         self.solver: FlowSolver = solver_named(name)
@@ -76,7 +76,7 @@ def torch_device(name: str) -> torch.device:
         # Torch goes on to list every backend it has.
         reason = str(error).partition("\n")[0].partition(". ")[0] or type(error).__name__
         raise DependencyError(
-            f"Expected a device that torch can use; {name!r} is not one here ({reason}): "
+            f"expected a device that torch can use; {name!r} is not one here ({reason}): "
             "use --device cpu."
         ) from None
     return device

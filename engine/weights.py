@@ -13,6 +13,7 @@ import os
 import pickle
 import re
 import tempfile
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,7 +100,7 @@ def save(
             Path(temporary).unlink(missing_ok=True)
     except (OSError, SafetensorError) as error:
         raise WeightsError(
-            f"Expected to write weights to {path}; got {error}: choose a writable place."
+            f"expected to write weights to {path}; got {error}: choose a writable place."
         ) from None
 
 
@@ -127,7 +128,7 @@ def convert(
             raise ValueError(f"tensors such as {', '.join(sorted(tensors)[:3])}")
     except (ValueError, KeyError, IndexError, ZeroDivisionError) as error:
         raise WeightsError(
-            f"Expected an official HTNet or STSTNet checkpoint in {source}; got {error}: "
+            f"expected an official HTNet or STSTNet checkpoint in {source}; got {error}: "
             "give the .pth file that the official code saved."
         ) from None
     with torch.device("meta"):
@@ -145,13 +146,13 @@ def convert(
 def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     """All tensors and the metadata of a safetensors file."""
     if not path.is_file():
-        raise WeightsError(f"Expected a weights file at {path}; found none: check the path.")
+        raise WeightsError(f"expected a weights file at {path}; found none: check the path.")
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
             return {key: file.get_tensor(key) for key in file.keys()}, metadata  # noqa: SIM118
     except (SafetensorError, OSError, ValueError) as error:
-        raise WeightsError(f"Expected {_what_it_is(path, error)}") from None
+        raise WeightsError(f"expected {_what_it_is(path, error)}") from None
 
 
 def _what_it_is(path: Path, error: Exception) -> str:
@@ -173,13 +174,13 @@ def _describe(
     """Network name, config, preprocess spec and card."""
     if metadata.get("format") != FORMAT:
         raise WeightsError(
-            f"Expected a weights file of format {FORMAT}; {path} says "
+            f"expected a weights file of format {FORMAT}; {path} says "
             f"{metadata.get('format', 'nothing')!r}. {_AGAIN}"
         )
     name = metadata.get("network", "")
     if name not in NETWORKS:
         raise WeightsError(
-            f"Expected a network out of {', '.join(NETWORKS)}; {path} is for {name!r}: "
+            f"expected a network out of {', '.join(NETWORKS)}; {path} is for {name!r}: "
             "update htnet or choose another file."
         )
     try:
@@ -189,7 +190,7 @@ def _describe(
             raise TypeError("a card that is no JSON object")
     except (ValueError, TypeError) as error:
         raise WeightsError(
-            f"Expected a config of {name} in {path}; got {error}: "
+            f"expected a config of {name} in {path}; got {error}: "
             "the file was made by another version of htnet, so convert or train it again."
         ) from None
     return name, config, PreprocessSpec.from_json(metadata.get("preprocess", "")), card
@@ -210,12 +211,12 @@ def _fit(path: Path, network: nn.Module, tensors: Mapping[str, Tensor]) -> None:
         else:
             continue
         raise WeightsError(
-            f"Expected the {len(wanted)} tensors of {type(network).__name__} in {path}; got {came}. "
+            f"expected the {len(wanted)} tensors of {type(network).__name__} in {path}; got {came}. "
             f"{_AGAIN}"
         )
     if extra := sorted(set(tensors) - set(wanted)):
         raise WeightsError(
-            f"Expected the {len(wanted)} tensors of {type(network).__name__} in {path}; got "
+            f"expected the {len(wanted)} tensors of {type(network).__name__} in {path}; got "
             f"{len(extra)} more, such as {extra[0]}. {_AGAIN}"
         )
 
@@ -223,19 +224,21 @@ def _fit(path: Path, network: nn.Module, tensors: Mapping[str, Tensor]) -> None:
 def _read_checkpoint(path: Path) -> dict[str, Tensor]:
     """The state dict of a .pth, read as tensors and nothing else."""
     if not path.is_file():
-        raise WeightsError(f"Expected a checkpoint at {path}; found none: check the path.")
+        raise WeightsError(f"expected a checkpoint at {path}; found none: check the path.")
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of pickles it does not like, before it refuses them
+            state = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
         raise WeightsError(
-            f"Expected a checkpoint of tensors alone; {path} is corrupt or also holds other "
+            f"expected a checkpoint of tensors alone; {path} is corrupt or also holds other "
             "objects, which could run code when read: save its state_dict() with the code that "
             "made it and convert that."
         ) from None
     except Exception as error:  # noqa: BLE001 - torch raises nearly anything for a damaged file
         sentence = str(error).partition("\n")[0]
         raise WeightsError(
-            f"Expected a checkpoint saved by torch; {path} cannot be read ({sentence}): "
+            f"expected a checkpoint saved by torch; {path} cannot be read ({sentence}): "
             "download it again."
         ) from None
     for key in ("state_dict", "model", "net"):
@@ -243,13 +246,13 @@ def _read_checkpoint(path: Path) -> dict[str, Tensor]:
             state = state[key]
     if not isinstance(state, dict) or not state:
         raise WeightsError(
-            f"Expected a state dict in {path}; got {type(state).__name__}: save "
+            f"expected a state dict in {path}; got {type(state).__name__}: save "
             "network.state_dict() with the code that made it and convert that."
         )
     wrong = [key for key, value in state.items() if not isinstance(value, Tensor)]
     if wrong:
         raise WeightsError(
-            f"Expected tensors alone in {path}; got {type(state[wrong[0]]).__name__} under "
+            f"expected tensors alone in {path}; got {type(state[wrong[0]]).__name__} under "
             f"{wrong[0]!r}: save network.state_dict() alone and convert that."
         )
     return {str(k).removeprefix("module."): v.contiguous().clone() for k, v in state.items()}

@@ -69,12 +69,12 @@ class TrainConfig:
         if self.network not in NETWORKS or not self.network.startswith("htnet"):
             able = ", ".join(name for name in NETWORKS if name.startswith("htnet"))
             raise UsageError(
-                f"Expected a network that can be trained here ({able}); got {self.network!r}: "
+                f"expected a network that can be trained here ({able}); got {self.network!r}: "
                 "choose one of them."
             )
         if self.views < 0 or self.seed < 0:
             raise UsageError(
-                f"Expected a seed and a number of views of at least 0; got {self.seed} and "
+                f"expected a seed and a number of views of at least 0; got {self.seed} and "
                 f"{self.views}: correct them."
             )
 

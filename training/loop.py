@@ -108,7 +108,7 @@ def _descend(
             loss = (1 - schedule.distill) * loss + schedule.distill * _distance(logits, advice)
         if not bool(loss.isfinite()):
             raise DataError(
-                f"Expected a finite loss; got {loss.item()} at step {step + 1} of {steps}: "
+                f"expected a finite loss; got {loss.item()} at step {step + 1} of {steps}: "
                 "lower the learning rate, or look for maps that are not numbers."
             )
         optimizer.zero_grad()

@@ -84,7 +84,7 @@ def write_json(path: Path, content: Any) -> None:
                 Path(file.name).unlink(missing_ok=True)
     except OSError as error:
         raise DataError(
-            f"Expected to write {path}; got {error}: choose a writable run folder."
+            f"expected to write {path}; got {error}: choose a writable run folder."
         ) from None
 
 

@@ -33,7 +33,7 @@ def solver_named(name: str) -> FlowSolver:
         return SOLVERS[name]()
     except KeyError:
         raise UsageError(
-            f"Expected a flow solver among {', '.join(SOLVERS)}; got {name!r}."
+            f"expected a flow solver among {', '.join(SOLVERS)}; got {name!r}."
         ) from None
 
 

@@ -277,7 +277,7 @@ def test_a_picture_without_a_face_has_none() -> None:
 @pytest.mark.parametrize("start", [MeshTracker, lambda: find_face(np.zeros((8, 8, 3), np.uint8))])
 def test_without_mediapipe_a_sentence_says_what_to_install(start, monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "mediapipe", None)
-    with pytest.raises(DependencyError, match=r"^Expected mediapipe .*: run 'pip install mediapi"):
+    with pytest.raises(DependencyError, match=r"^expected mediapipe .*: run 'pip install mediapi"):
         start()
 
 
@@ -292,7 +292,7 @@ def test_a_landmarker_that_is_none_is_a_sentence(content: bytes, tmp_path: Path)
     pytest.importorskip("mediapipe")
     path = tmp_path / "face_landmarker.task"
     path.write_bytes(content)
-    with pytest.raises(FaceError, match=r"^Expected a .*MediaPipe cannot read it .*download") as e:
+    with pytest.raises(FaceError, match=r"^expected a .*MediaPipe cannot read it .*download") as e:
         TaskTracker(path)
     assert str(path) in str(e.value) and "\n" not in str(e.value)
 

@@ -94,7 +94,7 @@ def test_fields_that_json_lacks_keep_their_defaults() -> None:
     ],
 )
 def test_a_spec_that_cannot_be_served_is_a_sentence(text) -> None:
-    with pytest.raises(WeightsError, match=r"^Expected .*; got .*: (train|the weights)"):
+    with pytest.raises(WeightsError, match=r"^expected .*; got .*: (train|the weights)"):
         PreprocessSpec.from_json(text)
 
 

@@ -122,7 +122,7 @@ def test_a_picture_without_a_face_is_a_sentence(
     for onset, apex in ((none, face), (face, none), (none, none)):
         with pytest.raises(FaceError, match=r"none was found: use a picture .* or --aligned") as e:
             recognize(onset, apex, recognizer)
-        assert f"Expected a face in {none};" in str(e.value)
+        assert f"expected a face in {none};" in str(e.value)
 
 
 def test_crops_in_which_no_face_is_found_are_taken_as_they_are(
@@ -177,7 +177,7 @@ def test_a_file_that_is_no_picture_is_a_sentence(
     for onset, apex in ((bad, good), (good, bad)):
         with pytest.raises(UsageError) as e:
             recognize(onset, apex, recognizer, aligned=True)
-        assert str(e.value) == f"Expected a picture in {bad}; {what}: give a PNG or JPEG."
+        assert str(e.value) == f"expected a picture in {bad}; {what}: give a PNG or JPEG."
 
 
 def test_a_path_without_a_file_is_a_sentence(tmp_path: Path) -> None:

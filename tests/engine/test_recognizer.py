@@ -112,7 +112,7 @@ def test_a_solver_that_only_the_weights_know_is_a_sentence() -> None:
 
 @pytest.mark.parametrize("name", ["banana", "", "meta", "vulkan", "privateuseone", "cuda:4711"])
 def test_an_impossible_device_is_a_sentence(name: str) -> None:
-    with pytest.raises(DependencyError, match=r"^Expected a device .*: use --device cpu\.$") as e:
+    with pytest.raises(DependencyError, match=r"^expected a device .*: use --device cpu\.$") as e:
         Recognizer(loaded(1, 0, 0), device=name)
     assert repr(name) in str(e.value) and len(str(e.value)) < 400
 

@@ -49,35 +49,35 @@ def read_clips(root: Path) -> list[Clip]:
     """The clips of ``labels.csv``, in its order; raises `DataError` where it contradicts itself."""
     table = root / "labels.csv"
     if not table.is_file():
-        raise DataError(f"Expected {table} with the clips and labels; found none: {_AGAIN}.")
+        raise DataError(f"expected {table} with the clips and labels; found none: {_AGAIN}.")
     try:
         with table.open(newline="", encoding="utf-8") as file:
             reader = csv.DictReader(file)
             columns, rows = reader.fieldnames or (), list(reader)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"Expected a CSV file at {table}; got {error}: {_AGAIN}.") from None
+        raise DataError(f"expected a CSV file at {table}; got {error}: {_AGAIN}.") from None
     missing = [name for name in _COLUMNS if name not in columns]
     if missing:
         raise DataError(
-            f"Expected the columns {', '.join(_COLUMNS)} in {table}; got no "
+            f"expected the columns {', '.join(_COLUMNS)} in {table}; got no "
             f"{', '.join(missing)}: {_AGAIN}."
         )
     clips = [_clip(root, table, number, row) for number, row in enumerate(rows, start=2)]
     if not clips:
-        raise DataError(f"Expected clips in {table}; got none: {_AGAIN}.")
+        raise DataError(f"expected clips in {table}; got none: {_AGAIN}.")
     seen: set[tuple[str, str, str]] = set()
     owner: dict[str, str] = {}
     for clip in clips:
         key = (clip.dataset, clip.subject, clip.name)
         if key in seen:
             raise DataError(
-                f"Expected each clip once in {table}; {clip.dataset} {clip.subject} {clip.name} "
+                f"expected each clip once in {table}; {clip.dataset} {clip.subject} {clip.name} "
                 "comes twice: delete one of the lines."
             )
         seen.add(key)
         if owner.setdefault(clip.subject, clip.dataset) != clip.dataset:
             raise DataError(
-                f"Expected each subject in one dataset; {table} has {clip.subject} in "
+                f"expected each subject in one dataset; {table} has {clip.subject} in "
                 f"{owner[clip.subject]} and {clip.dataset}: rename one of them."
             )
     return clips
@@ -87,13 +87,13 @@ def _clip(root: Path, table: Path, number: int, row: dict[str, str]) -> Clip:
     empty = [name for name in _COLUMNS if not row[name]]
     if empty:
         raise DataError(
-            f"Expected {', '.join(_COLUMNS)} on every line of {table}; line {number} has no "
+            f"expected {', '.join(_COLUMNS)} on every line of {table}; line {number} has no "
             f"{empty[0]}: complete or delete it."
         )
     label = row["label"].strip()
     if label not in ("0", "1", "2"):
         raise DataError(
-            f"Expected a label of 0, 1 or 2 ({', '.join(CLASSES)}); {table} line {number} has "
+            f"expected a label of 0, 1 or 2 ({', '.join(CLASSES)}); {table} line {number} has "
             f"{label!r}: correct it."
         )
     return Clip(
@@ -111,11 +111,11 @@ def read_map(path: Path) -> F32:
     picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
     if picture is None:
         found = "an unreadable file" if path.exists() else "nothing"
-        raise DataError(f"Expected a flow map at {path}; found {found}: {_AGAIN}.")
+        raise DataError(f"expected a flow map at {path}; found {found}: {_AGAIN}.")
     if picture.shape != (SIZE, SIZE, 3):
         height, width = picture.shape[:2]
         raise DataError(
-            f"Expected a flow map of {SIZE} x {SIZE} at {path}; got {width} x {height}: "
+            f"expected a flow map of {SIZE} x {SIZE} at {path}; got {width} x {height}: "
             "use the published maps as they are."
         )
     return np.ascontiguousarray(picture[..., ::-1], np.float32)
@@ -126,7 +126,7 @@ def read_apex(path: Path) -> NDArray[np.uint8]:
     picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
     if picture is None:
         found = "an unreadable file" if path.exists() else "nothing"
-        raise DataError(f"Expected an apex face at {path}; found {found}: {_AGAIN}.")
+        raise DataError(f"expected an apex face at {path}; found {found}: {_AGAIN}.")
     return np.asarray(picture, np.uint8)
 
 

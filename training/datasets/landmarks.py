@@ -40,7 +40,7 @@ def _default_cache(clips: Sequence[Clip]) -> Path:
             digest.update(clip.apex.read_bytes())
         except OSError as error:
             raise DataError(
-                f"Expected an apex face at {clip.apex}; got {error.strerror}: see the README on "
+                f"expected an apex face at {clip.apex}; got {error.strerror}: see the README on "
                 "how to lay the data out."
             ) from None
     return Path(user_cache_dir("htnet")) / f"landmarks-{digest.hexdigest()[:16]}.npy"
@@ -55,7 +55,7 @@ def _read(path: Path, clips: int) -> F32:
         wrong = str(error)
     if wrong:
         raise DataError(
-            f"Expected landmarks of shape {(clips, POINTS, 2)} in {path}; got {wrong}: "
+            f"expected landmarks of shape {(clips, POINTS, 2)} in {path}; got {wrong}: "
             "delete the file and they are found anew."
         )
     return cast(F32, found.astype(np.float32))
@@ -80,7 +80,7 @@ def _one(clip: Clip) -> F32:
     face = find_face(picture)
     if face is None:
         raise DataError(
-            f"Expected a face in {clip.apex}; found none: use the published apex faces as they are."
+            f"expected a face in {clip.apex}; found none: use the published apex faces as they are."
         )
     height, width = picture.shape[:2]
     return face.landmarks / np.array([width, height], np.float32)
