@@ -64,6 +64,7 @@ def run(config: RunConfig, console: Console) -> list[Event]:
     final: list[Event] = []
     failure: HTNetError | None = None
     started_ns: int | None = None
+    frames = faceless = 0
     # Paths and weights are refused before a camera is opened, and files begun only after.
     _refuse_overwriting(config)
     log = EventLog(config.events, config.provisional) if config.events is not None else None
@@ -108,6 +109,8 @@ def run(config: RunConfig, console: Console) -> list[Event]:
             ):
                 if started_ns is None:
                     started_ns = tick.frame.t_ns
+                frames += 1
+                faceless += tick.face is None
                 final += [event for event in tick.events if event.stage == "final"]
                 for sink in sinks:
                     sink.write(tick)
@@ -126,6 +129,8 @@ def run(config: RunConfig, console: Console) -> list[Event]:
             screen.add(rest)
     if reader.status:
         console.print(reader.status)
+    if faceless:
+        console.print(f"no face in {faceless} of {frames} frames")
     truth = getattr(source, "truth", ())
     console.print(truth_table(truth, final) if truth else summary_table(final, started_ns or 0))
     if failure is not None:

@@ -99,10 +99,11 @@ def test_live_writes_events_and_a_video_that_can_be_read(htnet: Htnet, tmp_path:
 
 def test_live_says_no_face(htnet: Htnet, data: Path, tmp_path: Path) -> None:
     events = tmp_path / "events.jsonl"
-    code, _, err = htnet(
+    code, out, err = htnet(
         *("live", "--source", data / "media" / "no_face.mp4", "--headless", "--events", events)
     )
     assert (code, err) == (0, "")
+    assert "no face in 95 of 95 frames" in out
     assert events.read_text() == ""
 
 
