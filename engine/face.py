@@ -4,9 +4,7 @@ The only module that imports mediapipe, and it does so inside, so the rest runs 
 """
 
 import os
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Final, Protocol, cast
 
@@ -15,6 +13,7 @@ import numpy as np
 
 from htnet.engine import landmarks as lm
 from htnet.engine.errors import DependencyError, FaceError
+from htnet.engine.quiet import quiet
 from htnet.engine.types import F32, U8, Face
 
 MAX_FACES = 4
@@ -93,19 +92,19 @@ class MeshTracker:
             _run(self._tracker, _BLANK)
 
     def _restart(self) -> None:
-        with _quiet():
+        with quiet():
             self._tracker.reset()
             _wait_for_models(self._tracker)
 
     def _choose(self, rgb: U8, t_ns: int) -> F32 | None:
         # A graph greets on its first face too. Once the finder has had its own it runs unhushed, so
         # that what others write to stderr is not lost for as long as nobody is in the picture.
-        with nullcontext() if self._met else _quiet():
+        with nullcontext() if self._met else quiet():
             faces = _run(self._finder, rgb)
         if not faces:
             return None
         best = self._best(faces, t_ns)
-        with nullcontext() if self._met else _quiet():
+        with nullcontext() if self._met else quiet():
             self._met = True
             # Mostly the tracker detects that very face, and starting it anew takes 20 ms.
             points = _first(_run(self._tracker, rgb))
@@ -152,7 +151,7 @@ class TaskTracker:
             num_faces=MAX_FACES,
         )
         try:
-            with _quiet():
+            with quiet():
                 self._landmarker = vision.FaceLandmarker.create_from_options(options)
         except (RuntimeError, ValueError) as error:
             raise FaceError(
@@ -200,7 +199,7 @@ def open_tracker(landmarker: Path | None = None) -> FaceTracker:
 
 def find_face(bgr: U8) -> Face | None:
     """The largest face of a single picture (H, W, 3) uint8, or None."""
-    with _quiet(), _mesh(static_image_mode=True, max_num_faces=MAX_FACES) as graph:
+    with quiet(), _mesh(static_image_mode=True, max_num_faces=MAX_FACES) as graph:
         faces = _run(graph, _rgb(bgr))
     if not faces:
         return None
@@ -290,7 +289,7 @@ def _only(rgb: U8, points: F32) -> U8:
 
 def _mesh(*, static_image_mode: bool, max_num_faces: int) -> Any:
     mp = _mediapipe()
-    with _quiet():
+    with quiet():
         graph = mp.solutions.face_mesh.FaceMesh(
             static_image_mode=static_image_mode,
             max_num_faces=max_num_faces,
@@ -311,7 +310,7 @@ def _mediapipe() -> Any:
     os.environ.setdefault("GLOG_minloglevel", "3")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
-        with _quiet():
+        with quiet():
             import mediapipe
     except (ImportError, AttributeError) as error:
         raise DependencyError(
@@ -320,44 +319,3 @@ def _mediapipe() -> Any:
             "libglib2.0-0."
         ) from None
     return mediapipe
-
-
-class _Quiet:
-    """MediaPipe's C++ greets on stderr whatever its log level: silence the descriptor.
-
-    It is the whole process's, so the first of several threads to come in silences it and the last
-    one to leave gives it back; each on its own would take the other's silence for what to restore.
-    """
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._inside = 0
-        self._saved: int | None = None
-
-    @contextmanager
-    def __call__(self) -> Iterator[None]:
-        with self._lock:
-            if self._inside == 0:
-                self._silence()
-            self._inside += 1
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._inside -= 1
-                if self._inside == 0 and self._saved is not None:
-                    os.dup2(self._saved, 2)
-                    os.close(self._saved)
-
-    def _silence(self) -> None:
-        try:
-            self._saved = os.dup(2)
-        except OSError:  # there is no stderr to be kept clean
-            self._saved = None
-            return
-        void = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(void, 2)
-        os.close(void)
-
-
-_quiet = _Quiet()

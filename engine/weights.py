@@ -26,6 +26,7 @@ from torch import Tensor, nn
 
 from htnet.engine.errors import WeightsError
 from htnet.engine.models import NETWORKS, build, config_from_json, config_to_json
+from htnet.engine.models.folded import FoldedHTNet
 from htnet.engine.models.htnet import HTNet, HTNetConfig
 from htnet.engine.models.ststnet import STSTNetConfig
 from htnet.engine.preprocess import PreprocessSpec
@@ -65,7 +66,7 @@ def load(path: str | os.PathLike[str], *, folded: bool = True) -> Loaded:
     network.load_state_dict(tensors, assign=True)
     network.eval().requires_grad_(False)
     if folded and isinstance(network, HTNet):
-        network = network.fold()
+        network = FoldedHTNet(network)
     return Loaded(network, name, config, spec, card)
 
 

@@ -192,6 +192,15 @@ def test_what_cannot_be_written(htnet: Htnet, tmp_path: Path) -> None:
     )
 
 
+def test_the_source_is_never_written_over(htnet: Htnet, data: Path, tmp_path: Path) -> None:
+    clip = tmp_path / "clip.mp4"
+    clip.write_bytes((data / "media" / "single_face.mp4").read_bytes())
+    before = clip.read_bytes()
+    for option in ("--overlay-video", "--events"):
+        one_sentence(htnet("live", "--source", clip, "--headless", option, clip), option, code=2)
+    assert clip.read_bytes() == before
+
+
 def test_what_cannot_be_a_picture(htnet: Htnet, tmp_path: Path) -> None:
     blank, text = tmp_path / "blank.png", tmp_path / "text.png"
     cv2.imwrite(str(blank), np.full((240, 320, 3), 128, np.uint8))

@@ -120,7 +120,7 @@ class Attention(nn.Module):
             values = F.linear(x, self.to_qkv.weight.flatten(1)[2 * self.inner :])
             values = F.dropout(values, self.dropout, self.training)
         else:
-            q, k, v = _heads(_pointwise(x, self.to_qkv), self.heads)
+            q, k, v = heads_of(_pointwise(x, self.to_qkv), self.heads)
             dots = q @ k.transpose(-1, -2) * q.shape[-1] ** -0.5
             weights = F.dropout(dots.softmax(dim=-1), self.dropout, self.training)
             values = (weights @ v).transpose(-2, -3).flatten(-2)  # (B, blocks, T, inner)
@@ -217,11 +217,7 @@ class HTNet(nn.Module):
                 conv = cast(nn.Conv2d, aggregate[0])
                 x = pool(aggregate[1](convolve(x, conv.weight, conv.bias)))  # (B, H/2, W/2, 2 dim)
         logits: Tensor = self.mlp_head[2](self.mlp_head[0](x).mean(dim=(1, 2)))
-        return _halves_mean(logits) if mirrored else logits  # (B, classes)
-
-    def fold(self) -> "FoldedHTNet":
-        """The same function with fewer operations, for serving: equal to about 1e-5."""
-        return FoldedHTNet(self)
+        return halves_mean(logits) if mirrored else logits  # (B, classes)
 
 
 def with_mirror(pictures: Tensor, channel: int) -> Tensor:
@@ -275,146 +271,12 @@ def _pointwise(x: Tensor, conv: nn.Module) -> Tensor:
     return F.linear(x, conv.weight.flatten(1), conv.bias)
 
 
-def _heads(qkv: Tensor, heads: int) -> tuple[Tensor, Tensor, Tensor]:
+def heads_of(qkv: Tensor, heads: int) -> tuple[Tensor, Tensor, Tensor]:
     """(B, blocks, T, 3 inner) to queries, keys and values, each (B, blocks, heads, T, d)."""
     q, k, v = qkv.reshape(*qkv.shape[:-1], 3, heads, -1).movedim(-3, 0).transpose(-2, -3)
     return q, k, v
 
 
-def _halves_mean(logits: Tensor) -> Tensor:
+def halves_mean(logits: Tensor) -> Tensor:
     """(2 B, classes), the pictures' and then their mirror images', to (B, classes)."""
     return logits.reshape(2, -1, logits.shape[-1]).mean(dim=0)
-
-
-class FoldedLayer(nn.Module):
-    """One transformer layer, the gains and offsets of its norms inside the matrices after them."""
-
-    mix: Tensor  # values and output in one, or the output alone behind attention
-    mix_bias: Tensor
-    up: Tensor
-    up_bias: Tensor
-    down: Tensor
-    down_bias: Tensor
-
-    def __init__(self, attend: Branch, feed: Branch, one_token: bool) -> None:
-        super().__init__()
-        attention, net = attend.fn, feed.fn
-        assert isinstance(attention, Attention) and isinstance(net, FeedForward)
-        self.heads = attention.heads
-        mix, bias = _matrix(attention.to_out[0])
-        qkv, none = _matrix(attention.to_qkv)
-        if one_token:
-            mix, bias = _behind(attend.norm, mix @ qkv[2 * attention.inner :], bias)
-            self.qkv = self.qkv_bias = None
-        else:
-            qkv, none = _behind(attend.norm, qkv, none)
-            self.register_buffer("qkv", qkv.float())
-            self.register_buffer("qkv_bias", none.float())
-        up, up_bias = _behind(feed.norm, *_matrix(net.net[0]))
-        down, down_bias = _matrix(net.net[3])
-        self.register_buffer("mix", mix.float())
-        self.register_buffer("mix_bias", bias.float())
-        self.register_buffer("up", up.float())
-        self.register_buffer("up_bias", up_bias.float())
-        self.register_buffer("down", down.float())
-        self.register_buffer("down_bias", down_bias.float())
-
-    def forward(self, x: Tensor) -> Tensor:
-        """``x``: (B, blocks, T, C)."""
-        values = torch.layer_norm(x, x.shape[-1:])
-        if self.qkv is not None:
-            q, k, v = _heads(F.linear(values, self.qkv, self.qkv_bias), self.heads)
-            dots = q @ k.transpose(-1, -2) * q.shape[-1] ** -0.5
-            values = (dots.softmax(dim=-1) @ v).transpose(-2, -3).flatten(-2)
-        x = x + F.linear(values, self.mix, self.mix_bias)
-        hidden = F.gelu(F.linear(torch.layer_norm(x, x.shape[-1:]), self.up, self.up_bias))
-        return x + F.linear(hidden, self.down, self.down_bias)
-
-
-class FoldedLevel(nn.Module):
-    """One level: its layers and the aggregation after them."""
-
-    position: Tensor
-    weight: Tensor
-    bias: Tensor
-    gain: Tensor
-    offset: Tensor
-
-    def __init__(self, transformer: Transformer, aggregate: nn.Module, config: HTNetConfig) -> None:
-        super().__init__()
-        self.side = config.block_side
-        pairs = cast(Iterable[tuple[Branch, Branch]], transformer.layers)
-        self._each = [FoldedLayer(a, f, self.side == 1) for a, f in pairs]
-        self.layers = nn.Sequential(*self._each)
-        self.register_buffer("position", transformer.pos_emb.detach()[:, None].clone())
-        self.last = not isinstance(aggregate, nn.Sequential)
-        if isinstance(aggregate, nn.Sequential):
-            conv, norm = aggregate[0], aggregate[1]
-            assert isinstance(conv, nn.Conv2d) and conv.bias is not None
-            assert isinstance(norm, LayerNorm)
-            self.register_buffer("weight", conv.weight.detach().clone())
-            self.register_buffer("bias", conv.bias.detach().clone())
-            self.register_buffer("gain", norm.g.detach().flatten().clone())
-            self.register_buffer("offset", norm.b.detach().flatten().clone())
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, H, W, C) to (B, H / 2, W / 2, 2 C), or as it was at the last level."""
-        side = x.shape[1]
-        x = to_blocks(x, self.side) + self.position
-        for layer in self._each:
-            x = layer.forward(x)  # not layer(x): a call's hooks cost as much as an operation
-        x = from_blocks(x, side)
-        if self.last:
-            return x
-        x = convolve(x, self.weight, self.bias)
-        return pool(torch.layer_norm(x, self.gain.shape, self.gain, self.offset))
-
-
-class FoldedHTNet(nn.Module):
-    """An `HTNet` for serving, with everything constant multiplied out when it is made."""
-
-    embedding: Tensor
-    embedding_bias: Tensor
-    head: Tensor
-    head_bias: Tensor
-
-    def __init__(self, network: HTNet) -> None:
-        super().__init__()
-        self.config = network.config
-        embedding, embedding_bias = _matrix(network.to_patch_embedding[1])
-        norm = network.mlp_head[0]
-        assert isinstance(norm, LayerNorm)
-        head, head_bias = _behind(norm, *_matrix(network.mlp_head[2]))
-        self.register_buffer("embedding", embedding.float())
-        self.register_buffer("embedding_bias", embedding_bias.float())
-        self._each = [FoldedLevel(*level, self.config) for level in network.levels]
-        self.levels = nn.Sequential(*self._each)
-        self.register_buffer("head", head.float())
-        self.register_buffer("head_bias", head_bias.float())
-        self.eval()
-
-    def forward(self, pictures: Tensor) -> Tensor:
-        """``pictures``: (B, channels, S, S), S the config's ``image_size``."""
-        if self.config.mirror:
-            pictures = with_mirror(pictures, self.config.mirror_channel)
-        x = patches(pictures, self.config.patch_size)
-        x = F.linear(x, self.embedding, self.embedding_bias)  # (B, H, W, C)
-        for level in self._each:
-            x = level.forward(x)
-        x = torch.layer_norm(x, x.shape[-1:]).mean(dim=(1, 2))
-        logits = F.linear(x, self.head, self.head_bias)
-        return _halves_mean(logits) if self.config.mirror else logits  # (B, classes)
-
-
-def _matrix(module: nn.Module) -> tuple[Tensor, Tensor]:
-    """Weight (out, in) and bias (out) of a pointwise layer, in double precision."""
-    assert isinstance(module, nn.Conv2d | nn.Linear)
-    weight = module.weight.detach().flatten(1).double()
-    bias = weight.new_zeros(len(weight)) if module.bias is None else module.bias.detach().double()
-    return weight, bias
-
-
-def _behind(norm: LayerNorm, weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
-    """The matrix with the gain and offset of the layer norm before it multiplied in."""
-    gain, offset = norm.g.detach().flatten().double(), norm.b.detach().flatten().double()
-    return weight * gain, bias + weight @ offset

@@ -11,6 +11,7 @@ import torch
 from safetensors import safe_open
 
 from htnet.engine.models import NETWORKS, build, config_from_json, config_to_json
+from htnet.engine.models.folded import FoldedHTNet
 from htnet.engine.models.htnet import COMPACT, HTNet, HTNetConfig
 from htnet.engine.weights import convert
 
@@ -47,7 +48,7 @@ def _golden(name: str) -> tuple[HTNet, torch.Tensor, torch.Tensor]:
 def test_htnet_matches_the_official_logits(name: str) -> None:
     network, pictures, logits = _golden(name)
     torch.testing.assert_close(network(pictures), logits, atol=1e-4, rtol=0)
-    torch.testing.assert_close(network.fold()(pictures), logits, atol=1e-4, rtol=0)
+    torch.testing.assert_close(FoldedHTNet(network)(pictures), logits, atol=1e-4, rtol=0)
 
 
 def _scrambled(config: HTNetConfig) -> HTNet:
@@ -72,7 +73,9 @@ def _scrambled(config: HTNetConfig) -> HTNet:
 def test_folding_changes_nothing(config: HTNetConfig) -> None:
     network = _scrambled(config)
     pictures = torch.randn(5, 3, config.image_size, config.image_size)
-    torch.testing.assert_close(network.fold()(pictures), network(pictures), atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(
+        FoldedHTNet(network)(pictures), network(pictures), atol=1e-5, rtol=1e-5
+    )
 
 
 @torch.no_grad()
