@@ -191,14 +191,24 @@ def evaluate_loso(
     data: DataOption,
     network: NetworkOption = "htnet-s",
     seeds: Annotated[int, typer.Option(min=1, help="How many seeds.")] = 1,
+    weights: Annotated[
+        Path | None, typer.Option(help="Score the fold weights in this folder instead.")
+    ] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the scores.")] = None,
     landmarks: LandmarksOption = None,
 ) -> None:
     """Score a recipe leaving one subject out: last epoch of a fixed schedule, never the best."""
     from htnet.training.config import TrainConfig
-    from htnet.training.report import loso_row, loso_table
+    from htnet.training.report import loso_row, loso_table, stored_row, stored_table
+    from htnet.training.stored import evaluate_stored
     from htnet.training.train import write_json
 
+    if weights is not None:
+        stored = evaluate_stored(data, weights, network, landmarks)
+        _console().print(stored_table(stored))
+        if json_file is not None:
+            write_json(json_file, stored_row(stored))
+        return
     config = TrainConfig(data=data, landmarks=landmarks, network=network)
     reports = _loso(config, seeds)
     _console().print(loso_table(reports))

@@ -110,10 +110,27 @@ def convert(
 ) -> Loaded:
     """Write an official HTNet or STSTNet checkpoint (.pth) as a weights file and load it.
 
+    Raises as `read_official`.
+    """
+    official = read_official(source, heads=heads)
+    save(
+        target,
+        official.network,
+        name=official.name,
+        config=official.config,
+        spec=official.spec,
+        card=official.card,
+    )
+    return load(target)
+
+
+def read_official(source: str | os.PathLike[str], *, heads: int = 3) -> Loaded:
+    """An official HTNet or STSTNet checkpoint (.pth), ready to serve.
+
     The config is read off the tensors' shapes, but for ``heads`` (of the first level), which leave
     no trace in them. Raises `WeightsError` if the checkpoint holds anything but such tensors.
     """
-    source, target = Path(source), Path(target)
+    source = Path(source)
     tensors = _read_checkpoint(source)
     channels = ("strain", "v", "u")  # the official code reads the maps with cv2.imread
     config: Any
@@ -139,9 +156,9 @@ def convert(
     spec = PreprocessSpec(
         size=28, region=14, regions=regions, channels=channels, scaling="raw", flows=("tvl1",)
     )
+    network.eval().requires_grad_(False)
     card = {"source": source.name, "note": "converted from an official checkpoint"}
-    save(target, network, name=name, config=config, spec=spec, card=card)
-    return load(target)
+    return Loaded(network, name, config, spec, card)
 
 
 def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:

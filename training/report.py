@@ -7,7 +7,10 @@ import numpy as np
 from rich.table import Table
 
 from htnet.training.loso import LosoReport
+from htnet.training.stored import StoredReport
 
+# Recipes that were scored before this one was settled on; docs/model-card.md lists them.
+_RECIPES_TRIED = {"htnet-s": 23}
 _NAMES = {"full": "full", "casme2": "CASME II", "smic": "SMIC", "samm": "SAMM"}
 _KEYS = ("uf1", "uar", "accuracy")
 
@@ -45,9 +48,36 @@ def loso_row(network: str, reports: Sequence[LosoReport]) -> dict[str, object]:
         "network": network,
         "protocol": "last",
         "seeds": [report.seed for report in reports],
+        "recipes_tried": _RECIPES_TRIED.get(network),
         **means("published"),
         "reanimated": means("reanimated"),
         "runs": [report.to_dict() for report in reports],
+    }
+
+
+def stored_table(report: StoredReport) -> Table:
+    """Scores of stored fold weights by dataset."""
+    title = f"Leave one subject out, {report.folds} stored folds of {report.network}"
+    table = Table("", "UF1", "UAR", "accuracy", title=title)
+    for name, own in report.published.items():
+        cells = [f"{getattr(own, key):.4f}" for key in _KEYS]
+        table.add_row(_NAMES.get(name, name), *cells)
+    return table
+
+
+def stored_row(report: StoredReport) -> dict[str, object]:
+    """What ``htnet evaluate loso --weights DIR --json`` writes; how they were trained is theirs."""
+    scores = {
+        name: {key: round(getattr(own, key), 4) for key in _KEYS}
+        for name, own in report.published.items()
+    }
+    return {
+        "v": 1,
+        "network": report.network,
+        "protocol": "stored",
+        "seeds": None,
+        "recipes_tried": None,
+        **scores,
     }
 
 
