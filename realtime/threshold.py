@@ -15,7 +15,7 @@ class ThresholdConfig:
     until ``warmup_ms`` of rest have been seen it is ``start_px``.
     """
 
-    floor_px: float = 0.22
+    floor_px: float = 0.25
     spreads: float = 3.0
     start_px: float = 0.35
     warmup_ms: float = 1000.0
