@@ -66,7 +66,9 @@ def live(
     overlay_video: Annotated[Path | None, typer.Option(help="Record what is shown.")] = None,
     events: Annotated[Path | None, typer.Option(help="Write events as JSON lines.")] = None,
     provisional: Annotated[bool, typer.Option(help="Provisional events too.")] = False,
-    max_seconds: Annotated[float | None, typer.Option(help="Stop after so long.")] = None,
+    max_seconds: Annotated[
+        float | None, typer.Option(min=0.001, help="Stop after so long.")
+    ] = None,
     model: ModelOption = None,
     flow: FlowOption = None,
     device: DeviceOption = "cpu",
@@ -174,9 +176,10 @@ def train(
 ) -> None:
     """Fit a network on all subjects; writes weights.safetensors and metrics.json."""
     from htnet.training.config import TrainConfig
-    from htnet.training.train import train
+    from htnet.training.train import require_folder, train
 
     config = TrainConfig(data=data, landmarks=landmarks, network=network, seed=seed)
+    require_folder(out)
     scored = _loso(config, loso_seeds)
     with _progress("all subjects") as progress:
         report = train(config, out, scored, progress)
@@ -201,8 +204,10 @@ def evaluate_loso(
     from htnet.training.config import TrainConfig
     from htnet.training.report import loso_row, loso_table, stored_row, stored_table
     from htnet.training.stored import evaluate_stored
-    from htnet.training.train import write_json
+    from htnet.training.train import require_folder, write_json
 
+    if json_file is not None:
+        require_folder(json_file.parent)
     if weights is not None:
         stored = evaluate_stored(data, weights, network, landmarks)
         _console().print(stored_table(stored))
@@ -236,7 +241,7 @@ def bench_live(
 
     path = _path_config(camera, source, demo_seed, size, None, model, flow, device, landmarker)
     with measured_ticks(path, frames=frames, pace=pace) as ticks:
-        row = measure(ticks)
+        row = measure(ticks, warmup=min(100, frames // 10))
     if as_json:
         print(json.dumps(row))
     else:

@@ -16,12 +16,15 @@ _PERCENTILES = {"p50": 50, "p95": 95, "p99": 99}
 
 
 def bench_live(
-    ticks: Iterable[Tick], clock: Callable[[], int] = time.perf_counter_ns
+    ticks: Iterable[Tick],
+    clock: Callable[[], int] = time.perf_counter_ns,
+    *,
+    warmup: int = 100,
 ) -> dict[str, object]:
     """Run ``ticks`` dry and say how fast they came.
 
-    Returns the row of ``htnet bench live --json``. The first frames, in which models and threads
-    warm up, count for the rate but not for the percentiles. ``rss_slope_mb_per_10k`` is the rise
+    Returns the row of ``htnet bench live --json``. The first ``warmup`` frames, in which models and
+    threads warm up, count for the rate but not for the percentiles. ``rss_slope_mb_per_10k`` is the rise
     of resident memory over the second half of the run, as a straight line, for 10,000 frames;
     None where the system does not tell.
     """
@@ -34,7 +37,7 @@ def bench_live(
         frames += 1
         recognitions += tick.prediction is not None
         dropped = tick.health.dropped
-        if frames > _SAMPLE_EVERY:
+        if frames > warmup:
             latencies.append(tick.health.latency_ms)
             for name, ms in tick.timings_ms.items():
                 stages.setdefault(name, []).append(ms)

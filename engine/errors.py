@@ -6,6 +6,7 @@
     |-- FaceError         no face where one is needed, or its tracker cannot start
     |-- WeightsError      a weights file is corrupt, of another shape, or holds more than tensors
     |-- DataError         a dataset is incomplete or contradicts itself
+    |-- OutputError       a result cannot be written, or not to its end
     `-- DependencyError   a library this part needs is missing or broken
 
 Every message says what was expected, what came, and what to do.
@@ -38,6 +39,10 @@ class WeightsError(HTNetError):
 
 class DataError(HTNetError):
     """A dataset is incomplete or contradicts itself."""
+
+
+class OutputError(HTNetError):
+    """A result cannot be written, or not to its end."""
 
 
 class DependencyError(HTNetError):

@@ -24,7 +24,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from htnet.engine.errors import WeightsError
+from htnet.engine.errors import UsageError, WeightsError
 from htnet.engine.models import NETWORKS, build, config_from_json, config_to_json
 from htnet.engine.models.folded import FoldedHTNet
 from htnet.engine.models.htnet import HTNet, HTNetConfig
@@ -112,6 +112,12 @@ def convert(
 
     Raises as `read_official`.
     """
+    target = Path(target)
+    if target.suffix != ".safetensors" or target.resolve() == Path(source).resolve():
+        raise UsageError(
+            f"expected another file that ends in .safetensors to write to; got {target}: name "
+            "one, so that the checkpoint stays as it is."
+        )
     official = read_official(source, heads=heads)
     save(
         target,
@@ -154,7 +160,12 @@ def read_official(source: str | os.PathLike[str], *, heads: int = 3) -> Loaded:
     _fit(source, network, tensors)
     network.load_state_dict(tensors, assign=True)
     spec = PreprocessSpec(
-        size=28, region=14, regions=regions, channels=channels, scaling="raw", flows=("tvl1",)
+        size=28,
+        region=14,
+        regions=regions,
+        channels=channels,
+        scaling="raw",
+        flows=("dis", "farneback", "tvl1"),
     )
     network.eval().requires_grad_(False)
     card = {"source": source.name, "note": "converted from an official checkpoint"}

@@ -7,6 +7,7 @@ from htnet.engine.types import F64, NS_PER_MS
 
 _NEAR_MS = 40.0
 _SOFT_MS = 12.0
+_UNSEEN_MS = 66.0
 _LOW, _HIGH, _TOP = 0.3, 0.7, 0.8
 
 
@@ -34,6 +35,9 @@ def read_course(times: NDArray[np.int64], vectors: F64, peak_ns: int) -> tuple[i
         _falls_through(ms[: top + 1][::-1], course[: top + 1][::-1], _TOP)
         + _falls_through(ms[top:], course[top:], _TOP)
     ) / 2
+    # A slope may point beyond what was seen: nothing is claimed about what came before, and of what
+    # comes after no more than an event that closes on its way down leaves unseen.
+    rise, fall = max(rise, 0.0), min(fall, float(ms[-1]) + _UNSEEN_MS)
     start = int(times[0])
     ns = [start + int(t * NS_PER_MS) for t in (min(rise, apex), apex, max(fall, apex))]
     return ns[0], ns[1], ns[2]

@@ -12,9 +12,7 @@ from rich.panel import Panel
 from rich.text import Text
 
 from htnet.engine.types import CLASSES, NEUTRAL, NS_PER_MS, Event, State, Tick
-from htnet.realtime.tables import ALERT, LABELS, MOVING, summary_table, truth_table
-
-__all__ = ["StatusPanel", "summary_table", "truth_table"]
+from htnet.realtime.tables import ALERT, LABELS, MOVING
 
 _SPARKS, _ASCII_SPARKS = "▁▂▃▄▅▆▇█", "._-~=+*#"
 _SPARK_NS = 100 * NS_PER_MS  # a column is the highest of so long

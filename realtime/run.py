@@ -1,5 +1,6 @@
 """A live run as the user asks for it: source, pipeline, sinks, screen, summary."""
 
+import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -16,7 +17,7 @@ from htnet.engine.weights import default_weights, load
 from htnet.realtime.demo import DemoSource
 from htnet.realtime.loop import LoopedSource
 from htnet.realtime.overlay.compose import Overlay
-from htnet.realtime.panel import StatusPanel, summary_table, truth_table
+from htnet.realtime.panel import StatusPanel
 from htnet.realtime.pipeline import Pipeline
 from htnet.realtime.reader import Reader
 from htnet.realtime.remote import RemoteTracker
@@ -26,6 +27,7 @@ from htnet.realtime.sinks.events import EventLog
 from htnet.realtime.sinks.video import OverlayVideo
 from htnet.realtime.sinks.window import Window
 from htnet.realtime.source import Source, SourceConfig, open_source
+from htnet.realtime.tables import summary_table, truth_table
 
 _USUAL_FPS = 30.0
 
@@ -64,7 +66,7 @@ def run(config: RunConfig, console: Console) -> list[Event]:
     final: list[Event] = []
     failure: HTNetError | None = None
     started_ns: int | None = None
-    frames = faceless = 0
+    frames = faceless = ended_ns = 0
     # Paths and weights are refused before a camera is opened, and files begun only after.
     _refuse_overwriting(config)
     log = EventLog(config.events, config.provisional) if config.events is not None else None
@@ -105,10 +107,16 @@ def run(config: RunConfig, console: Console) -> list[Event]:
 
         try:
             for tick in ticks(
-                reader, pipeline, max_seconds=config.max_seconds, until=closed, idle=idle
+                reader,
+                pipeline,
+                max_seconds=config.max_seconds,
+                until=closed,
+                idle=idle,
+                ahead=wait is _at_once,
             ):
                 if started_ns is None:
                     started_ns = tick.frame.t_ns
+                ended_ns = tick.frame.t_ns
                 frames += 1
                 faceless += tick.face is None
                 final += [event for event in tick.events if event.stage == "final"]
@@ -118,7 +126,9 @@ def run(config: RunConfig, console: Console) -> list[Event]:
                 while window is not None and window.paused and not (closed() or source.live):
                     window.pump(0.03)
         except KeyboardInterrupt:
-            pass
+            # From here on it only closes and tells: a second Ctrl-C would cut that off.
+            for number in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(number, signal.SIG_IGN)
         except HTNetError as error:
             failure = error
         rest = pipeline.finish()
@@ -127,11 +137,12 @@ def run(config: RunConfig, console: Console) -> list[Event]:
             log.add(rest)
         if isinstance(screen, StatusPanel):
             screen.add(rest)
-    if reader.status:
+    if reader.status and not source.live:
         console.print(reader.status)
     if faceless:
         console.print(f"no face in {faceless} of {frames} frames")
-    truth = getattr(source, "truth", ())
+    # Of the demo, what was played.
+    truth = [true for true in getattr(source, "truth", ()) if true.onset_ns <= ended_ns]
     console.print(truth_table(truth, final) if truth else summary_table(final, started_ns or 0))
     if failure is not None:
         raise failure
@@ -182,15 +193,22 @@ def _first(all_of_them: Iterator[Tick], count: int) -> Iterator[Tick]:
 
 
 def _refuse_overwriting(config: RunConfig) -> None:
-    source = config.path.source and config.path.source.source
-    for option, path in (("--events", config.events), ("--overlay-video", config.overlay_video)):
-        if path is None:
+    path = config.path
+    source = path.source.source if path.source is not None else None
+    taken = {
+        Path(each).resolve()
+        for each in (source, path.model, path.landmarker)
+        if each is not None and "://" not in str(each)
+    }
+    for option, output in (("--events", config.events), ("--overlay-video", config.overlay_video)):
+        if output is None:
             continue
-        if source and Path(source).exists() and path.exists() and path.samefile(source):
+        if output.resolve() in taken:
             raise UsageError(
-                f"expected another file after {option} than the source itself; got {path}: "
-                "choose another name"
+                f"expected a file of its own after {option}; got {output}, which this run reads or "
+                "writes already: choose another name"
             )
+        taken.add(output.resolve())
 
 
 def _window(config: RunConfig, overlay: Overlay, fps: float, console: Console) -> Window | None:

@@ -21,23 +21,29 @@ def ticks(
     max_seconds: float | None = None,
     until: Callable[[], bool] = lambda: False,
     idle: Callable[[], None] = lambda: None,
+    ahead: bool = True,
 ) -> Iterator[Tick]:
     """The Ticks of ``reader``'s frames, until it ends, ``max_seconds`` of the source's own time
     have passed, or ``until`` says so. While no frame comes, ``idle`` is called ten times a second.
+    ``ahead``: frames that wait are tracked while others are judged; for a recording that is played
+    in its own time that only makes each one late.
 
     Each Tick's `Health` belongs to its own frame: ``latency_ms`` is from when the frame became
     available to when its result was there. ``clock`` is the reader's.
     """
-    arrived: dict[int, int] = {}  # of the at most two frames under way
+    arrived: dict[int, int] = {}  # of the few frames under way
     finished: deque[int] = deque(maxlen=_RATE_OVER)
 
     def frames() -> Iterator[Frame]:
+        began = clock()
         first_ns: int | None = None
         while not until():
             try:
                 frame = reader.get(_IDLE_S)
             except TimeoutError:
                 idle()
+                if reader.live and max_seconds is not None and clock() - began >= max_seconds * 1e9:
+                    return
                 continue
             if frame is None:
                 return
@@ -47,7 +53,7 @@ def ticks(
             arrived[frame.index] = reader.arrived_ns
             yield frame
 
-    for tick in overlapped(pipeline, frames(), lambda: reader.waiting):
+    for tick in overlapped(pipeline, frames(), lambda: ahead and reader.waiting):
         now = clock()
         finished.append(now)
         span = (finished[-1] - finished[0]) / 1e9

@@ -94,7 +94,7 @@ def test_live_writes_events_and_a_video_that_can_be_read(htnet: Htnet, tmp_path:
     shown = cv2.VideoCapture(str(video))
     assert shown.get(cv2.CAP_PROP_FRAME_COUNT) == 120
     assert shown.get(cv2.CAP_PROP_FPS) == 30
-    assert "1 of 3" in out
+    assert "1 of 1 hit" in out
 
 
 def test_live_says_no_face(htnet: Htnet, data: Path, tmp_path: Path) -> None:
@@ -199,6 +199,31 @@ def test_the_source_is_never_written_over(htnet: Htnet, data: Path, tmp_path: Pa
     for option in ("--overlay-video", "--events"):
         one_sentence(htnet("live", "--source", clip, "--headless", option, clip), option, code=2)
     assert clip.read_bytes() == before
+    both = tmp_path / "both.mp4"
+    one_sentence(
+        htnet(*("live", "--source", clip, "--headless", "--events", both, "--overlay-video", both)),
+        "--overlay-video",
+        code=2,
+    )
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+def test_a_full_disk_is_a_sentence(htnet: Htnet, data: Path) -> None:
+    said = htnet(
+        *("live", "--source", data / "media" / "single_face.mp4", "--headless"),
+        *("--events", "/dev/full"),
+    )
+    one_sentence(said, "/dev/full", "No space")
+    assert "macro" in said[1]  # the summary is told all the same
+
+
+def test_a_checkpoint_is_never_written_over(htnet: Htnet, data: Path, tmp_path: Path) -> None:
+    checkpoint = tmp_path / "sub01.pth"
+    checkpoint.write_bytes((data / "ststnet_weights" / "sub01.pth").read_bytes())
+    before = checkpoint.read_bytes()
+    one_sentence(htnet("convert", checkpoint, checkpoint), ".safetensors", code=2)
+    assert checkpoint.read_bytes() == before
+    assert htnet("convert", checkpoint, tmp_path / "sub01.safetensors")[0] == 0
 
 
 def test_what_cannot_be_a_picture(htnet: Htnet, tmp_path: Path) -> None:

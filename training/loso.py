@@ -17,7 +17,7 @@ from torch import Tensor
 from htnet.engine.types import F32
 from htnet.training.config import TrainConfig
 from htnet.training.loop import Progress, fit, predict
-from htnet.training.metrics import Scores, confusion, scores, scores_by_dataset
+from htnet.training.metrics import Scores, confusion, scores_by_dataset
 from htnet.training.reanimate import reanimated
 from htnet.training.samples import Samples, prepare, read_samples
 
@@ -142,9 +142,3 @@ def mean_scores(reports: Sequence[LosoReport]) -> dict[str, dict[str, float]]:
                 "sd": round(float(np.std(values, ddof=1)) if len(values) > 1 else 0.0, 4),
             }
     return table
-
-
-def seeds_together(reports: Sequence[LosoReport]) -> Scores:
-    """The full score on published maps when the seeds' logits are averaged."""
-    mean = np.mean([report.logits for report in reports], axis=0)
-    return scores(reports[0].labels, mean.argmax(axis=1))

@@ -9,9 +9,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from htnet.engine.errors import DataError
 from htnet.engine.preprocess import PreprocessSpec, network_input, scaled
 from htnet.engine.regions import region_centres
-from htnet.engine.types import F32
+from htnet.engine.types import CLASSES, F32
 from htnet.training.config import TrainConfig
 from htnet.training.datasets.composite import Clip, read_clips, read_map, to_map
 from htnet.training.datasets.landmarks import apex_landmarks
@@ -49,6 +50,12 @@ class Samples:
 def read_samples(config: TrainConfig) -> Samples:
     """The clips, maps and re-animated views that ``config`` asks for."""
     clips, maps, centres = read_composite(config.data, config.landmarks)
+    subjects, labels = {clip.subject for clip in clips}, {clip.label for clip in clips}
+    if len(subjects) < 2 or len(labels) < len(CLASSES):
+        raise DataError(
+            f"expected clips of at least 2 subjects and of all {len(CLASSES)} classes in "
+            f"{config.data}; got {len(subjects)} and {len(labels)}: complete the data."
+        )
     views = [reanimated(clips, maps, config.seed * 1000 + view) for view in range(config.views)]
     return prepare(clips, [maps, *views], centres, config.spec)
 

@@ -71,6 +71,19 @@ def train(
     return TrainReport(target, run / "metrics.json", len(samples.clips), subjects, fitted, seconds)
 
 
+def require_folder(path: Path) -> None:
+    """Make the folder and see that it can be written, before the work that is to go there."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path):
+            pass
+    except OSError as error:
+        raise DataError(
+            f"expected a folder that can be written at {path}, but {error.strerror or error}: "
+            "choose another."
+        ) from None
+
+
 def write_json(path: Path, content: Any) -> None:
     """Write a JSON file whole or not at all."""
     try:

@@ -1,5 +1,6 @@
 """Events as lines of JSON."""
 
+import contextlib
 import json
 from collections.abc import Iterable
 from io import TextIOWrapper
@@ -7,6 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from htnet.engine.errors import OutputError
 from htnet.engine.types import Event, Tick
 from htnet.realtime.sinks.paths import writable
 
@@ -25,7 +27,10 @@ class EventLog:
         self._file: TextIOWrapper | None = None
 
     def __enter__(self) -> Self:
-        self._file = self._path.open("w", encoding="utf-8", newline="\n")
+        try:
+            self._file = self._path.open("w", encoding="utf-8", newline="\n")
+        except OSError as error:
+            raise self._unwritten(error) from error
         return self
 
     def write(self, tick: Tick) -> None:
@@ -39,8 +44,18 @@ class EventLog:
         for event in events:
             if self._provisional or event.stage == "final":
                 # One write of a whole line, so that a reader never sees half of one.
-                self._file.write(json.dumps(event.row(), ensure_ascii=False) + "\n")
-                self._file.flush()
+                line = json.dumps(event.row(), ensure_ascii=False) + "\n"
+                try:
+                    self._file.write(line)
+                    self._file.flush()
+                except OSError as error:
+                    raise self._unwritten(error) from error
+
+    def _unwritten(self, error: OSError) -> OutputError:
+        return OutputError(
+            f"expected to write events to {self._path}, but {error.strerror or error}; what was "
+            "written before is whole: make room, or choose another place"
+        )
 
     def __exit__(
         self,
@@ -49,5 +64,7 @@ class EventLog:
         trace: TracebackType | None,
     ) -> None:
         if self._file is not None:
-            self._file.close()
+            # A line that could not be written was told of then; closing tries it once more.
+            with contextlib.suppress(OSError):
+                self._file.close()
             self._file = None

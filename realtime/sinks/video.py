@@ -1,5 +1,6 @@
 """The overlay as a video file that plays in the ticks' own time."""
 
+import shutil
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -7,13 +8,15 @@ from typing import Self
 import cv2
 import numpy as np
 
-from htnet.engine.errors import UsageError
+from htnet.engine.errors import OutputError, UsageError
 from htnet.engine.types import U8, Tick
 from htnet.realtime.overlay.compose import Overlay
 from htnet.realtime.sinks.paths import writable
 
 _CODECS = {".mp4": "mp4v", ".m4v": "mp4v", ".mov": "mp4v", ".mkv": "mp4v", ".avi": "MJPG"}
 _LONGEST_HOLD_S = 2.0
+_CHECK_EVERY = 15
+_ROOM = 20_000_000  # bytes
 
 
 class OverlayVideo:
@@ -86,6 +89,7 @@ class OverlayVideo:
         writer, self._writer = self._writer, None
         if writer is not None:
             writer.release()
+            self._shown = None
 
     def __exit__(
         self,
@@ -109,6 +113,14 @@ class OverlayVideo:
 
     def _put(self, scene: U8) -> None:
         assert self._writer is not None
+        # OpenCV does not tell when the disk is full, and an .mp4 without its index at the end
+        # cannot be read: so it is ended while there is room for that.
+        if self.frames % _CHECK_EVERY == 0 and shutil.disk_usage(self.path.parent).free < _ROOM:
+            self.close()
+            raise OutputError(
+                f"expected room on the disk for {self.path}, but less than {_ROOM // 10**6} MB are "
+                "left; the recording was ended whole: make room, or choose another place"
+            )
         self._writer.write(scene)
         self.frames += 1
 

@@ -22,7 +22,8 @@ from htnet.engine.types import (
     Tick,
 )
 from htnet.realtime.matching import match_events
-from htnet.realtime.panel import StatusPanel, summary_table, truth_table
+from htnet.realtime.panel import StatusPanel
+from htnet.realtime.tables import summary_table, truth_table
 
 ANSWER = {"negative": 0.05, "positive": 0.9, "surprise": 0.05}
 

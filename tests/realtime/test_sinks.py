@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -13,9 +14,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from htnet.engine.errors import UsageError
+from htnet.engine.errors import OutputError, UsageError
 from htnet.engine.types import NS_PER_MS, U8, Event, Frame, State, Tick
 from htnet.realtime.overlay import Overlay
+from htnet.realtime.sinks import video
 from htnet.realtime.sinks.events import EventLog
 from htnet.realtime.sinks.video import OverlayVideo
 
@@ -214,3 +216,15 @@ def test_a_video_stays_readable_after_an_exception(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="closed"):
         video.write(tick(500))
     assert len(frames(tmp_path / "out.mp4")[0]) == 7
+
+
+def test_a_recording_ends_whole_before_the_disk_is_full(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, ticks = tmp_path / "out.mp4", [tick(i * 1000 / 30) for i in range(40)]
+    left = iter([10**9, 10**9, 10**6])  # asked for every 15 frames
+    monkeypatch.setattr(video.shutil, "disk_usage", lambda _: SimpleNamespace(free=next(left)))
+    with pytest.raises(OutputError, match="room"), OverlayVideo(path, 30) as recording:
+        for each in ticks:
+            recording.write(each)
+    assert cv2.VideoCapture(str(path)).get(cv2.CAP_PROP_FRAME_COUNT) == 30
