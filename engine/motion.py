@@ -42,6 +42,7 @@ _HALF: Final = {
     "upper lip": (12, 7),
     "lower lip": (12, 7),
 }
+BORDER = 10
 REGION_NAMES = tuple(_HALF)
 NEAR_EYES = ("inner brows", "outer brows", "eyes")
 # Lids blink and eyes look about all the time: their motion is measured and shown, but an expression
@@ -116,10 +117,13 @@ def _mean(flow: F32, centre: F32, half: tuple[int, int]) -> F32:
 
 
 def motion_box(centre: F32, half: tuple[int, int]) -> tuple[int, int, int, int]:
-    """(x0, y0, x1, y1) round ``centre``, kept inside the crop and never empty."""
+    """(x0, y0, x1, y1) round ``centre``, kept off the crop's border and never empty.
+
+    Near the border solvers invent motion: Farneback up to 1 px on identical pictures.
+    """
     x, y = round(float(centre[0])), round(float(centre[1]))
-    x0 = min(max(x - half[0], 0), CROP_WIDTH - half[0])
-    y0 = min(max(y - half[1], 0), CROP_HEIGHT - half[1])
-    x1 = min(max(x + half[0], x0 + half[0]), CROP_WIDTH)
-    y1 = min(max(y + half[1], y0 + half[1]), CROP_HEIGHT)
+    x0 = min(max(x - half[0], BORDER), CROP_WIDTH - BORDER - half[0])
+    y0 = min(max(y - half[1], BORDER), CROP_HEIGHT - BORDER - half[1])
+    x1 = min(max(x + half[0], x0 + half[0]), CROP_WIDTH - BORDER)
+    y1 = min(max(y + half[1], y0 + half[1]), CROP_HEIGHT - BORDER)
     return x0, y0, x1, y1

@@ -13,11 +13,11 @@ from htnet.engine.preprocess import CROP_HEIGHT, CROP_WIDTH
 from htnet.engine.types import F32, F64
 
 # (x0, y0, x1, y1) of the crop: bridge and back of the nose, the skin beside the eyes, the outer
-# cheeks. No facial muscle of interest is anchored there.
+# cheeks, off the border, where solvers invent motion. No facial muscle of interest is anchored there.
 STABLE_SKIN = (
     (56, 36, 84, 90),
-    (4, 36, 16, 92),
-    (124, 36, 136, 92),
+    (10, 36, 22, 92),
+    (118, 36, 130, 92),
 )
 _STEP = 4
 _ROUNDS = 6
