@@ -211,7 +211,9 @@ class Spotter:
         inside = (times >= onset_ns) & (times <= offset_ns)
         blinks = np.array([s.blinking for s in course])[inside]
         driving = SPOTTING[int(np.hypot(*vectors[np.abs(times - apex_ns).argmin()].T).argmax())]
-        blink = driving in NEAR_EYES and blinks.size > 0 and blinks.mean() > 0.5
+        # Lids pull at the brows, and a little at the fit of the head and so at everything.
+        weak = driving in NEAR_EYES or self._peak < 2 * self._threshold.value
+        blink = weak and blinks.size > 0 and blinks.mean() > 0.5
         return Spot(
             id=self._next_id,
             stage=stage,
