@@ -1,8 +1,8 @@
 """The face tracker in a process of its own.
 
 MediaPipe's Python glue holds the interpreter for about a millisecond a frame, in which flow and
-network beside it would stand still. Here another interpreter does that: on two cores the whole path
-runs half as fast again. What MediaPipe writes to stderr stays there, too.
+network beside it stand still. Here another interpreter does that. What MediaPipe writes to stderr
+stays there, too.
 """
 
 import contextlib
