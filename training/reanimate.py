@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 from htnet.engine.flow.opencv import Dis
 from htnet.engine.preprocess import CROP_HEIGHT, CROP_WIDTH, flow_map
 from htnet.engine.types import F32, U8
-from htnet.training.datasets.composite import SAMM_TO_MAP, Clip, read_apex
+from htnet.training.datasets.composite import read_apex
+from htnet.training.datasets.sample import Sample
 
 
 def reanimated(
-    clips: Sequence[Clip],
+    clips: Sequence[Sample],
     maps: F32,
     seed: int,
     pixels: tuple[float, float] = (1.0, 4.0),
@@ -33,7 +34,7 @@ def reanimated(
     made = []
     for number, (clip, published) in enumerate(zip(clips, maps, strict=True)):
         draw = np.random.default_rng((seed, number))
-        face = face_crop(read_apex(clip.apex), clip.dataset)
+        face = face_crop(read_apex(clip.apex), clip.to_map)
         size = np.exp(draw.uniform(*np.log(pixels)))
         flow = field(published, float(size))
         onset, apex = pair(face, flow, float(draw.uniform(*noise)), draw)
@@ -41,11 +42,12 @@ def reanimated(
     return np.stack(made)
 
 
-def face_crop(bgr: NDArray[np.uint8], dataset: str) -> U8:
-    """The gray crop (170, 140) that a clip's map was computed on, out of its apex picture."""
+def face_crop(bgr: NDArray[np.uint8], to_map: F32) -> U8:
+    """The gray crop (170, 140) that a clip's map was computed on, out of its apex picture;
+    ``to_map``: the `Sample`'s."""
     height, width = bgr.shape[:2]
     gray = cv2.cvtColor(bgr, cv2.COLOR_BGR2GRAY)
-    scale, offset = SAMM_TO_MAP.T if dataset == "samm" else (np.ones(2), np.zeros(2))
+    scale, offset = to_map.T
     size, source = np.array([CROP_WIDTH, CROP_HEIGHT]), np.array([width, height])
     # From px of the picture to px of the crop, by way of fractions; px have their centres at .5.
     gain = scale * size / source

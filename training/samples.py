@@ -14,8 +14,9 @@ from htnet.engine.preprocess import PreprocessSpec, network_input, scaled
 from htnet.engine.regions import region_centres
 from htnet.engine.types import CLASSES, F32
 from htnet.training.config import TrainConfig
-from htnet.training.datasets.composite import Clip, read_clips, read_map, to_map
+from htnet.training.datasets.composite import read_clips, read_map
 from htnet.training.datasets.landmarks import apex_landmarks
+from htnet.training.datasets.sample import Sample
 from htnet.training.reanimate import reanimated
 
 
@@ -28,7 +29,7 @@ class Samples:
     for view 0. ``labels``: (N,).
     """
 
-    clips: tuple[Clip, ...]
+    clips: tuple[Sample, ...]
     spec: PreprocessSpec
     maps: F32
     pictures: Tensor
@@ -60,19 +61,21 @@ def read_samples(config: TrainConfig) -> Samples:
     return prepare(clips, [maps, *views], centres, config.spec)
 
 
-def read_composite(root: Path, landmarks: Path | None = None) -> tuple[tuple[Clip, ...], F32, F32]:
+def read_composite(
+    root: Path, landmarks: Path | None = None
+) -> tuple[tuple[Sample, ...], F32, F32]:
     """Clips, maps (N, 28, 28, 3) and region centres (N, 4, 2) of the composite under ``root``."""
     clips = tuple(read_clips(root))
     maps = np.stack([read_map(clip.flow) for clip in clips])
     points = apex_landmarks(clips, landmarks)
     centres = np.stack(
-        [region_centres(to_map(p, c.dataset)) for p, c in zip(points, clips, strict=True)]
+        [region_centres(clip.on_map(p)) for p, clip in zip(points, clips, strict=True)]
     )
     return clips, maps, centres
 
 
 def prepare(
-    clips: Sequence[Clip], views: Sequence[F32], centres: F32, spec: PreprocessSpec
+    clips: Sequence[Sample], views: Sequence[F32], centres: F32, spec: PreprocessSpec
 ) -> Samples:
     """Samples from views of the clips' maps, each (N, 28, 28, 3), and centres (N, 4, 2)."""
     pictures = [[scaled(map_, spec).transpose(2, 0, 1) for map_ in view] for view in views]

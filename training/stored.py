@@ -10,7 +10,8 @@ from htnet.engine.errors import DataError, UsageError
 from htnet.engine.preprocess import network_input
 from htnet.engine.types import F32
 from htnet.engine.weights import Loaded, load, read_official
-from htnet.training.datasets.composite import Clip, read_clips, read_map
+from htnet.training.datasets.composite import read_clips, read_map
+from htnet.training.datasets.sample import Sample
 from htnet.training.metrics import Scores, scores_by_dataset
 from htnet.training.samples import read_composite
 
@@ -65,6 +66,6 @@ def _read(folder: Path, subject: str, network: str) -> Loaded:
 
 
 @torch.inference_mode()
-def _judge(fold: Loaded, clip: Clip, centres: F32) -> int:
+def _judge(fold: Loaded, clip: Sample, centres: F32) -> int:
     x = torch.from_numpy(network_input(read_map(clip.flow), centres, fold.spec))
     return int(fold.network(x[None])[0].argmax())

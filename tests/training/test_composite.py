@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from htnet.engine.errors import DataError
-from htnet.training.datasets.composite import read_clips, read_map, to_map
+from htnet.training.datasets.composite import SAMM_TO_MAP, read_clips, read_map
+from htnet.training.datasets.sample import Sample
 from htnet.training.samples import read_composite
 
 
@@ -81,8 +82,10 @@ def test_channels_and_samm(composite: Path) -> None:
     cv2.imwrite(str(path), bgr)
     assert read_map(path)[0, 0].tolist() == [1, 2, 3]
     point = np.array([0.5, 0.386], np.float32)
-    assert to_map(point, "smic") is point
-    np.testing.assert_allclose(to_map(point, "samm"), [0.4885, 0.2068], atol=1e-4)
+    here = Sample("smic", "1", "a", 0, Path(), Path())
+    np.testing.assert_array_equal(here.on_map(point), point)
+    there = Sample("samm", "6", "b", 0, Path(), Path(), SAMM_TO_MAP)
+    np.testing.assert_allclose(there.on_map(point), [0.4885, 0.2068], atol=1e-4)
 
 
 def test_the_published_composite(published: Path) -> None:

@@ -15,7 +15,7 @@ from htnet.engine.synth.muscles import MUSCLES
 from htnet.engine.synth.muscles import field as muscle_field
 from htnet.engine.weights import default_weights, load
 from htnet.training.config import TrainConfig
-from htnet.training.datasets.composite import read_apex, read_clips, to_map
+from htnet.training.datasets.composite import read_apex, read_clips
 from htnet.training.reanimate import face_crop, pair
 
 SHIPPED = load(default_weights())
@@ -46,10 +46,10 @@ def test_prototypes_on_real_faces(published: Path, name: str) -> None:
     clips = read_clips(published)[::30]
     right = []
     for number, clip in enumerate(clips):
-        face = face_crop(read_apex(clip.apex), clip.dataset)
+        face = face_crop(read_apex(clip.apex), clip.to_map)
         found = find_face(read_apex(clip.apex))
         assert found is not None
-        points = to_map(found.landmarks / np.float32(224), clip.dataset)
+        points = clip.on_map(found.landmarks / np.float32(224))
         flow = -(1 + number % 3) * muscle_field(muscle, points * (140, 170), (140, 170))
         apex, onset = pair(face, flow, 2.0, np.random.default_rng(number))
         map_ = flow_map(Dis()(onset, apex))

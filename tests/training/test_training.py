@@ -207,7 +207,7 @@ def test_reanimation_gives_the_published_field_back(published: Path) -> None:
             for a, b in zip(maps, made, strict=True)
         ]
         assert np.mean(found) > least
-    crop = face_crop(read_apex(clips[0].apex), clips[0].dataset)
+    crop = face_crop(read_apex(clips[0].apex), clips[0].to_map)
     assert crop.shape == (170, 140)
     flow = field(maps[0], 3.0)
     assert np.percentile(np.hypot(flow[..., 0], flow[..., 1]), 99) == pytest.approx(3.0)

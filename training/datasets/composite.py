@@ -15,7 +15,6 @@ public has its eyes at 0.19 and its mouth at 0.65. `SAMM_TO_MAP` lies between th
 """
 
 import csv
-from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -24,6 +23,7 @@ from numpy.typing import NDArray
 
 from htnet.engine.errors import DataError
 from htnet.engine.types import CLASSES, F32
+from htnet.training.datasets.sample import IDENTITY, Sample
 
 SAMM_TO_MAP = np.array([[1.033, -0.028], [1.23, -0.268]], np.float32)
 """Scale and offset of x and of y, from fractions of SAMM's apex picture to fractions of its map."""
@@ -33,19 +33,7 @@ _COLUMNS = ("dataset", "subject", "clip", "label", "flow", "apex")
 _AGAIN = "see the README on how to lay the data out"
 
 
-@dataclass(frozen=True, slots=True)
-class Clip:
-    """One labelled clip; ``subject`` is unique over the datasets."""
-
-    dataset: str
-    subject: str
-    name: str
-    label: int
-    flow: Path
-    apex: Path
-
-
-def read_clips(root: Path) -> list[Clip]:
+def read_clips(root: Path) -> list[Sample]:
     """The clips of ``labels.csv``, in its order; raises `DataError` where it contradicts itself."""
     table = root / "labels.csv"
     if not table.is_file():
@@ -83,7 +71,7 @@ def read_clips(root: Path) -> list[Clip]:
     return clips
 
 
-def _clip(root: Path, table: Path, number: int, row: dict[str, str]) -> Clip:
+def _clip(root: Path, table: Path, number: int, row: dict[str, str]) -> Sample:
     empty = [name for name in _COLUMNS if not row[name]]
     if empty:
         raise DataError(
@@ -96,13 +84,14 @@ def _clip(root: Path, table: Path, number: int, row: dict[str, str]) -> Clip:
             f"expected a label of 0, 1 or 2 ({', '.join(CLASSES)}); {table} line {number} has "
             f"{label!r}: correct it."
         )
-    return Clip(
+    return Sample(
         dataset=row["dataset"],
         subject=row["subject"],
         name=row["clip"],
         label=int(label),
         flow=root / row["flow"],
         apex=root / row["apex"],
+        to_map=SAMM_TO_MAP if row["dataset"] == "samm" else IDENTITY,
     )
 
 
@@ -128,10 +117,3 @@ def read_apex(path: Path) -> NDArray[np.uint8]:
         found = "an unreadable file" if path.exists() else "nothing"
         raise DataError(f"expected an apex face at {path}; found {found}: {_AGAIN}.")
     return np.asarray(picture, np.uint8)
-
-
-def to_map(landmarks: F32, dataset: str) -> F32:
-    """Landmarks (..., 2) from fractions of the apex picture to fractions of the map."""
-    if dataset != "samm":
-        return landmarks
-    return np.asarray(landmarks * SAMM_TO_MAP[:, 0] + SAMM_TO_MAP[:, 1], np.float32)

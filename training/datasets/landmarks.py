@@ -16,10 +16,11 @@ from platformdirs import user_cache_dir
 from htnet.engine.errors import DataError
 from htnet.engine.landmarks import POINTS
 from htnet.engine.types import F32
-from htnet.training.datasets.composite import Clip, read_apex
+from htnet.training.datasets.composite import read_apex
+from htnet.training.datasets.sample import Sample
 
 
-def apex_landmarks(clips: Sequence[Clip], cache: Path | None = None) -> F32:
+def apex_landmarks(clips: Sequence[Sample], cache: Path | None = None) -> F32:
     """Landmarks (N, 478, 2) of the clips' apex faces, as fractions of the pictures.
 
     Taken from ``cache`` where that file exists, found and stored there otherwise; the default is a
@@ -33,7 +34,7 @@ def apex_landmarks(clips: Sequence[Clip], cache: Path | None = None) -> F32:
     return found
 
 
-def _default_cache(clips: Sequence[Clip]) -> Path:
+def _default_cache(clips: Sequence[Sample]) -> Path:
     digest = hashlib.sha256()
     for clip in clips:
         try:
@@ -72,7 +73,7 @@ def _write(path: Path, landmarks: F32) -> None:
             Path(file.name).unlink(missing_ok=True)
 
 
-def _one(clip: Clip) -> F32:
+def _one(clip: Sample) -> F32:
     # Here and not above: with a cache file no training machine needs mediapipe.
     from htnet.engine.face import find_face
 
