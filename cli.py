@@ -27,8 +27,10 @@ app = typer.Typer(
 )
 bench_app = typer.Typer(help="Measure what the parts cost on this machine.", no_args_is_help=True)
 evaluate_app = typer.Typer(help="Measure how right the answers are.", no_args_is_help=True)
+data_app = typer.Typer(help="Look at datasets and prepare them.", no_args_is_help=True)
 app.add_typer(bench_app, name="bench")
 app.add_typer(evaluate_app, name="evaluate")
+app.add_typer(data_app, name="data")
 
 CameraOption = Annotated[int | None, typer.Option(help="Camera number; see htnet cameras.")]
 SourceOption = Annotated[
@@ -45,9 +47,32 @@ TaskOption = Annotated[
     Path | None, typer.Option("--landmarker", help="A MediaPipe face_landmarker.task to use.")
 ]
 DataOption = Annotated[
-    Path, typer.Option(help="Folder with labels.csv, flow/ and apex/: the composite's layout.")
+    Path, typer.Option(help="Folder laid out as the composite, or as a dataset was released.")
 ]
-NetworkOption = Annotated[str, typer.Option(help="Network to train: htnet-s or htnet.")]
+NetworkOption = Annotated[
+    str | None, typer.Option(help="Network by name; default: the config's, or htnet-s.")
+]
+ConfigOption = Annotated[
+    Path | None, typer.Option("--config", help="TOML file as a run's config.toml; parts will do.")
+]
+RepeatsOption = Annotated[
+    str | None, typer.Option(help="Layers at each level of an HTNet, such as 2,2,10.")
+]
+EpochsOption = Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's.")]
+StoreOption = Annotated[
+    Path, typer.Option("--out", help="Folder that keeps finished folds; a run goes on from them.")
+]
+KeepOption = Annotated[
+    bool, typer.Option("--fold-weights/--no-fold-weights", help="Keep the folds' weights too.")
+]
+RayOption = Annotated[
+    str | None,
+    typer.Option(metavar="[ADDRESS]", help="Spread the folds over Ray; alone, on this machine."),
+]
+RayGpusOption = Annotated[float, typer.Option(min=0, help="GPUs, or a share of one, each task.")]
+SeedsOption = Annotated[int, typer.Option(min=1, help="How many seeds.")]
+JsonFileOption = Annotated[Path | None, typer.Option("--json", help="Write the scores.")]
+MarkdownOption = Annotated[Path | None, typer.Option("--markdown", help="Write them as a page.")]
 LandmarksOption = Annotated[
     Path | None, typer.Option(help="File that keeps the faces' landmarks; default: user cache.")
 ]
@@ -166,59 +191,169 @@ def convert(
 @app.command()
 def train(
     data: DataOption,
-    out: Annotated[Path, typer.Option(help="Folder for the run's files.")] = Path("runs/htnet-s"),
-    network: NetworkOption = "htnet-s",
-    seed: Annotated[int, typer.Option(min=0)] = 0,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for the run; default: runs/NETWORK.")
+    ] = None,
+    network: NetworkOption = None,
+    seed: Annotated[int | None, typer.Option(min=0)] = None,
+    start: Annotated[
+        Path | None, typer.Option("--from", help="Weights file of the same network to begin with.")
+    ] = None,
+    config_file: ConfigOption = None,
+    repeats: RepeatsOption = None,
+    epochs: EpochsOption = None,
+    device: DeviceOption = "cpu",
     loso_seeds: Annotated[
-        int, typer.Option(min=0, help="First score the recipe by LOSO over so many seeds.")
-    ] = 0,
+        int | None,
+        typer.Option(min=0, help="Seeds to score the recipe by LOSO first; 1, with --from 0."),
+    ] = None,
+    store: Annotated[
+        Path, typer.Option(help="Folder of finished folds, as evaluate loso keeps them.")
+    ] = Path("runs/loso"),
     landmarks: LandmarksOption = None,
 ) -> None:
-    """Fit a network on all subjects; writes weights.safetensors and metrics.json."""
-    from htnet.training.config import TrainConfig
-    from htnet.training.train import require_folder, train
+    """Fit a network on all subjects; writes weights, scores, a report and plots."""
+    from htnet.training.files import require_folder
+    from htnet.training.train import require_libraries, train
 
-    config = TrainConfig(data=data, landmarks=landmarks, network=network, seed=seed)
+    require_libraries()
+    config = _train_config(data, network, seed, config_file, repeats, epochs, device, landmarks)
+    out = out or Path("runs") / config.network
+    if start is not None and loso_seeds:
+        raise UsageError(
+            "expected --from without --loso-seeds: weights that were trained before may have seen "
+            "the subjects that LOSO holds out; leave one of the two out."
+        )
     require_folder(out)
-    scored = _loso(config, loso_seeds)
+    count = (1 if start is None else 0) if loso_seeds is None else loso_seeds
+    scored = _loso(config, count, "last", _loso_config(store))
     with _progress("all subjects") as progress:
-        report = train(config, out, scored, progress)
+        report = train(config, out, scored, start, progress)
     _console().print(
         f"{report.clips} clips of {report.subjects} subjects, {report.seconds:.0f} s: wrote "
-        f"{report.weights}"
+        f"{report.weights}, and report.md beside it"
     )
 
 
 @evaluate_app.command("loso")
 def evaluate_loso(
     data: DataOption,
-    network: NetworkOption = "htnet-s",
-    seeds: Annotated[int, typer.Option(min=1, help="How many seeds.")] = 1,
+    network: NetworkOption = None,
+    protocol: Annotated[str, typer.Option(help="last, nested or oracle.")] = "last",
+    seeds: SeedsOption = 1,
+    folds: Annotated[str, typer.Option(help="Subjects to hold out, such as 006,s01.")] = "all",
     weights: Annotated[
         Path | None, typer.Option(help="Score the fold weights in this folder instead.")
     ] = None,
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write the scores.")] = None,
+    json_file: JsonFileOption = None,
+    config_file: ConfigOption = None,
+    repeats: RepeatsOption = None,
+    epochs: EpochsOption = None,
+    device: DeviceOption = "cpu",
+    out: StoreOption = Path("runs/loso"),
+    fold_weights: KeepOption = True,
+    ray: RayOption = None,
+    ray_gpus: RayGpusOption = 0.0,
     landmarks: LandmarksOption = None,
 ) -> None:
-    """Score a recipe leaving one subject out: last epoch of a fixed schedule, never the best."""
-    from htnet.training.config import TrainConfig
+    """Score a recipe leaving one subject out; the headline never looks at the held-out subject."""
+    from htnet.training.files import require_folder, write_json
     from htnet.training.report import loso_row, loso_table, stored_row, stored_table
     from htnet.training.stored import evaluate_stored
-    from htnet.training.train import require_folder, write_json
 
     if json_file is not None:
         require_folder(json_file.parent)
     if weights is not None:
-        stored = evaluate_stored(data, weights, network, landmarks)
+        stored = evaluate_stored(data, weights, network or "htnet-s", landmarks)
         _console().print(stored_table(stored))
         if json_file is not None:
             write_json(json_file, stored_row(stored))
         return
-    config = TrainConfig(data=data, landmarks=landmarks, network=network)
-    reports = _loso(config, seeds)
-    _console().print(loso_table(reports))
+    config = _train_config(data, network, None, config_file, repeats, epochs, device, landmarks)
+    run = _loso_config(out, fold_weights, folds, ray, ray_gpus)
+    reports = _loso(config, seeds, protocol, run)
+    shown = reports.pop(protocol)
+    for own in (shown, *reports.values()):
+        _console().print(loso_table(own))
     if json_file is not None:
-        write_json(json_file, loso_row(network, reports))
+        write_json(json_file, loso_row(config.network, shown, reports))
+
+
+@evaluate_app.command("zoo")
+def evaluate_zoo(
+    data: DataOption,
+    rows: Annotated[
+        str | None, typer.Option(help="Rows, split by ';'; default: all that fit the device.")
+    ] = None,
+    nested: Annotated[str, typer.Option(help="Rows to score nested too, split by ';'.")] = "",
+    seeds: SeedsOption = 3,
+    markdown: MarkdownOption = None,
+    device: DeviceOption = "cpu",
+    out: StoreOption = Path("runs/loso"),
+    fold_weights: KeepOption = True,
+    ray: RayOption = None,
+    ray_gpus: RayGpusOption = 0.0,
+    landmarks: LandmarksOption = None,
+) -> None:
+    """Score every network of the zoo and lay them side by side."""
+    from htnet.training.benchmark import zoo_markdown, zoo_table
+    from htnet.training.files import require_folder, write_text
+    from htnet.training.zoo import run_zoo
+
+    if markdown is not None:
+        require_folder(markdown.parent)
+    _one_thread()
+    made = run_zoo(
+        data,
+        landmarks=landmarks,
+        device=device,
+        rows=None if rows is None else _names(rows),
+        seeds=seeds,
+        nested=_names(nested),
+        run=_loso_config(out, fold_weights, "all", ray, ray_gpus),
+    )
+    _console().print(zoo_table(made))
+    if markdown is not None:
+        told = f"htnet evaluate zoo --data composite/ --seeds {seeds}"
+        told += f' --nested "{nested}"' if nested else ""
+        write_text(markdown, zoo_markdown(made, told, _machine()))
+
+
+@evaluate_app.command("ablation")
+def evaluate_ablation(
+    name: Annotated[
+        str, typer.Argument(help="block-size, layers, dimensions, heads, tokens or crops.")
+    ],
+    data: DataOption,
+    network: NetworkOption = None,
+    seeds: SeedsOption = 1,
+    groups: Annotated[
+        int | None, typer.Option(min=2, help="Hold out groups of subjects instead: a first look.")
+    ] = None,
+    markdown: MarkdownOption = None,
+    config_file: ConfigOption = None,
+    epochs: EpochsOption = None,
+    device: DeviceOption = "cpu",
+    out: StoreOption = Path("runs/loso"),
+    landmarks: LandmarksOption = None,
+) -> None:
+    """Score the variants of one of the paper's ablations, or of the crops."""
+    from dataclasses import replace
+
+    from htnet.training.ablation import ablation_markdown, ablation_table, run_ablation
+    from htnet.training.files import require_folder, write_text
+
+    if markdown is not None:
+        require_folder(markdown.parent)
+    config = _train_config(data, network, None, config_file, None, epochs, device, landmarks)
+    _one_thread()
+    run = replace(_loso_config(out, False), groups=groups)
+    ablation, rows = run_ablation(name, config, seeds, run)
+    _console().print(ablation_table(ablation, rows))
+    if markdown is not None:
+        told = f"htnet evaluate ablation {name} --data composite/ --seeds {seeds}"
+        told += "" if groups is None else f" --groups {groups}"
+        write_text(markdown, ablation_markdown(ablation, rows, told))
 
 
 @bench_app.command("live")
@@ -267,20 +402,99 @@ def evaluate_demo(
     print(json.dumps(row)) if as_json else console.print_json(data=row)
 
 
-def _loso(config: Any, seeds: int) -> list[Any]:
-    from dataclasses import replace
+def _train_config(
+    data: Path,
+    network: str | None,
+    seed: int | None,
+    file: Path | None,
+    repeats: str | None,
+    epochs: int | None,
+    device: str,
+    landmarks: Path | None,
+) -> Any:
+    """The network's recipe, changed by the config file and then by the options."""
+    from htnet.engine.recognizer import torch_device
+    from htnet.training.recipes import configured, read_toml
 
-    import torch
+    torch_device(device)
+    changes = {} if file is None else read_toml(file)
+    name = changes.pop("network", "htnet-s")
+    own = changes.pop("seed", 0)
+    if repeats is not None:
+        changes["model"] = {**changes.get("model", {}), "repeats": _numbers(repeats)}
+    if epochs is not None:
+        changes["schedule"] = {**changes.get("schedule", {}), "epochs": epochs}
+    return configured(
+        network or name,
+        data,
+        landmarks=landmarks,
+        seed=own if seed is None else seed,
+        device=device,
+        changes=changes,
+    )
+
+
+def _loso_config(
+    store: Path,
+    keep: bool = True,
+    folds: str = "all",
+    ray: str | None = None,
+    ray_gpus: float = 0.0,
+) -> Any:
+    from htnet.training.cluster import RayConfig
+    from htnet.training.files import require_folder
+    from htnet.training.loso import LosoConfig
+
+    require_folder(store)
+    only = None if folds == "all" else tuple(_names(folds, ","))
+    cluster = None
+    if ray is not None:
+        cluster = RayConfig(address=None if ray == "local" else ray, gpus=ray_gpus)
+    say = _console(stderr=True).print
+    return LosoConfig(store, only, keep=keep, ray=cluster, say=say, bar=_progress)
+
+
+def _loso(config: Any, seeds: int, protocol: str, run: Any) -> dict[str, list[Any]]:
+    """Reports by protocol, one for each seed."""
+    from dataclasses import replace
 
     from htnet.training.loso import evaluate_loso
 
-    # Sums in another order are other sums: one thread gives the same numbers on any machine.
-    torch.set_num_threads(1)
-    reports = []
+    _one_thread()
+    reports: dict[str, list[Any]] = {}
     for seed in range(config.seed, config.seed + seeds):
-        with _progress(f"leave one subject out, seed {seed}") as progress:
-            reports.append(evaluate_loso(replace(config, seed=seed), progress))
+        for name, report in evaluate_loso(replace(config, seed=seed), protocol, run).items():
+            reports.setdefault(name, []).append(report)
     return reports
+
+
+def _one_thread() -> None:
+    """Sums in another order are other sums: one thread gives the same numbers on any machine."""
+    import torch
+
+    torch.set_num_threads(1)
+
+
+def _names(text: str, split: str = ";") -> list[str]:
+    return [name.strip() for name in text.split(split) if name.strip()]
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    parts = _names(text, ",")
+    if not parts or not all(part.isdecimal() for part in parts):
+        raise UsageError(f"expected numbers such as 2,2,10; got {text!r}.")
+    return tuple(map(int, parts))
+
+
+def _machine() -> str:
+    """What ran it, for a page: processor, system and torch."""
+    import os
+    import platform
+
+    import torch
+
+    version = torch.__version__.partition("+")[0]
+    return f"{os.cpu_count()} cores of {platform.machine()}, one thread, torch {version}"
 
 
 @contextmanager
@@ -355,12 +569,23 @@ def _console(*, stderr: bool = False) -> "Console":
     return Console(stderr=stderr, highlight=False)
 
 
+def _ray_alone(arguments: list[str]) -> list[str]:
+    """Let ``--ray`` stand without an address; typer knows no options whose value may be left out."""
+    made = []
+    for place, each in enumerate(arguments):
+        made.append(each)
+        after = arguments[place + 1 : place + 2]
+        if each == "--ray" and (not after or after[0].startswith("--")):
+            made.append("local")
+    return made
+
+
 def main() -> None:
     """Entry point: the one place that turns an `HTNetError` into a sentence and an exit code."""
     # A service manager's stop ends a run as Ctrl-C does, so that recordings are closed whole.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        app()
+        app(_ray_alone(sys.argv[1:]))
     except HTNetError as error:
         print(f"htnet: {error}", file=sys.stderr)
         sys.exit(error.exit_code)

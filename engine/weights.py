@@ -15,7 +15,7 @@ import re
 import tempfile
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +25,10 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from htnet.engine.errors import UsageError, WeightsError
-from htnet.engine.models import NETWORKS, build, config_from_json, config_to_json
+from htnet.engine.models import NETWORKS, PUBLISHED, build, config_from_json, config_to_json
 from htnet.engine.models.folded import FoldedHTNet
 from htnet.engine.models.htnet import HTNet, HTNetConfig
+from htnet.engine.models.hyphtnet import HypHTNetConfig
 from htnet.engine.models.ststnet import STSTNetConfig
 from htnet.engine.preprocess import PreprocessSpec
 
@@ -108,7 +109,7 @@ def save(
 def convert(
     source: str | os.PathLike[str], target: str | os.PathLike[str], *, heads: int = 3
 ) -> Loaded:
-    """Write an official HTNet or STSTNet checkpoint (.pth) as a weights file and load it.
+    """Write an official checkpoint (.pth) as a weights file and load it.
 
     Raises as `read_official`.
     """
@@ -131,42 +132,38 @@ def convert(
 
 
 def read_official(source: str | os.PathLike[str], *, heads: int = 3) -> Loaded:
-    """An official HTNet or STSTNet checkpoint (.pth), ready to serve.
+    """An official HTNet, HypHTNet or STSTNet checkpoint (.pth), ready to serve.
 
-    The config is read off the tensors' shapes, but for ``heads`` (of the first level), which leave
-    no trace in them. Raises `WeightsError` if the checkpoint holds anything but such tensors.
+    The config is read off the tensors' shapes, but for ``heads`` (of the first level) and the
+    curvature and clip of HypHTNet, taken as published: they leave no trace in them. Raises
+    `WeightsError` if the checkpoint holds anything but such tensors.
     """
     source = Path(source)
     tensors = _read_checkpoint(source)
-    channels = ("strain", "v", "u")  # the official code reads the maps with cv2.imread
     config: Any
+    spec = PUBLISHED
     try:
         if "to_patch_embedding.1.weight" in tensors and "mlp_head.2.weight" in tensors:
-            name, config = "htnet", _infer_htnet(tensors, heads)
-            regions = "published"
+            classes = len(tensors["mlp_head.2.weight"])
+            name, config = "htnet", HTNetConfig(**_infer_backbone(tensors, heads), classes=classes)
+        elif "ce_head.2.weight" in tensors and "p_head.2.weight" in tensors:
+            name, config = "hyphtnet", _infer_hyphtnet(tensors, heads)
         elif "conv3.weight" in tensors and "fc.weight" in tensors:
             widths = tuple(len(tensors[f"conv{i}.weight"]) for i in (1, 2, 3))
             name, config = "ststnet", STSTNetConfig(widths=widths)
-            regions = "whole"
+            spec = replace(spec, regions="whole")
         else:
             raise ValueError(f"tensors such as {', '.join(sorted(tensors)[:3])}")
-    except (ValueError, KeyError, IndexError, ZeroDivisionError) as error:
+    except (ValueError, TypeError, KeyError, IndexError, ZeroDivisionError) as error:
         raise WeightsError(
-            f"expected an official HTNet or STSTNet checkpoint in {source}; got {error}: "
+            f"expected an official HTNet, HypHTNet or STSTNet checkpoint in {source}; got {error}: "
             "give the .pth file that the official code saved."
         ) from None
     with torch.device("meta"):
         network = build(name, config)
     _fit(source, network, tensors)
     network.load_state_dict(tensors, assign=True)
-    spec = PreprocessSpec(
-        size=28,
-        region=14,
-        regions=regions,
-        channels=channels,
-        scaling="raw",
-        flows=("dis", "farneback", "tvl1"),
-    )
+    spec = replace(spec, size=config.image_size, region=config.image_size // 2)
     network.eval().requires_grad_(False)
     card = {"source": source.name, "note": "converted from an official checkpoint"}
     return Loaded(network, name, config, spec, card)
@@ -287,8 +284,14 @@ def _read_checkpoint(path: Path) -> dict[str, Tensor]:
     return {str(k).removeprefix("module."): v.contiguous().clone() for k, v in state.items()}
 
 
-def _infer_htnet(tensors: Mapping[str, Tensor], heads: int) -> HTNetConfig:
-    """The config that has tensors of these shapes; three channels, as in the official code."""
+def _infer_hyphtnet(tensors: Mapping[str, Tensor], heads: int) -> HypHTNetConfig:
+    classes, embedding = (len(tensors[f"{head}.2.weight"]) for head in ("ce_head", "p_head"))
+    backbone = _infer_backbone(tensors, heads)
+    return HypHTNetConfig(**backbone, classes=classes, embedding=embedding)
+
+
+def _infer_backbone(tensors: Mapping[str, Tensor], heads: int) -> dict[str, Any]:
+    """What a config says of these tensors' shapes; three channels, as in the official code."""
     levels = [re.match(r"layers\.(\d+)\.0\.layers\.(\d+)\.", key) for key in tensors]
     depths: dict[int, int] = {}
     for found in levels:
@@ -308,12 +311,11 @@ def _infer_htnet(tensors: Mapping[str, Tensor], heads: int) -> HTNetConfig:
         )
     tokens = tensors["layers.0.0.pos_emb"].shape[0]
     hidden = tensors["layers.0.0.layers.0.1.fn.net.0.weight"].shape[0]
-    return HTNetConfig(
-        image_size=math.isqrt(tokens) * (1 << (len(depths) - 1)) * side,
-        patch_size=side,
-        classes=tensors["mlp_head.2.weight"].shape[0],
-        dim=dim,
-        heads=heads,
-        repeats=tuple(depths[level] for level in range(len(depths))),
-        mlp_mult=hidden // dim,
-    )
+    return {
+        "image_size": math.isqrt(tokens) * (1 << (len(depths) - 1)) * side,
+        "patch_size": side,
+        "dim": dim,
+        "heads": heads,
+        "repeats": tuple(depths[level] for level in range(len(depths))),
+        "mlp_mult": hidden // dim,
+    }

@@ -1,6 +1,7 @@
 """What a training run is made of; plain numbers, so that a run can be told and repeated."""
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from torch import nn
 from htnet.engine.errors import UsageError
 from htnet.engine.models import NETWORKS, build
 from htnet.engine.preprocess import PreprocessSpec
+from htnet.training.reanimate import ViewConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,35 +28,72 @@ class AugmentConfig:
     view: float = 0.5
 
 
+NO_AUGMENT = AugmentConfig(flip=0.0, shift=0.0, spread=0.0, gain=0.0, noise=0.0, view=0.0)
+
+
 @dataclass(frozen=True, slots=True)
 class Schedule:
     """A fixed schedule; the last epoch's weights are the result, whatever they score.
 
-    ``balance``: exponent of the classes' inverse frequency in the loss. ``ema``: decay of the
-    weights' moving average, which is what is kept (0 for none). ``mixup``: alpha of its beta.
-    ``distill``: share of the loss that is the distance to a kernel teacher's scores; at 1 the
+    ``optimizer``: "adamw" or "adam". ``shape`` of the learning rate: "cosine" (up over ``warmup``,
+    a share of all steps, then half a cosine down) or "constant". ``sampling``: "shuffled",
+    "balanced" (classes equally often, with replacement) or "ordered"; batches run on over the end
+    of an epoch. ``balance``: exponent of the classes' inverse frequency in the loss. ``ema``: decay
+    of the weights' moving average, which is what is kept (0 for none). ``mixup``: alpha of its
+    beta. ``distill``: share of the loss that is the distance to a kernel teacher's scores; at 1 the
     labels act through the teacher alone, so that ``label_smoothing`` and ``balance`` are idle.
+    ``precision``: "float32" or "bfloat16" (autocast; weights and optimizer stay float32).
     """
 
     epochs: int = 40
     batch: int = 64
     lr: float = 1e-3
+    optimizer: str = "adamw"
+    shape: str = "cosine"
     weight_decay: float = 0.05
     warmup: float = 0.1
+    sampling: str = "shuffled"
     label_smoothing: float = 0.1
     balance: float = 0.5
     ema: float = 0.99
     mixup: float = 1.0
     distill: float = 1.0
+    precision: str = "float32"
     augment: AugmentConfig = field(default_factory=AugmentConfig)
+
+    def __post_init__(self) -> None:
+        for name, choices in (
+            ("optimizer", ("adamw", "adam")),
+            ("shape", ("cosine", "constant")),
+            ("sampling", ("shuffled", "balanced", "ordered")),
+            ("precision", ("float32", "bfloat16")),
+        ):
+            if getattr(self, name) not in choices:
+                raise UsageError(
+                    f"expected {name} to be one of {', '.join(choices)}; got "
+                    f"{getattr(self, name)!r}: correct the schedule."
+                )
+        shares = (self.label_smoothing, self.ema, self.distill, self.warmup)
+        if min(self.epochs, self.batch) < 1 or not self.lr > 0:
+            raise UsageError(
+                f"expected at least one epoch, one clip a batch and a learning rate above 0; got "
+                f"{self.epochs}, {self.batch} and {self.lr}: correct the schedule."
+            )
+        if not all(0 <= share <= 1 for share in shares) or self.mixup < 0 or self.balance < 0:
+            raise UsageError(
+                "expected label_smoothing, ema, distill and warmup from 0 to 1 and mixup and "
+                f"balance of at least 0; got {(*shares, self.mixup, self.balance)}: correct the "
+                "schedule."
+            )
 
 
 @dataclass(frozen=True, slots=True)
 class TrainConfig:
     """``data``: a folder laid out as the composite. ``landmarks``: a file that holds, or will hold,
     the apex faces' landmarks (by default one in the user's cache). ``network``: a name in the
-    registry; ``model`` replaces its default config. ``views``: re-animated versions of each clip to
-    train on besides its published map."""
+    registry; ``model`` and ``spec`` replace its default config and preprocessing. ``views``:
+    re-animated versions of each clip to train on besides its published map, drawn as ``view`` says.
+    ``device``: where torch runs; it is not part of the recipe."""
 
     data: Path
     landmarks: Path | None = None
@@ -63,19 +102,20 @@ class TrainConfig:
     spec: PreprocessSpec = field(default_factory=PreprocessSpec)
     schedule: Schedule = field(default_factory=Schedule)
     views: int = 6
+    view: ViewConfig = field(default_factory=ViewConfig)
     seed: int = 0
+    device: str = "cpu"
 
     def __post_init__(self) -> None:
-        if self.network not in NETWORKS or not self.network.startswith("htnet"):
-            able = ", ".join(name for name in NETWORKS if name.startswith("htnet"))
+        if self.network not in NETWORKS:
             raise UsageError(
-                f"expected a network that can be trained here ({able}); got {self.network!r}: "
-                "choose one of them."
+                f"expected a network out of {', '.join(NETWORKS)}; got {self.network!r}: choose "
+                "one of them."
             )
-        if self.views < 0 or self.seed < 0:
+        if type(self.views) is not int or min(self.views, self.seed) < 0:
             raise UsageError(
                 f"expected a seed and a number of views of at least 0; got {self.seed} and "
-                f"{self.views}: correct them."
+                f"{self.views!r}: correct them."
             )
 
     @property
@@ -83,6 +123,49 @@ class TrainConfig:
         """The network's config."""
         return NETWORKS[self.network].config if self.model is None else self.model
 
+    @property
+    def trained(self) -> bool:
+        """Whether the network learns by steps; the others are fitted in closed form."""
+        return NETWORKS[self.network].fits == "gradient"
+
     def make(self) -> nn.Module:
         """A network with new random weights."""
         return build(self.network, self.model_config)
+
+
+def changed(config: Any, values: Mapping[str, Any], where: str) -> Any:
+    """The dataclass ``config`` with ``values`` (nested for nested ones) in place of its own.
+
+    Raises `UsageError`, naming ``where`` they came from, for a name it does not have or a value of
+    another kind.
+    """
+    known = {item.name: getattr(config, item.name) for item in fields(config)}
+    new = dict(known)
+    for name, value in values.items():
+        if name not in known:
+            raise UsageError(
+                f"expected one of {', '.join(known)} in {where}; got {name!r}: correct it."
+            )
+        old = known[name]
+        if is_dataclass(old) and isinstance(value, Mapping):
+            new[name] = changed(old, value, f"{where}.{name}")
+            continue
+        new[name] = _as(old, value, f"{where}.{name}")
+    try:
+        return type(config)(**new)
+    except ValueError as error:
+        raise UsageError(f"expected values that fit together in {where}; {error}.") from None
+
+
+def _as(old: Any, value: Any, where: str) -> Any:
+    """``value`` as the kind that ``old`` is; tuples of any length, of what ``old`` holds."""
+    if isinstance(old, tuple) and isinstance(value, list | tuple):
+        return tuple(_as(old[0], each, where) for each in value) if old else tuple(value)
+    if isinstance(old, float) and type(value) in (int, float):
+        return float(value)
+    if type(value) is not type(old):
+        raise UsageError(
+            f"expected {where} to be {'a list' if isinstance(old, tuple) else type(old).__name__} "
+            f"such as {old!r}; got {value!r}: correct it."
+        )
+    return value

@@ -36,7 +36,7 @@ def teach(samples: Samples, rows: Tensor, ridge: float = 0.3, width: float = 1.0
     """Fit on the clips ``rows``. ``ridge``: for a class of mean size, rarer classes get less;
     ``width``: gamma times the mean squared distance between clips."""
     own = samples.inputs[rows]
-    inputs = torch.cat([own, mirror(own, samples.spec.channels.index("u"))])
+    inputs = torch.cat([own, mirror(own, samples.spec)])
     labels = samples.labels[rows].repeat(2)
     classes = len(samples.spec.classes)
     targets = F.one_hot(labels, classes).float() - 1 / classes
@@ -47,7 +47,9 @@ def teach(samples: Samples, rows: Tensor, ridge: float = 0.3, width: float = 1.0
     distance = _distance(support, support, squares)
     gamma = width / float(distance.mean())
     kernel = torch.exp(-gamma * distance) + torch.diag(ridges)
-    coefficients = torch.linalg.solve(kernel.double(), targets.double()).float()
+    # On the CPU, where double precision is cheap: it is done once for each fold.
+    coefficients = torch.linalg.solve(kernel.double().cpu(), targets.double().cpu())
+    coefficients = coefficients.float().to(kernel.device)
     return KernelTeacher(support, squares, coefficients, gamma)
 
 

@@ -1,32 +1,41 @@
 """The training loop: several folds at once, their networks stacked along a leading axis.
 
 The clips are so few and small that Python's overhead would dominate; `torch.func.vmap` runs the
-same step for many folds in one call. AdamW works element by element, so the folds stay independent.
+same step for many folds in one call. The optimizers work element by element, so the folds stay
+independent. On a GPU the data are resident and the step is captured once and replayed.
 """
 
 import math
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.func import functional_call, vmap
+from torch.func import functional_call
 
 from htnet.engine.errors import DataError
 from htnet.training.augment import batch
-from htnet.training.config import Schedule
+from htnet.training.config import NO_AUGMENT, Schedule
 from htnet.training.kernel import teach
 from htnet.training.samples import Samples
+from htnet.training.step import Step
 
 Progress = Callable[[int, int], None]
 """Called with the steps done and their number."""
 
-
-_TEACHER_SCALE = 4.0  # from a teacher's scores, 1 between classes, to logits
-
 Weights = dict[str, Tensor]
-"""Stacked parameters by name: (folds, ...)."""
+"""Stacked parameters and buffers by name: (folds, ...)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Epoch:
+    """The end of an epoch: the weights as they would be kept, and the mean ``loss`` of a fold."""
+
+    number: int
+    weights: Weights
+    loss: float
+    lr: float
 
 
 def fit(
@@ -36,27 +45,31 @@ def fit(
     schedule: Schedule,
     seeds: Sequence[int],
     progress: Progress | None = None,
+    watch: Callable[[Epoch], None] | None = None,
+    start: Mapping[str, Tensor] | None = None,
 ) -> Weights:
     """Train one network for each fold; ``folds`` hold the rows of the clips to train on.
 
-    ``make`` builds a network with new random weights; ``seeds`` fix them and the batches. Raises
-    `DataError` when the loss is no longer a number.
+    ``make`` builds a network with new random weights, or all begin with those of ``start``;
+    ``seeds`` fix the weights and the batches. ``watch`` is called after every epoch. The data's
+    device is where it all runs. Raises `DataError` when the loss is no longer a number.
     """
     draws = [torch.Generator().manual_seed(seed) for seed in seeds]
-    networks = []
+    device = samples.inputs.device
     with torch.random.fork_rng(devices=[]):
+        networks = []
         for seed in seeds:
             torch.manual_seed(seed)
             networks.append(make().train())
-        base = networks[0]
-        names = [name for name, _ in base.named_parameters()]
+            if start is not None:
+                networks[-1].load_state_dict(start)
+        base = networks[0].to(device)
+        state = [network.state_dict() for network in networks]
         stacked = {
-            name: torch.stack([network.get_parameter(name).detach() for network in networks])
-            for name in names
+            name: torch.stack([own[name].detach().to(device) for own in state]) for name in state[0]
         }
-        for tensor in stacked.values():
-            tensor.requires_grad_(True)
-        return _descend(base, stacked, samples, folds, schedule, draws, progress)
+        del networks, state
+        return _descend(base, stacked, samples, folds, schedule, draws, progress, watch)
 
 
 def _descend(
@@ -67,85 +80,133 @@ def _descend(
     schedule: Schedule,
     draws: Sequence[torch.Generator],
     progress: Progress | None,
+    watch: Callable[[Epoch], None] | None,
 ) -> Weights:
     per_epoch = math.ceil(max(len(rows) for rows in folds) / schedule.batch)
     steps = schedule.epochs * per_epoch
-    decayed = [w for name, w in weights.items() if name.endswith("weight")]
-    others = [w for name, w in weights.items() if not name.endswith("weight")]
-    groups: list[dict[str, Any]] = [
-        {"params": decayed},
-        {"params": others, "weight_decay": 0.0},
-    ]
-    optimizer = torch.optim.AdamW(groups, lr=schedule.lr, weight_decay=schedule.weight_decay)
-    average = {name: w.detach().clone() for name, w in weights.items()}
-    class_weights = torch.stack([_class_weights(samples.labels[r], schedule) for r in folds])
-    teachers = [teach(samples, rows) for rows in folds] if schedule.distill > 0 else []
-    orders = [torch.empty(0, dtype=torch.long) for _ in folds]
-    forward = vmap(lambda w, x: functional_call(base, w, (x,)), randomness="different")
-    classes = class_weights.shape[1]
-    for step in range(steps):
-        for group in optimizer.param_groups:
-            group["lr"] = schedule.lr * _shape(step / steps, schedule.warmup)
+    step = Step(base, weights, schedule)
+    average = {name: w.detach().clone() for name, w in weights.items()} if schedule.ema else weights
+    batches = _Batches(samples, folds, schedule, draws)
+    loss = torch.zeros((), device=samples.inputs.device)
+    for number in range(steps):
+        lr = schedule.lr * _shape(number / steps, schedule)
+        inputs, targets, advice = batches.draw()
+        loss += step(inputs, targets, advice, lr)
+        if schedule.ema:
+            _follow(average, weights, min(schedule.ema, (1 + number) / (10 + number)))
+        if (number + 1) % per_epoch == 0:
+            epoch, mean = (number + 1) // per_epoch, loss.item() / per_epoch / len(folds)
+            if not math.isfinite(mean):
+                raise DataError(
+                    f"expected a finite loss; got {mean} in epoch {epoch} of {schedule.epochs}: "
+                    "lower the learning rate, or look for maps that are not numbers."
+                )
+            if watch is not None:
+                kept = {name: tensor.detach() for name, tensor in average.items()}
+                watch(Epoch(epoch, kept, mean, lr))
+            loss.zero_()
+        if progress is not None:
+            progress(number + 1, steps)
+    return {name: tensor.detach() for name, tensor in average.items()}
+
+
+class _Batches:
+    """Draws the folds' batches, each fold from its own generator."""
+
+    def __init__(
+        self,
+        samples: Samples,
+        folds: Sequence[Tensor],
+        schedule: Schedule,
+        draws: Sequence[torch.Generator],
+    ) -> None:
+        self.samples, self.folds, self.schedule, self.draws = samples, folds, schedule, draws
+        self.classes = len(samples.spec.classes)
+        self.labels = samples.labels.cpu()
+        self.class_weights = [_class_weights(self.labels[r], schedule, self.classes) for r in folds]
+        self.teachers = [teach(samples, rows) for rows in folds] if schedule.distill > 0 else []
+        self.orders = [torch.empty(0, dtype=torch.long) for _ in folds]
+
+    def draw(self) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Inputs (folds, B, 3, S, S), weighted targets (folds, B, classes) and, with teachers,
+        their centred logits, shaped as the targets."""
         inputs, targets, advice = [], [], []
-        for number, (rows, draw) in enumerate(zip(folds, draws, strict=True)):
-            while len(orders[number]) < schedule.batch:
-                again = rows[torch.randperm(len(rows), generator=draw)]
-                orders[number] = torch.cat([orders[number], again])
-            chosen = orders[number][: schedule.batch]
-            orders[number] = orders[number][schedule.batch :]
-            x = batch(samples, chosen, schedule.augment, draw)
-            y = F.one_hot(samples.labels[chosen], classes).float()
-            y = y * class_weights[number][samples.labels[chosen]][:, None]
-            if schedule.mixup > 0:
-                x, y = _mixup(x, y, schedule.mixup, draw)
+        for number, draw in enumerate(self.draws):
+            x, y = self._one(number, draw)
             inputs.append(x)
             targets.append(y)
-            if teachers:
-                advice.append(teachers[number](x))
-        logits = forward(weights, torch.stack(inputs))
-        loss = _loss(logits, torch.stack(targets), schedule.label_smoothing)
-        if advice:
-            loss = (1 - schedule.distill) * loss + schedule.distill * _distance(logits, advice)
-        if not bool(loss.isfinite()):
-            raise DataError(
-                f"expected a finite loss; got {loss.item()} at step {step + 1} of {steps}: "
-                "lower the learning rate, or look for maps that are not numbers."
-            )
-        optimizer.zero_grad()
-        torch.autograd.backward(loss)
-        optimizer.step()
-        decay = min(schedule.ema, (1 + step) / (10 + step))
-        with torch.no_grad():
-            for name, tensor in average.items():
-                tensor.lerp_(weights[name], 1 - decay)
-        if progress is not None:
-            progress(step + 1, steps)
-    return average
+            if self.teachers:
+                advice.append(self.teachers[number](x))
+        told = torch.stack(advice) if advice else None
+        return torch.stack(inputs), torch.stack(targets).to(inputs[0].device), told
+
+    def _one(self, number: int, draw: torch.Generator) -> tuple[Tensor, Tensor]:
+        schedule = self.schedule
+        chosen = self._rows(number, draw)
+        own = chosen.to(self.samples.inputs.device)
+        if schedule.augment == NO_AUGMENT:
+            x = self.samples.inputs[own]
+        else:
+            x = batch(self.samples, own, schedule.augment, draw)
+        labels = self.labels[chosen]
+        y = F.one_hot(labels, self.classes).float() * self.class_weights[number][labels][:, None]
+        if schedule.mixup > 0:
+            x, y = _mixup(x, y, schedule.mixup, draw)
+        return x, y
+
+    def _rows(self, number: int, draw: torch.Generator) -> Tensor:
+        """The next batch's clips, on the CPU."""
+        rows, schedule = self.folds[number], self.schedule
+        if schedule.sampling == "balanced":
+            counts = torch.bincount(self.labels[rows], minlength=self.classes).clamp_min(1)
+            shares = 1 / counts[self.labels[rows]].float()
+            return rows[torch.multinomial(shares, schedule.batch, True, generator=draw)]
+        while len(self.orders[number]) < schedule.batch:
+            again = rows
+            if schedule.sampling == "shuffled":
+                again = rows[torch.randperm(len(rows), generator=draw)]
+            self.orders[number] = torch.cat([self.orders[number], again])
+        chosen = self.orders[number][: schedule.batch]
+        self.orders[number] = self.orders[number][schedule.batch :]
+        return chosen
 
 
+@torch.no_grad()
+def _follow(average: Weights, weights: Weights, decay: float) -> None:
+    """Move the average towards the weights; counters, which are whole numbers, are taken over."""
+    for name, tensor in average.items():
+        if tensor.is_floating_point():
+            tensor.lerp_(weights[name], 1 - decay)
+        else:
+            tensor.copy_(weights[name])
+
+
+@torch.no_grad()
 def predict(
     make: Callable[[], nn.Module], weights: Weights, inputs: Sequence[Tensor]
 ) -> list[Tensor]:
     """Logits (n, classes) for each fold's ``inputs`` (n, 3, S, S), in eval mode."""
-    network = make().eval()
+    with torch.random.fork_rng(devices=[]):
+        network = make().eval()
     results = []
-    with torch.no_grad():
-        for number, pictures in enumerate(inputs):
-            own = {name: tensor[number] for name, tensor in weights.items()}
-            results.append(functional_call(network, own, (pictures,)))
+    for number, pictures in enumerate(inputs):
+        own = {name: tensor[number] for name, tensor in weights.items()}
+        results.append(functional_call(network, own, (pictures,)))
     return results
 
 
-def _shape(done: float, warmup: float) -> float:
-    """Learning rate as a share of its peak: linear up, then half a cosine down."""
-    if done < warmup:
-        return (done + 1e-3) / warmup
-    return 0.5 * (1 + math.cos(math.pi * (done - warmup) / (1 - warmup)))
+def _shape(done: float, schedule: Schedule) -> float:
+    """Learning rate as a share of its peak."""
+    if schedule.shape == "constant":
+        return 1.0
+    if done < schedule.warmup:
+        return (done + 1e-3) / schedule.warmup
+    return 0.5 * (1 + math.cos(math.pi * (done - schedule.warmup) / (1 - schedule.warmup)))
 
 
-def _class_weights(labels: Tensor, schedule: Schedule) -> Tensor:
+def _class_weights(labels: Tensor, schedule: Schedule, classes: int) -> Tensor:
     """(classes,) with a mean of 1 over the clips."""
-    counts = torch.bincount(labels, minlength=3).clamp_min(1).float()
+    counts = torch.bincount(labels, minlength=classes).clamp_min(1).float()
     weights = counts.pow(-schedule.balance)
     return weights * (counts.sum() / (weights * counts).sum())
 
@@ -155,18 +216,6 @@ def _mixup(x: Tensor, y: Tensor, alpha: float, draw: torch.Generator) -> tuple[T
     gamma = torch._sample_dirichlet(torch.full((len(x), 2), alpha), generator=draw)
     share = gamma.max(dim=1).values
     other = torch.randperm(len(x), generator=draw)
-    mixed = x * share[:, None, None, None] + x[other] * (1 - share)[:, None, None, None]
+    part, there = share.to(x.device)[:, None, None, None], other.to(x.device)
+    mixed = x * part + x[there] * (1 - part)
     return mixed, y * share[:, None] + y[other] * (1 - share)[:, None]
-
-
-def _loss(logits: Tensor, targets: Tensor, smoothing: float) -> Tensor:
-    """Cross-entropy with smoothed, weighted targets: mean over clips, sum over folds."""
-    weight = targets.sum(dim=-1, keepdim=True)
-    smooth = targets * (1 - smoothing) + weight * smoothing / targets.shape[-1]
-    return -(smooth * logits.log_softmax(dim=-1)).sum(dim=-1).mean(dim=-1).sum()
-
-
-def _distance(logits: Tensor, advice: Sequence[Tensor]) -> Tensor:
-    """Squared distance of centred logits to the teachers': mean over clips, sum over folds."""
-    apart = logits - logits.mean(dim=-1, keepdim=True) - _TEACHER_SCALE * torch.stack(list(advice))
-    return apart.square().sum(dim=-1).mean(dim=-1).sum()

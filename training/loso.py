@@ -1,144 +1,264 @@
 """Leave one subject out: every clip is judged by a network that never saw its subject.
 
-The score is that of the last epoch of a fixed schedule. Nothing is chosen by looking at the
-held-out subject; doing so (the published scripts keep each subject's best epoch) adds 0.06 to 0.13.
+Three protocols. ``last`` is the last epoch of a fixed schedule. ``nested`` chooses schedule and
+epoch on other subjects than the one it is scored on. ``oracle`` is what the published scripts do:
+for each held-out subject the epoch that scores best on that very subject; it is computed beside
+``last`` to show what that is worth, and is not a result.
 """
 
-import time
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from htnet.engine.errors import UsageError
 from htnet.engine.types import F32
+from htnet.training.cluster import RayConfig, run_on_ray
 from htnet.training.config import TrainConfig
-from htnet.training.loop import Progress, fit, predict
-from htnet.training.metrics import Scores, confusion, scores_by_dataset
-from htnet.training.reanimate import reanimated
+from htnet.training.folds import (
+    Fold,
+    FoldResult,
+    at_once,
+    fit_folds,
+    group_folds,
+    pair_folds,
+    subject_folds,
+    subject_groups,
+)
+from htnet.training.loop import Progress
+from htnet.training.metrics import scores
+from htnet.training.reanimate import CAMERA, reanimated
+from htnet.training.recipes import candidates, recipe_of
 from htnet.training.samples import Samples, prepare, read_samples
+from htnet.training.store import FoldStore
 
-FOLDS_AT_ONCE = 17
+PROTOCOLS = ("last", "nested", "oracle")
+GROUPS = 6
 _TEST_VIEW = 1_000_003  # draws the re-animated clips that are only tested on
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LosoReport:
-    """Scores by dataset ("full" for all), on published maps and on re-animated pairs.
+    """Held-out logits of one seed under one protocol, in the order of the labels file.
 
-    ``logits``: (N, 3) for the published maps, in the order of the labels file.
+    ``published``, ``reanimated``: (N, 3) on the published maps and on re-animated pairs.
+    ``seconds``: training time summed over folds, those of earlier calls too. ``choices``: what
+    ``nested`` took for each group of subjects, a line each. ``losses``: (epochs,), mean over folds.
     """
 
-    seed: int
-    folds: int
-    published: dict[str, Scores]
-    reanimated: dict[str, Scores]
-    logits: F32
+    network: str
+    protocol: str
+    seed: int | None
+    subjects: NDArray[np.str_]
+    datasets: tuple[str, ...]
     labels: NDArray[np.int64]
+    published: F32
+    reanimated: F32 | None
     seconds: float
-
-    @property
-    def confusion(self) -> NDArray[np.int64]:
-        """(3, 3) counts on the published maps: row the true class, column the predicted one."""
-        return confusion(self.labels, self.logits.argmax(axis=1))
-
-    def to_dict(self) -> dict[str, Any]:
-        """What a metrics file and a weights file's card hold."""
-        return {
-            "protocol": "leave one subject out, last epoch of a fixed schedule",
-            "seed": self.seed,
-            "folds": self.folds,
-            "published": {name: asdict(own) for name, own in self.published.items()},
-            "reanimated": {name: asdict(own) for name, own in self.reanimated.items()},
-            "confusion": self.confusion.tolist(),
-            "seconds": round(self.seconds, 1),
-        }
+    recipes_tried: int | None
+    choices: tuple[str, ...] = ()
+    losses: F32 = field(default_factory=lambda: np.zeros(0, np.float32))
 
 
-def evaluate_loso(config: TrainConfig, progress: Progress | None = None) -> LosoReport:
-    """Train one network per subject and score what each says of the subject it has not seen."""
-    start = time.monotonic()
+@dataclass(frozen=True, slots=True)
+class LosoConfig:
+    """How to run a recipe's folds; nothing here changes what a fold's numbers are.
+
+    ``folds``: subjects to hold out, all by default. ``groups``: hold out so many groups of subjects
+    instead of single ones, for a first look. ``store``: folder that keeps finished folds. ``keep``:
+    whether their weights are kept too. ``ray``: run on Ray. ``say``: gets a line when there is
+    something to tell. ``bar``: a progress bar for a title.
+    """
+
+    store: Path
+    folds: tuple[str, ...] | None = None
+    groups: int | None = None
+    keep: bool = True
+    ray: RayConfig | None = None
+    say: Callable[[str], None] = lambda line: None
+    bar: Callable[[str], AbstractContextManager[Progress | None]] = lambda title: nullcontext()
+
+
+def evaluate_loso(config: TrainConfig, protocol: str, run: LosoConfig) -> dict[str, LosoReport]:
+    """Reports by protocol: ``last`` and ``oracle`` together, as both come from the same networks,
+    or ``nested``."""
+    if protocol not in PROTOCOLS:
+        raise UsageError(
+            f"expected a protocol out of {', '.join(PROTOCOLS)}; got {protocol!r}: choose one."
+        )
     samples = read_samples(config)
     again = _test_view(config, samples)
-    subjects = list(dict.fromkeys(samples.subjects))
-    held = [torch.from_numpy(np.flatnonzero(samples.subjects == name)) for name in subjects]
-    logits = held_out_logits(config, samples, held, [samples.inputs, again], progress)
-    labels = samples.labels.numpy()
-    published, moved = (
-        scores_by_dataset(labels, each.argmax(axis=1), samples.datasets) for each in logits
-    )
-    seconds = time.monotonic() - start
-    return LosoReport(config.seed, len(subjects), published, moved, logits[0], labels, seconds)
+    if run.groups is None:
+        folds = subject_folds(samples, run.folds)
+    else:
+        folds = group_folds(subject_groups(samples, run.groups))
+    if protocol == "nested":
+        return {"nested": _nested(config, samples, again, folds, run)}
+    results = run_folds(config, samples, again, folds, run)
+    epochs = {
+        "last": {result.fold.name: -1 for result in results},
+        "oracle": {result.fold.name: _best_epoch(result, samples) for result in results},
+    }
+    found = {name: _report(name, config, samples, results, own) for name, own in epochs.items()}
+    store = FoldStore(run.store, config, samples)
+    for report in found.values():
+        store.write_probabilities(report.protocol, _rows(results), report.published)
+    return found
 
 
-def held_out_logits(
+def run_folds(
+    config: TrainConfig, samples: Samples, again: Tensor, folds: Sequence[Fold], run: LosoConfig
+) -> list[FoldResult]:
+    """The folds' results, in order: stored ones as they are, the others trained and stored."""
+    store = FoldStore(run.store, config, samples, weights=run.keep)
+    found = {fold.name: result for fold in folds if (result := store.read(fold)) is not None}
+    missing = [fold for fold in folds if fold.name not in found]
+    if found:
+        run.say(
+            f"{len(found)} of {len(folds)} folds of {config.network}, seed {config.seed}, were "
+            f"finished before and are taken from {store.folder}."
+        )
+    size = at_once(config)
+    chunks = [missing[first : first + size] for first in range(0, len(missing), size)]
+
+    def done(number: int, results: list[FoldResult]) -> None:
+        found.update({result.fold.name: store.write(result) for result in results})
+
+    if not missing:
+        return [found[fold.name] for fold in folds]
+    arguments = [(config, chunk) for chunk in chunks]
+    with run.bar(f"{config.network}, seed {config.seed}: {len(missing)} folds") as bar:
+        if run.ray is not None:
+
+            def told(number: int, results: list[FoldResult]) -> None:
+                done(number, results)
+                if bar is not None:
+                    bar(len(found), len(folds))
+
+            run_on_ray(fit_folds, arguments, told, run.ray, shared=(samples, again))
+        else:
+            for number, chunk in enumerate(chunks):
+                share = partial(_share, bar, number, len(chunks)) if bar is not None else None
+                done(number, fit_folds(samples, again, config, chunk, share))
+    return [found[fold.name] for fold in folds]
+
+
+def _share(bar: Progress, chunk: int, chunks: int, step: int, steps: int) -> None:
+    bar(chunk * steps + step, chunks * steps)
+
+
+def _report(
+    protocol: str,
     config: TrainConfig,
     samples: Samples,
-    held: Sequence[Tensor],
-    inputs: Sequence[Tensor],
-    progress: Progress | None = None,
-) -> list[F32]:
-    """Logits (N, 3) for each of ``inputs`` (N, 3, S, S), from the fold that holds a clip out.
+    results: Sequence[FoldResult],
+    epochs: Mapping[str, int],
+    choices: tuple[str, ...] = (),
+) -> LosoReport:
+    """A report of what the folds said after the given epochs."""
+    rows = _rows(results)
+    order = np.argsort(np.concatenate([result.fold.held for result in results]))
+    said = [
+        np.concatenate([getattr(result, kind)[epochs[result.fold.name]] for result in results])
+        for kind in ("published", "reanimated")
+    ]
+    same = len({result.losses.shape for result in results}) == 1
+    return LosoReport(
+        network=config.network,
+        protocol=protocol,
+        seed=config.seed,
+        subjects=samples.subjects[rows],
+        datasets=tuple(samples.datasets[row] for row in rows),
+        labels=samples.labels.numpy()[rows],
+        published=said[0][order],
+        reanimated=said[1][order],
+        seconds=sum(result.seconds for result in results),
+        recipes_tried=recipe_of(config.network).tried,
+        choices=choices,
+        losses=np.mean([r.losses for r in results], axis=0) if same else np.zeros(0, np.float32),
+    )
 
-    ``held``: the rows of the clips that each fold leaves out, every clip in one fold.
+
+def _rows(results: Sequence[FoldResult]) -> NDArray[np.int64]:
+    """The rows of the clips that were held out, in the order of the samples."""
+    return np.sort(np.concatenate([result.fold.held for result in results]))
+
+
+def _best_epoch(result: FoldResult, samples: Samples) -> int:
+    """The last of the epochs that are right most often on the held-out clips themselves, as the
+    official script keeps it."""
+    truth = samples.labels.numpy()[result.fold.held]
+    right = (result.published.argmax(axis=2) == truth).mean(axis=1)
+    return int(np.flatnonzero(right == right.max())[-1])
+
+
+def _nested(
+    config: TrainConfig, samples: Samples, again: Tensor, folds: Sequence[Fold], run: LosoConfig
+) -> LosoReport:
+    """Schedule and epoch by inner evidence alone.
+
+    Subjects are dealt into groups; for every pair of groups a network is trained without both. What
+    it says of one of them is evidence for the choice when the other is held out. A subject is then
+    scored by its own fold, trained with what was chosen without its group.
     """
-    count = len(samples.clips)
-    results = [np.zeros((count, len(config.spec.classes)), np.float32) for _ in inputs]
-    everything = torch.arange(count)
-    for first in range(0, len(held), FOLDS_AT_ONCE):
-        own = held[first : first + FOLDS_AT_ONCE]
-        rows = [everything[~torch.isin(everything, out)] for out in own]
-        seeds = [fold_seed(config.seed, first + number) for number in range(len(own))]
+    group = subject_groups(samples, GROUPS)
+    pairs, recipes = pair_folds(group), candidates(config)
+    inner = {
+        name: run_folds(each, samples, again, pairs, replace(run, keep=False))
+        for name, each in recipes.items()
+    }
+    outer: list[FoldResult] = []
+    epochs: dict[str, int] = {}
+    lines, taken = [], {}
+    for g in range(GROUPS):
+        score, name, epoch = max(_evidence(g, group, inner, samples), key=lambda found: found[0])
+        taken[g] = (name, epoch)
+        count = len(inner[name][0].published)
+        lines.append(
+            f"group {g + 1} of {GROUPS}: {name}, epoch {epoch + 1} of {count} "
+            f"(inner score {score:.3f})"
+        )
+    for name, each in recipes.items():
+        own = [fold for fold in folds if taken[group[fold.held[0]]][0] == name]
+        outer += run_folds(each, samples, again, own, run) if own else []
+        epochs |= {fold.name: taken[group[fold.held[0]]][1] for fold in own}
+    report = _report("nested", config, samples, outer, epochs, tuple(lines))
+    store = FoldStore(run.store, config, samples)
+    store.write_probabilities("nested", _rows(outer), report.published)
+    return report
 
-        def report(step: int, steps: int, first: int = first, share: int = len(own)) -> None:
-            if progress is not None:
-                progress(first * steps + share * step, len(held) * steps)
 
-        weights = fit(config.make, samples, rows, config.schedule, seeds, report)
-        for result, pictures in zip(results, inputs, strict=True):
-            answers = predict(config.make, weights, [pictures[out] for out in own])
-            for out, answer in zip(own, answers, strict=True):
-                result[out.numpy()] = answer.numpy()
-    return results
-
-
-def fold_seed(seed: int, fold: int) -> int:
-    """The seed of one fold's network and batches."""
-    return seed * 100_003 + fold
-
-
-def temperature(logits: F32, labels: NDArray[np.int64]) -> float:
-    """What held-out logits (N, 3) have to be divided by to be most likely (Guo et al., ICML 2017).
-
-    A search over 0.2 to 5 in steps of 2%.
-    """
-    candidates = np.exp(np.arange(np.log(0.2), np.log(5.0), 0.02))
-
-    def surprise(t: float) -> float:
-        log_p = torch.from_numpy(logits / np.float32(t)).log_softmax(dim=1).numpy()
-        return -float(log_p[np.arange(len(labels)), labels].mean())
-
-    return float(min(candidates, key=surprise))
+def _evidence(
+    out: int,
+    group: NDArray[np.int64],
+    inner: Mapping[str, Sequence[FoldResult]],
+    samples: Samples,
+) -> Iterator[tuple[float, str, int]]:
+    """(score, schedule, epoch) on all groups but ``out``, by networks that saw neither it nor the
+    clip's own group; at every tenth of the schedule."""
+    labels = samples.labels.numpy()
+    for name, results in inner.items():
+        count = len(results[0].published)
+        for epoch in sorted({round(count * tenth / 10) - 1 for tenth in range(1, 11)} - {-1}):
+            truth, guess = [], []
+            for result in results:
+                held = result.fold.held
+                own = group[held] != out
+                if own.all():  # this pair is without the group
+                    continue
+                truth.append(labels[held[own]])
+                guess.append(result.published[epoch][own].argmax(axis=1))
+            found = scores(np.concatenate(truth), np.concatenate(guess))
+            yield (found.uf1 + found.uar) / 2, name, epoch
 
 
 def _test_view(config: TrainConfig, samples: Samples) -> Tensor:
-    """Network inputs (N, 3, S, S) of re-animated clips that no network trains on."""
-    maps = reanimated(samples.clips, samples.maps, _TEST_VIEW + config.seed, (1.5, 3.0), (2.0, 2.0))
+    """Network inputs (N, 3, S, S) of re-animated clips as a camera would have seen them, that no
+    network trains on."""
+    maps = reanimated(samples.clips, samples.maps, _TEST_VIEW + config.seed, CAMERA)
     return prepare(samples.clips, [maps], samples.centres.numpy(), samples.spec).inputs
-
-
-def mean_scores(reports: Sequence[LosoReport]) -> dict[str, dict[str, float]]:
-    """Mean and deviation over seeds of the full scores on published maps and re-animated pairs."""
-    table = {}
-    for name in ("published", "reanimated"):
-        full = [asdict(getattr(report, name)["full"]) for report in reports]
-        for key in ("uf1", "uar", "accuracy"):
-            values = [own[key] for own in full]
-            table[f"{name}_{key}"] = {
-                "mean": round(float(np.mean(values)), 4),
-                "sd": round(float(np.std(values, ddof=1)) if len(values) > 1 else 0.0, 4),
-            }
-    return table

@@ -1,7 +1,7 @@
 """Clips as tensors that a training loop can cut its batches from."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from htnet.engine.errors import DataError
 from htnet.engine.preprocess import PreprocessSpec, network_input, scaled
-from htnet.engine.regions import region_centres
+from htnet.engine.regions import PUBLISHED_CENTRES, PUBLISHED_TILES, region_centres
 from htnet.engine.types import CLASSES, F32
 from htnet.training.config import TrainConfig
 from htnet.training.datasets.composite import read_clips, read_map
@@ -37,6 +37,11 @@ class Samples:
     inputs: Tensor
     labels: Tensor
 
+    def to(self, device: torch.device) -> "Samples":
+        """The same with its tensors on ``device``."""
+        names = ("pictures", "centres", "inputs", "labels")
+        return replace(self, **{name: getattr(self, name).to(device) for name in names})
+
     @property
     def subjects(self) -> NDArray[np.str_]:
         """(N,) the clips' subjects."""
@@ -57,7 +62,8 @@ def read_samples(config: TrainConfig) -> Samples:
             f"expected clips of at least 2 subjects and of all {len(CLASSES)} classes in "
             f"{config.data}; got {len(subjects)} and {len(labels)}: complete the data."
         )
-    views = [reanimated(clips, maps, config.seed * 1000 + view) for view in range(config.views)]
+    seeds = (config.seed * 1000 + view for view in range(config.views))
+    views = [reanimated(clips, maps, seed, config.view) for seed in seeds]
     return prepare(clips, [maps, *views], centres, config.spec)
 
 
@@ -78,6 +84,8 @@ def prepare(
     clips: Sequence[Sample], views: Sequence[F32], centres: F32, spec: PreprocessSpec
 ) -> Samples:
     """Samples from views of the clips' maps, each (N, 28, 28, 3), and centres (N, 4, 2)."""
+    if spec.regions == "published":
+        centres = np.broadcast_to(PUBLISHED_CENTRES[PUBLISHED_TILES], centres.shape).copy()
     pictures = [[scaled(map_, spec).transpose(2, 0, 1) for map_ in view] for view in views]
     inputs = [network_input(map_, c, spec) for map_, c in zip(views[0], centres, strict=True)]
     return Samples(

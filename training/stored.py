@@ -1,6 +1,6 @@
 """Scoring fold weights that somebody has trained already: one file for each held-out subject."""
 
-from dataclasses import dataclass
+import time
 from pathlib import Path
 
 import numpy as np
@@ -11,46 +11,51 @@ from htnet.engine.preprocess import network_input
 from htnet.engine.types import F32
 from htnet.engine.weights import Loaded, load, read_official
 from htnet.training.datasets.composite import read_clips, read_map
-from htnet.training.datasets.sample import Sample
-from htnet.training.metrics import Scores, scores_by_dataset
+from htnet.training.loso import LosoReport
 from htnet.training.samples import read_composite
+from htnet.training.store import fold_file
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class StoredReport:
-    """Scores by dataset, "full" for all, of ``folds`` stored networks."""
-
-    network: str
-    folds: int
-    published: dict[str, Scores]
-
-
+@torch.inference_mode()
 def evaluate_stored(
     data: Path, weights: Path, network: str, landmarks: Path | None = None
-) -> StoredReport:
+) -> LosoReport:
     """Let every subject's clips be judged by the network in ``weights`` named after the subject.
 
-    Files are SUBJECT.safetensors or an official SUBJECT.pth. Raises `DataError` for a missing
-    file, `UsageError` for one of another network, `WeightsError` for one that cannot be read.
+    Files are SUBJECT.safetensors, as `htnet evaluate loso` keeps them, or an official SUBJECT.pth.
+    Raises `DataError` for a missing file, `UsageError` for one of another network, `WeightsError`
+    for one that cannot be read.
     """
-    clips = read_clips(data)
+    begun = time.monotonic()
+    clips = tuple(read_clips(data))
     subjects = list(dict.fromkeys(clip.subject for clip in clips))
     folds = {subject: _read(weights, subject, network) for subject in subjects}
-    centres: F32 | None = None
+    centres: F32 = np.zeros((len(clips), 4, 2), np.float32)
     if any(fold.spec.regions == "tiled" for fold in folds.values()):
-        _, _, centres = read_composite(data, landmarks)
-    guess = [
-        _judge(folds[clip.subject], clip, np.zeros((4, 2), np.float32) if centres is None else own)
-        for clip, own in zip(clips, clips if centres is None else centres, strict=True)
-    ]
-    truth = [clip.label for clip in clips]
-    published = scores_by_dataset(truth, guess, [clip.dataset for clip in clips])
-    return StoredReport(network, len(folds), published)
+        clips, _, centres = read_composite(data, landmarks)
+    logits = []
+    for clip, own in zip(clips, centres, strict=True):
+        fold = folds[clip.subject]
+        x = torch.from_numpy(network_input(read_map(clip.flow), own, fold.spec))
+        logits.append(fold.network(x[None])[0].numpy())
+    return LosoReport(
+        network=network,
+        protocol="stored",
+        seed=None,
+        subjects=np.array([clip.subject for clip in clips]),
+        datasets=tuple(clip.dataset for clip in clips),
+        labels=np.array([clip.label for clip in clips]),
+        published=np.stack(logits),
+        reanimated=None,
+        seconds=time.monotonic() - begun,
+        recipes_tried=None,
+    )
 
 
 def _read(folder: Path, subject: str, network: str) -> Loaded:
-    for suffix, read in ((".safetensors", load), (".pth", read_official)):
-        path = folder / f"{subject}{suffix}"
+    places = (f"{fold_file(subject)}.safetensors", load), (f"{subject}.pth", read_official)
+    for name, read in places:
+        path = folder / name
         if path.is_file():
             loaded = read(path)
             if loaded.name != network:
@@ -63,9 +68,3 @@ def _read(folder: Path, subject: str, network: str) -> Loaded:
         f"expected {subject}.safetensors or {subject}.pth in {folder}, the network that never saw "
         f"subject {subject}; there is neither: complete the folder."
     )
-
-
-@torch.inference_mode()
-def _judge(fold: Loaded, clip: Sample, centres: F32) -> int:
-    x = torch.from_numpy(network_input(read_map(clip.flow), centres, fold.spec))
-    return int(fold.network(x[None])[0].argmax())

@@ -1,37 +1,46 @@
 """`train` makes a weights file out of a dataset; `htnet train` is a thin shell around it."""
 
-import json
-import os
 import platform
-import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor, nn
 
 from htnet import __version__
-from htnet.engine.errors import DataError
-from htnet.engine.preprocess import PreprocessSpec
-from htnet.engine.weights import save
+from htnet.engine.errors import UsageError
+from htnet.engine.recognizer import torch_device
+from htnet.engine.types import F32
+from htnet.engine.weights import load, save
+from htnet.training import plots
+from htnet.training.calibration import Calibration, calibrate
+from htnet.training.classical import fit_closed
 from htnet.training.config import TrainConfig
-from htnet.training.loop import Progress, fit, predict
-from htnet.training.loso import LosoReport, fold_seed, mean_scores, temperature
+from htnet.training.extras import need
+from htnet.training.files import write_json, write_text
+from htnet.training.folds import fold_seed
+from htnet.training.loop import Epoch, Progress, fit
+from htnet.training.loso import LosoReport
 from htnet.training.metrics import Scores, scores
-from htnet.training.samples import read_samples
+from htnet.training.recipes import recipe_of, to_tables
+from htnet.training.report import loso_row, report_md
+from htnet.training.samples import Samples, read_samples
+from htnet.training.scalars import Scalars
 
 _EVERYTHING = 99_991  # the "fold" that holds nothing out
+_PLOTS = ("confusion.png", "subjects.png", "reliability.png", "curves.png")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TrainReport:
     """``fit`` is the score on the training clips themselves: how well they are remembered."""
 
+    run: Path
     weights: Path
-    metrics: Path
     clips: int
     subjects: int
     fit: Scores
@@ -41,88 +50,180 @@ class TrainReport:
 def train(
     config: TrainConfig,
     run: Path,
-    loso: Sequence[LosoReport] = (),
+    loso: Mapping[str, Sequence[LosoReport]] | None = None,
+    start: Path | None = None,
     progress: Progress | None = None,
 ) -> TrainReport:
-    """Train on every clip and write ``weights.safetensors`` and ``metrics.json`` into ``run``.
+    """Train on every clip and write a run folder: ``weights.safetensors``, ``config.toml``,
+    ``metrics.json``, ``report.md``, plots and TensorBoard events.
 
-    ``loso``: the recipe's reports by `evaluate_loso`, which go into the weights' card and set the
-    temperature of the probabilities. Raises `DataError` for bad data; files are whole or absent.
+    ``loso``: the recipe's reports by protocol, one per seed, as `evaluate_loso` gives them; they go
+    into the report and the weights' card and set the temperature of the probabilities. ``start``: a
+    weights file of the same network to begin with. Raises `DataError` for bad data; files are whole
+    or absent, the weights come last.
     """
-    start = time.monotonic()
+    begun = time.monotonic()
+    reports = list((loso or {}).get("last", ()))
+    oracle = list((loso or {}).get("oracle", ()))
     samples = read_samples(config)
-    rows = torch.arange(len(samples.clips))
-    seeds = [fold_seed(config.seed, _EVERYTHING)]
-    weights = fit(config.make, samples, [rows], config.schedule, seeds, progress)
-    [logits] = predict(config.make, weights, [samples.inputs])
-    fitted = scores(samples.labels.numpy(), logits.argmax(dim=1).numpy())
-    network = config.make()
-    network.load_state_dict({name: tensor[0] for name, tensor in weights.items()})
+    first = None if start is None else _start(config, start)
+    losses: list[float] = []
+    rates: list[float] = []
+    with Scalars(run / "events") as scalars:
+
+        def watch(epoch: Epoch) -> None:
+            losses.append(epoch.loss)
+            rates.append(epoch.lr)
+            scalars.add("all subjects/loss", epoch.loss, epoch.number)
+            scalars.add("all subjects/learning rate", epoch.lr, epoch.number)
+
+        for report in reports:
+            for number, loss in enumerate(report.losses, start=1):
+                scalars.add(f"leave one subject out/loss, seed {report.seed}", float(loss), number)
+        network = _fitted(config, samples, watch, first, progress)
+    with torch.no_grad():
+        said = network(samples.inputs).numpy()
+    fitted = scores(samples.labels.numpy(), said.argmax(axis=1))
+    calibration = _calibration(reports)
     spec = config.spec
-    if loso:
-        spec = _tempered(spec, loso)
-    subjects = len(set(samples.subjects))
-    card = _card(config, len(samples.clips), subjects, loso)
-    metrics = {**card, "fit": asdict(fitted), "seconds": round(time.monotonic() - start, 1)}
-    target = run / "weights.safetensors"
-    save(target, network, name=config.network, config=config.model_config, spec=spec, card=card)
+    if calibration is not None:
+        spec = replace(spec, temperature=round(calibration.temperature, 3))
+    card = _card(config, samples, reports, oracle, calibration, start)
+    seconds = time.monotonic() - begun
+    metrics = {**card, "fit": asdict(fitted), "seconds": round(seconds, 1)}
+    _write_pages(config, run, reports, oracle, calibration, (losses, rates), fitted)
     write_json(run / "metrics.json", metrics)
-    seconds = time.monotonic() - start
-    return TrainReport(target, run / "metrics.json", len(samples.clips), subjects, fitted, seconds)
+    target = run / "weights.safetensors"
+    model: Any = network.config
+    save(target, network, name=config.network, config=model, spec=spec, card=card)
+    subjects = len(set(samples.subjects))
+    return TrainReport(run, target, len(samples.clips), subjects, fitted, seconds)
 
 
-def require_folder(path: Path) -> None:
-    """Make the folder and see that it can be written, before the work that is to go there."""
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=path):
-            pass
-    except OSError as error:
-        raise DataError(
-            f"expected a folder that can be written at {path}, but {error.strerror or error}: "
-            "choose another."
-        ) from None
+def _fitted(
+    config: TrainConfig,
+    samples: Samples,
+    watch: Any,
+    start: Mapping[str, Tensor] | None,
+    progress: Progress | None,
+) -> nn.Module:
+    """The network, trained on all clips, on the CPU and in eval mode."""
+    rows = torch.arange(len(samples.clips))
+    seed = fold_seed(config.seed, _EVERYTHING)
+    if not config.trained:
+        if start is not None:
+            raise UsageError(
+                f"expected a network that is trained by steps to go with --from; got "
+                f"{config.network}, which is fitted at once: leave --from out."
+            )
+        return fit_closed(config.network, config.model_config, samples, rows, seed).eval()
+    there = samples.to(torch_device(config.device))
+    weights = fit(
+        config.make, there, [rows], config.schedule, [seed], progress, watch=watch, start=start
+    )
+    network = config.make()
+    network.load_state_dict({name: tensor[0].cpu() for name, tensor in weights.items()})
+    return network.eval()
 
 
-def write_json(path: Path, content: Any) -> None:
-    """Write a JSON file whole or not at all."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False) as file:
-            try:
-                json.dump(content, file, indent=1)
-                file.close()
-                os.replace(file.name, path)
-            finally:
-                Path(file.name).unlink(missing_ok=True)
-    except OSError as error:
-        raise DataError(
-            f"expected to write {path}; got {error}: choose a writable run folder."
-        ) from None
+def _start(config: TrainConfig, path: Path) -> Mapping[str, Tensor]:
+    loaded = load(path, folded=False)
+    if loaded.name != config.network or loaded.config != config.model_config:
+        raise UsageError(
+            f"expected weights of {config.network} of the very shape that is trained in {path}; got "
+            f"{loaded.name} {loaded.config}: choose the same network and model."
+        )
+    return loaded.network.state_dict()
 
 
-def _tempered(spec: PreprocessSpec, loso: Sequence[LosoReport]) -> PreprocessSpec:
-    logits = np.concatenate([report.logits for report in loso])
-    labels = np.concatenate([report.labels for report in loso])
-    return replace(spec, temperature=round(temperature(logits, labels), 3))
+def _calibration(reports: Sequence[LosoReport]) -> Calibration | None:
+    """From the held-out logits of all seeds."""
+    if not reports:
+        return None
+    logits: F32 = np.concatenate([report.published for report in reports])
+    labels = np.concatenate([report.labels for report in reports])
+    return calibrate(logits, labels, np.concatenate([report.subjects for report in reports]))
+
+
+def require_libraries() -> None:
+    """Raise `DependencyError` before a long run rather than after it."""
+    for module in ("tomli_w", "matplotlib", "tensorboard"):
+        need(module)
+
+
+def _write_pages(
+    config: TrainConfig,
+    run: Path,
+    reports: Sequence[LosoReport],
+    oracle: Sequence[LosoReport],
+    calibration: Calibration | None,
+    course: tuple[Sequence[float], Sequence[float]],
+    fitted: Scores,
+) -> None:
+    """config.toml, the plots and report.md; ``course``: loss and learning rate by epoch."""
+    write_text(run / "config.toml", need("tomli_w").dumps(to_tables(config)))
+    shown = {}
+    if calibration is not None:
+        shown["confusion.png"] = plots.confusion_plot(reports)
+        shown["subjects.png"] = plots.subjects_plot(reports)
+        shown["reliability.png"] = plots.reliability_plot(reports, calibration)
+    losses, rates = course
+    if losses:
+        history: dict[str, Sequence[float]] = {"all subjects": losses}
+        history |= {f"folds, seed {r.seed}": r.losses.tolist() for r in reports if len(r.losses)}
+        shown["curves.png"] = plots.curves_plot(history, rates)
+    for name in _PLOTS:
+        if name in shown:
+            plots.save_plot(shown[name], run / name)
+        else:
+            (run / name).unlink(missing_ok=True)  # an earlier run's
+    remembered = f"UF1 {fitted.uf1:.3f}, UAR {fitted.uar:.3f}: remembered, not recognised"
+    facts = {
+        "network": f"{config.network}, `{config.model_config}`",
+        "input": f"`{config.spec}`",
+        "schedule": f"`{config.schedule}`",
+        "re-animated views of each clip": str(config.views),
+        "on its own training clips": remembered,
+    }
+    if reports:
+        page = report_md(reports, calibration, oracle, facts, list(shown))
+    else:
+        lines = "\n".join(f"| {name} | {fact} |" for name, fact in facts.items())
+        page = (
+            f"# {config.network}, trained on all subjects\n\n"
+            "No subject was left out in this run, so there is no score to report and no "
+            "temperature: `htnet evaluate loso` judges the recipe.\n\n"
+            f"| | |\n| --- | --- |\n{lines}\n"
+        )
+    write_text(run / "report.md", page)
 
 
 def _card(
-    config: TrainConfig, clips: int, subjects: int, loso: Sequence[LosoReport]
+    config: TrainConfig,
+    samples: Samples,
+    reports: Sequence[LosoReport],
+    oracle: Sequence[LosoReport],
+    calibration: Calibration | None,
+    start: Path | None,
 ) -> dict[str, Any]:
+    datasets = sorted(set(samples.datasets))
     card: dict[str, Any] = {
-        "data": "MEGC 2019 composite (CASME II, SMIC, SAMM) as published by STSTNet",
+        "data": f"{', '.join(datasets)}: {len(samples.clips)} labelled onset-to-apex maps",
         "licence": "trained on data released for research use only",
-        "clips": clips,
-        "subjects": subjects,
+        "clips": len(samples.clips),
+        "subjects": len(set(samples.subjects)),
         "schedule": asdict(config.schedule),
         "views": config.views,
         "seed": config.seed,
+        "recipes_tried": recipe_of(config.network).tried,
         "htnet": __version__,
         "torch": torch.__version__.partition("+")[0],
         "machine": platform.machine(),
     }
-    if loso:
-        card["loso"] = {"seeds": len(loso), **mean_scores(loso)}
-        card["loso_reports"] = [report.to_dict() for report in loso]
+    if start is not None:
+        card["from"] = start.name
+    if calibration is not None:
+        others = {"oracle": oracle} if oracle else None
+        card["loso"] = loso_row(config.network, reports, others)
+        card["calibration"] = asdict(calibration)
     return card

@@ -5,10 +5,14 @@ the official checkpoints. Tokens are kept channels-last, which eager torch runs 
 operations than the 1 x 1 convolutions they stand for.
 
 Where a block holds one token (28 x 28 pictures in patches of 7), softmax is over one value and so
-always 1: queries and keys do nothing, and `HTNet.fold` merges value and output into one matrix.
+always 1: queries and keys do nothing, and `FoldedHTNet` merges value and output into one matrix.
+
+Parameters: 114,429,446 with the paper's repeats (2, 2, 8), 139,582,982 with (2, 2, 10) as in the
+published script, 546,822 in the compact form.
 """
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import cast
@@ -55,11 +59,20 @@ class HTNetConfig:
             )
         if self.heads > self.dim:
             raise ValueError(f"{self.heads} heads do not fit into dim {self.dim}")
+        if not (0 <= self.dropout < 1 and 0 <= self.drop_path < 1):
+            raise ValueError(f"dropout and drop_path are chances below 1, got {self}")
+        if not -1 <= self.mirror_channel < self.channels:
+            raise ValueError(f"there is no channel {self.mirror_channel} of {self.channels}")
 
     @property
     def blocks(self) -> int:
         """Blocks along a side at the first level."""
         return 1 << (len(self.repeats) - 1)
+
+    @property
+    def width(self) -> int:
+        """Channels of the last level."""
+        return self.dim << (len(self.repeats) - 1)
 
     @property
     def block_side(self) -> int:
@@ -179,35 +192,29 @@ def _aggregate(dim: int, dim_out: int) -> nn.Sequential:
     )
 
 
-class HTNet(nn.Module):
-    """``forward``: pictures (B, channels, S, S) to logits (B, classes)."""
+class Backbone(nn.Module, ABC):
+    """All of an HTNet but what turns its last map into logits, which a subclass adds as ``head``."""
 
     def __init__(self, config: HTNetConfig) -> None:
         super().__init__()
         self.config = config
-        dims = [config.dim << level for level in range(len(config.repeats))]
         patch = config.channels * config.patch_size**2
-        self.to_patch_embedding = nn.Sequential(nn.Identity(), nn.Conv2d(patch, dims[0], 1))
+        self.to_patch_embedding = nn.Sequential(nn.Identity(), nn.Conv2d(patch, config.dim, 1))
         self.layers = nn.ModuleList()
-        for level, (dim, depth) in enumerate(zip(dims, config.repeats, strict=True)):
+        for level, depth in enumerate(config.repeats):
+            dim = config.dim << level
             transformer = Transformer(dim, depth, config.heads << level, config)
-            last = level == len(dims) - 1
-            aggregate = nn.Identity() if last else _aggregate(dim, dims[level + 1])
+            last = level == len(config.repeats) - 1
+            aggregate = nn.Identity() if last else _aggregate(dim, 2 * dim)
             self.layers.append(nn.ModuleList([transformer, aggregate]))
-        self.mlp_head = nn.Sequential(
-            LayerNorm(dims[-1]), nn.Identity(), nn.Linear(dims[-1], config.classes)
-        )
 
     @property
     def levels(self) -> Iterable[tuple[Transformer, nn.Sequential | nn.Identity]]:
         """Each level's transformer and the aggregation after it; the last has none."""
         return cast(Iterable[tuple[Transformer, nn.Sequential | nn.Identity]], self.layers)
 
-    def forward(self, pictures: Tensor) -> Tensor:
-        """``pictures``: (B, channels, S, S), S the config's ``image_size``."""
-        mirrored = self.config.mirror and not self.training
-        if mirrored:
-            pictures = with_mirror(pictures, self.config.mirror_channel)
+    def features(self, pictures: Tensor) -> Tensor:
+        """``pictures`` (B, channels, S, S) to the last map (B, H, W, C), channels-last."""
         x = patches(pictures, self.config.patch_size)  # (B, H, W, patch)
         x = _pointwise(x, self.to_patch_embedding[1])  # (B, H, W, dim)
         for transformer, aggregate in self.levels:
@@ -216,8 +223,41 @@ class HTNet(nn.Module):
             if isinstance(aggregate, nn.Sequential):
                 conv = cast(nn.Conv2d, aggregate[0])
                 x = pool(aggregate[1](convolve(x, conv.weight, conv.bias)))  # (B, H/2, W/2, 2 dim)
-        logits: Tensor = self.mlp_head[2](self.mlp_head[0](x).mean(dim=(1, 2)))
-        return halves_mean(logits) if mirrored else logits  # (B, classes)
+        return x
+
+    @abstractmethod
+    def head(self, x: Tensor) -> Tensor:
+        """Logits (B, classes) of the last map (B, H, W, C)."""
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        """``pictures``: (B, channels, S, S), S the config's ``image_size``."""
+        if not self.config.mirror or self.training:
+            return self.head(self.features(pictures))  # (B, classes)
+        both = with_mirror(pictures, self.config.mirror_channel)
+        return halves_mean(self.head(self.features(both)))
+
+
+class HTNet(Backbone):
+    """``forward``: pictures (B, channels, S, S) to logits (B, classes)."""
+
+    def __init__(self, config: HTNetConfig) -> None:
+        super().__init__(config)
+        self.mlp_head = mean_head(config.width, config.classes)
+
+    def head(self, x: Tensor) -> Tensor:
+        """Logits (B, classes) of the last map (B, H, W, C)."""
+        return on_mean(self.mlp_head, x)
+
+
+def mean_head(width: int, out: int) -> nn.Sequential:
+    """Layer norm, mean over the map and a matrix, named as in the official checkpoints."""
+    return nn.Sequential(LayerNorm(width), nn.Identity(), nn.Linear(width, out))
+
+
+def on_mean(head: nn.Sequential, x: Tensor) -> Tensor:
+    """What `mean_head` makes of a map (B, H, W, C): (B, out)."""
+    out: Tensor = head[2](head[0](x).mean(dim=(1, 2)))
+    return out
 
 
 def with_mirror(pictures: Tensor, channel: int) -> Tensor:

@@ -1,6 +1,9 @@
 """STSTNet: three shallow streams over the flow map (Liong et al., FG 2019, arXiv 1902.03634).
 
-Tensor names are those of the published weights, one file per held-out subject of the composite.
+Tensor names are those of the published weights, one file per held-out subject of the composite;
+they were trained on raw maps (0..255) as strain, v, u. New ones get the same maps in 0..1.
+
+Parameters: 1,683.
 """
 
 from dataclasses import dataclass
@@ -8,6 +11,8 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from htnet.engine.models.limits import within
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +26,10 @@ class STSTNetConfig:
     dropout: float = 0.5
 
     def __post_init__(self) -> None:
-        if len(self.widths) != 3 or min(self.image_size, self.classes, *self.widths) < 1:
-            raise ValueError(f"expected three widths and sizes of at least 1, got {self}")
+        sizes = (self.image_size, self.classes, self.channels)
+        within(self, *sizes, *self.widths, dropout=self.dropout)
+        if len(self.widths) != 3 or self.pooled < 1:
+            raise ValueError(f"expected three widths and pictures of 3 px or more, got {self}")
 
     @property
     def pooled(self) -> int:

@@ -4,6 +4,7 @@ import json
 import os
 import pickle
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,9 @@ from safetensors.torch import save_file
 
 from htnet.engine import weights
 from htnet.engine.errors import WeightsError
+from htnet.engine.models import NETWORKS, build
 from htnet.engine.models.htnet import HTNet, HTNetConfig
+from htnet.engine.models.hyphtnet import HypHTNetConfig
 from htnet.engine.preprocess import PreprocessSpec
 
 CONFIG = HTNetConfig(dim=12, repeats=(1, 1, 1))
@@ -107,6 +110,9 @@ def _config(**changes: object) -> Callable[[dict[str, torch.Tensor], dict[str, s
         (_config(repeats=[10**9]), "beyond"),
         (_config(news=1), "unknown fields"),
         (_config(repeats="1"), "repeats"),
+        (_config(dim=12.0), "dim"),
+        (_config(mirror="no"), "mirror"),
+        (_config(dropout=float("nan")), "dropout"),
     ],
 )
 def test_a_wrong_file_says_what_is_wrong(
@@ -159,8 +165,60 @@ def test_convert_infers_the_config(config: HTNetConfig, tmp_path: Path) -> None:
     assert loaded.config == config
     assert loaded.spec.channels == ("strain", "v", "u")
     assert (loaded.spec.scaling, loaded.spec.regions) == ("raw", "published")
+    assert loaded.spec.size == 2 * loaded.spec.region == config.image_size
     pictures = torch.randn(2, 3, config.image_size, config.image_size)
     torch.testing.assert_close(loaded.network(pictures), network(pictures), atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+@torch.no_grad()
+def test_every_network_is_served_as_it_was_saved(name: str, tmp_path: Path) -> None:
+    config = NETWORKS[name].config
+    small = {"htnet": {"dim": 12, "repeats": (1, 1, 1)}, "alexnet": {"hidden": 16}}
+    small["hyphtnet"] = {**small["htnet"], "metric": "poincare", "head": "hyperbolic"}
+    config = replace(config, **small.get(name, {}))
+    torch.manual_seed(3)
+    network = build(name, config)
+    network(torch.randn(4, 3, 28, 28))  # fills running statistics, where there are any
+    network.eval()
+    path = tmp_path / "made.safetensors"
+    weights.save(path, network, name=name, config=config, spec=NETWORKS[name].spec, card={})
+    loaded = weights.load(path)
+    assert (loaded.config, loaded.spec) == (config, NETWORKS[name].spec)
+    pictures = torch.randn(2, 3, 28, 28)
+    torch.testing.assert_close(loaded.network(pictures), network(pictures), atol=1e-5, rtol=1e-5)
+
+
+@torch.no_grad()
+def test_convert_an_official_hyphtnet(data: Path, tmp_path: Path) -> None:
+    with safe_open(data / "golden" / "hyphtnet.safetensors", "pt") as file:
+        tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    state = {k.removeprefix("weights."): v for k, v in tensors.items() if k.startswith("weights")}
+    state["p_head.3.num_batches_tracked"] = torch.tensor(800)  # the golden file leaves it out
+    torch.save({f"module.{key}": value for key, value in state.items()}, tmp_path / "a.pth")
+    loaded = weights.convert(tmp_path / "a.pth", tmp_path / "a.safetensors")
+    assert loaded.name == "hyphtnet"
+    assert loaded.config == HypHTNetConfig(dim=24, repeats=(1, 1, 1))
+    assert (loaded.spec.channels, loaded.spec.regions) == (("strain", "v", "u"), "published")
+    torch.testing.assert_close(
+        loaded.network(tensors["input"]), tensors["logits"], atol=1e-4, rtol=0
+    )
+    del state["p_head.3.running_var"]
+    torch.save(state, tmp_path / "b.pth")
+    with pytest.raises(WeightsError, match=r"p_head\.3\.running_var"):
+        weights.convert(tmp_path / "b.pth", tmp_path / "b.safetensors")
+
+
+@torch.no_grad()
+def test_official_ststnet_weights_load(data: Path) -> None:
+    for path in sorted((data / "ststnet_weights").glob("*.pth"))[:3]:
+        loaded = weights.read_official(path)
+        assert (loaded.name, loaded.spec.regions, loaded.spec.scaling) == (
+            "ststnet",
+            "whole",
+            "raw",
+        )
+        assert loaded.network(torch.rand(2, 3, 28, 28) * 255).isfinite().all()
 
 
 class _Evil:
@@ -178,7 +236,16 @@ class _Evil:
         (lambda path: torch.save(HTNet(CONFIG), path), "other objects"),
         (lambda path: torch.save({"w": torch.zeros(1), "epoch": 3}, path), "int under 'epoch'"),
         (lambda path: torch.save([torch.zeros(1)], path), "got list"),
-        (lambda path: torch.save({"w": torch.zeros(1)}, path), "official HTNet or STSTNet"),
+        (
+            lambda path: torch.save({"w": torch.zeros(1)}, path),
+            "official HTNet, HypHTNet or STSTNet",
+        ),
+        (
+            lambda path: torch.save(
+                {"conv3.weight": torch.tensor(1.0), "fc.weight": torch.tensor(1.0)}, path
+            ),
+            "official HTNet, HypHTNet or STSTNet",
+        ),
         (lambda path: path.write_bytes(b""), "cannot be read"),
         (lambda path: path.write_bytes(b"PK\x03\x04" + b"x" * 99), "cannot be read"),
     ],

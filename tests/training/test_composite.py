@@ -9,7 +9,8 @@ import pytest
 
 from htnet.engine.errors import DataError
 from htnet.training.datasets.composite import SAMM_TO_MAP, read_clips, read_map
-from htnet.training.datasets.sample import Sample
+from htnet.training.datasets.landmarks import apex_landmarks
+from htnet.training.datasets.sample import IDENTITY, Sample
 from htnet.training.samples import read_composite
 
 
@@ -86,6 +87,52 @@ def test_channels_and_samm(composite: Path) -> None:
     np.testing.assert_array_equal(here.on_map(point), point)
     there = Sample("samm", "6", "b", 0, Path(), Path(), SAMM_TO_MAP)
     np.testing.assert_allclose(there.on_map(point), [0.4885, 0.2068], atol=1e-4)
+
+
+def test_apex_pictures_that_are_the_maps_own_crop(composite: Path) -> None:
+    assert all((clip.to_map == SAMM_TO_MAP).all() for clip in _of(composite, "samm"))
+    header, *lines = (composite / "labels.csv").read_text().splitlines()
+    text = "\n".join([f"{header},apex_crop", *(f"{line},map" for line in lines)])
+    (composite / "labels.csv").write_text(text)
+    assert all((clip.to_map == IDENTITY).all() for clip in _of(composite, "samm"))
+
+
+def _of(root: Path, dataset: str) -> list[Sample]:
+    return [clip for clip in read_clips(root) if clip.dataset == dataset]
+
+
+def test_maps_as_arrays(composite: Path) -> None:
+    path = composite / "flow" / "0.npy"
+    map_ = np.random.default_rng(0).uniform(0, 255, (28, 28, 3)).astype(np.float32)
+    np.save(path, map_)
+    np.testing.assert_array_equal(read_map(path), map_)
+
+
+@pytest.mark.parametrize("damage", ["cut", "shape", "nan", "range", "empty", "missing"])
+def test_arrays_that_are_no_maps(composite: Path, damage: str) -> None:
+    path = composite / "flow" / "0.npy"
+    map_ = np.full((28, 28, 3), 100, np.float32)
+    map_[0, 0, 0] = {"nan": np.nan, "range": 256}.get(damage, 1)
+    np.save(path, map_[:20] if damage == "shape" else map_)
+    if damage in ("cut", "empty"):
+        path.write_bytes(path.read_bytes()[: 999 if damage == "cut" else 0])
+    elif damage == "missing":
+        path.unlink()
+    with pytest.raises(DataError, match=r"28 x 28 x 3 .*0\.npy.* prepare the data again"):
+        read_map(path)
+
+
+def test_landmarks_beside_the_labels_are_taken_if_they_are_as_many(
+    composite: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clips = read_clips(composite)
+    beside = np.load(composite / "landmarks.npy")
+    np.testing.assert_array_equal(apex_landmarks(clips), beside)
+    monkeypatch.setattr("htnet.training.datasets.landmarks._one", lambda _: beside[0] + 1)
+    monkeypatch.setattr(
+        "htnet.training.datasets.landmarks.user_cache_dir", lambda _: str(composite / "cache")
+    )
+    np.testing.assert_array_equal(apex_landmarks(clips[:5]), [beside[0] + 1] * 5)
 
 
 def test_the_published_composite(published: Path) -> None:

@@ -12,17 +12,20 @@ its mean maps agrees best with the other datasets' 1.5 rows of 28 higher and the
 1 row higher (eyes at 0.22, mouth at 0.69), and the one clip whose true onset and apex crops are
 public has its eyes at 0.19 and its mouth at 0.65. `SAMM_TO_MAP` lies between them, within 0.6 px of
 28 of each; across, it is the public clip's.
+
+The same layout holds what `htnet.training.datasets.prepare` makes of raw releases. There the maps
+are NumPy files, and a column apex_crop says "map": every apex picture is its map's very crop.
 """
 
 import csv
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from htnet.engine.errors import DataError
 from htnet.engine.types import CLASSES, F32
+from htnet.training.datasets.pictures import read_picture
 from htnet.training.datasets.sample import IDENTITY, Sample
 
 SAMM_TO_MAP = np.array([[1.033, -0.028], [1.23, -0.268]], np.float32)
@@ -84,6 +87,7 @@ def _clip(root: Path, table: Path, number: int, row: dict[str, str]) -> Sample:
             f"expected a label of 0, 1 or 2 ({', '.join(CLASSES)}); {table} line {number} has "
             f"{label!r}: correct it."
         )
+    own_crop = row.get("apex_crop") == "map"
     return Sample(
         dataset=row["dataset"],
         subject=row["subject"],
@@ -91,16 +95,15 @@ def _clip(root: Path, table: Path, number: int, row: dict[str, str]) -> Sample:
         label=int(label),
         flow=root / row["flow"],
         apex=root / row["apex"],
-        to_map=SAMM_TO_MAP if row["dataset"] == "samm" else IDENTITY,
+        to_map=SAMM_TO_MAP if row["dataset"] == "samm" and not own_crop else IDENTITY,
     )
 
 
 def read_map(path: Path) -> F32:
-    """A published map (28, 28, 3) = u, v, strain in 0..255."""
-    picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if picture is None:
-        found = "an unreadable file" if path.exists() else "nothing"
-        raise DataError(f"expected a flow map at {path}; found {found}: {_AGAIN}.")
+    """A map (28, 28, 3) = u, v, strain in 0..255: a published picture, or a NumPy file."""
+    if path.suffix == ".npy":
+        return _read_array(path)
+    picture = read_picture(path, "a flow map")
     if picture.shape != (SIZE, SIZE, 3):
         height, width = picture.shape[:2]
         raise DataError(
@@ -110,10 +113,21 @@ def read_map(path: Path) -> F32:
     return np.ascontiguousarray(picture[..., ::-1], np.float32)
 
 
+def _read_array(path: Path) -> F32:
+    try:
+        map_ = np.load(path, allow_pickle=False)
+        wrong = str(map_.shape) if map_.shape != (SIZE, SIZE, 3) else ""
+        wrong = wrong or ("values outside 0..255" if not (abs(map_ - 127.5) < 128).all() else "")
+    except (OSError, ValueError, EOFError, TypeError) as error:
+        wrong = str(error)
+    if wrong:
+        raise DataError(
+            f"expected a flow map of {SIZE} x {SIZE} x 3 in 0..255 at {path}; got {wrong}: delete "
+            "the folder it lies in and prepare the data again."
+        )
+    return np.ascontiguousarray(map_, np.float32)
+
+
 def read_apex(path: Path) -> NDArray[np.uint8]:
     """An apex face, BGR."""
-    picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if picture is None:
-        found = "an unreadable file" if path.exists() else "nothing"
-        raise DataError(f"expected an apex face at {path}; found {found}: {_AGAIN}.")
-    return np.asarray(picture, np.uint8)
+    return read_picture(path, "an apex face")

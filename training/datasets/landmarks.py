@@ -23,15 +23,26 @@ from htnet.training.datasets.sample import Sample
 def apex_landmarks(clips: Sequence[Sample], cache: Path | None = None) -> F32:
     """Landmarks (N, 478, 2) of the clips' apex faces, as fractions of the pictures.
 
-    Taken from ``cache`` where that file exists, found and stored there otherwise; the default is a
-    file of the user's cache folder, named after the pictures' contents.
+    Taken from ``cache`` where that file exists, found and stored there otherwise. The default is
+    the ``landmarks.npy`` beside the clips' ``labels.csv`` if it holds as many, else a file of the
+    user's cache folder, named after the pictures' contents.
     """
-    path = cache or _default_cache(clips)
+    path = cache or _beside_labels(clips) or _default_cache(clips)
     if path.is_file():
         return _read(path, len(clips))
     found = np.stack([_one(clip) for clip in clips])
     _write(path, found)
     return found
+
+
+def _beside_labels(clips: Sequence[Sample]) -> Path | None:
+    homes = (folder for folder in clips[0].apex.parents if (folder / "labels.csv").is_file())
+    path = next(homes, Path()) / "landmarks.npy"
+    try:
+        fits = np.load(path, mmap_mode="r", allow_pickle=False).shape == (len(clips), POINTS, 2)
+    except (OSError, ValueError, EOFError):
+        return None
+    return path if fits else None
 
 
 def _default_cache(clips: Sequence[Sample]) -> Path:

@@ -1,0 +1,66 @@
+"""Bi-WOOF: histograms of flow directions with two weights (Liong, See, Wong and Phan, "Less is more:
+micro-expression recognition from video using apex frame", Signal Processing: Image Communication 62,
+2018), and a linear support vector machine.
+
+In each of 5 x 5 blocks the pixels' directions fall into eight bins, a pixel counting by the length of
+its flow; a block's histogram, of sum 1, counts by its mean optical strain; the whole has length 1.
+
+What differs: the paper measures u and v in px at the face's full size. The published 28 x 28 maps are
+min-maxed one by one, so that u and v have scales of their own and a direction is only nearly one; the
+zero of each is its median. Strain is counted from its lowest value. Blocks share a border pixel where
+28 does not divide, as in the authors' code. Leaving one subject out of the composite it scores UF1
+0.703 / UAR 0.731.
+
+Parameters: none that a gradient finds; each support is one clip of 200 values.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from htnet.engine.models.limits import channels_of, within
+from htnet.engine.models.svm import KernelConfig, KernelMachine
+
+
+@dataclass(frozen=True, slots=True)
+class BiWoofConfig(KernelConfig):
+    """As `KernelConfig`; ``size`` is the number of blocks along a side. ``streams``: the channels
+    that hold u, v and strain; u and v have to be 0 at rest."""
+
+    size: int = 5
+    bins: int = 8
+    kernel: str = "linear"
+    standardise: bool = False
+    streams: tuple[int, ...] = (0, 1, 2)
+    mirror_top: float = 0.0
+
+    def __post_init__(self) -> None:
+        KernelConfig.__post_init__(self)
+        within(self, self.bins)
+        channels_of(self, self.streams, 3, self.channels)
+
+    @property
+    def features(self) -> int:
+        """Values that the kernel compares."""
+        return self.bins * self.size**2
+
+
+class BiWoof(KernelMachine):
+    """``forward``: maps (B, channels, S, S) to logits (B, classes)."""
+
+    config: BiWoofConfig
+
+    def features(self, maps: Tensor) -> Tensor:
+        """Histograms (B, bins x blocks), each of length 1, or 0 for a face at rest."""
+        bins, blocks = self.config.bins, self.config.size
+        u, v, strain = (maps[:, channel] for channel in self.config.streams)
+        turn = v.atan2(u) / (2 * math.pi) + 0.5  # 0..1
+        chosen = (turn * bins).long().clamp(0, bins - 1)  # (B, S, S)
+        pixels = F.one_hot(chosen, bins).movedim(-1, 1) * u.hypot(v)[:, None]  # (B, bins, S, S)
+        histograms = F.adaptive_avg_pool2d(pixels, blocks)  # (B, bins, blocks, blocks)
+        histograms = histograms / histograms.sum(dim=1, keepdim=True).clamp_min(1e-9)
+        strain = strain - strain.amin(dim=(-2, -1), keepdim=True)
+        weighted = histograms * F.adaptive_avg_pool2d(strain[:, None], blocks)
+        return F.normalize(weighted.flatten(1), eps=1e-9)

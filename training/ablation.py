@@ -1,0 +1,188 @@
+"""The paper's ablations, honestly scored: block size, layers, dimensions and heads, and the crops.
+
+Tables 4 and 5 and Figures 5 and 6 of the paper (arXiv 2307.14637) keep the best epoch of every
+held-out subject; here it is the last one, with the oracle's beside. The variants are laid round a
+base that a CPU can train (htnet-s); with ``network`` "htnet" round the paper's own.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rich.table import Table
+
+from htnet.engine.errors import UsageError
+from htnet.engine.models import NETWORKS
+from htnet.training.config import TrainConfig, changed
+from htnet.training.loso import LosoConfig, LosoReport, evaluate_loso
+from htnet.training.report import NOT_A_RESULT, markdown_table, seed_scores, spread
+
+_HEADS = (
+    "At 28 x 28 in patches of 7 every block holds one token. Softmax over one value is 1, so the "
+    "heads cannot attend to anything: they only round the inner width down to a multiple of "
+    "their number, and what differs between rows is that width and chance."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """``model`` and ``preprocess``: what differs from the base, as in a config file."""
+
+    name: str
+    model: Mapping[str, Any]
+    preprocess: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Ablation:
+    """``note``: what a reader of its table has to know. ``large``: the paper's own variants, where
+    they differ from the compact ones."""
+
+    title: str
+    note: str
+    variants: Sequence[Variant]
+    large: Sequence[Variant] | None = None
+
+
+def _of_model(name: str, *values: Any) -> list[Variant]:
+    """A variant for each value of one field."""
+    return [Variant(f"{name} {value}", {name: value}, {}) for value in values]
+
+
+def _sized(patch: int, tokens: int = 1) -> Variant:
+    """Four blocks of ``tokens`` x ``tokens`` patches along a side, and the regions to fill them."""
+    side = 4 * tokens * patch
+    told = f"patches of {patch}, picture {side} x {side}, {tokens * tokens} tokens a block"
+    model = {"patch_size": patch, "image_size": side}
+    return Variant(told, model, {"region": side // 2})
+
+
+def _cropped(regions: str, **preprocess: Any) -> Variant:
+    names = {
+        "tiled": "four regions round the landmarks",
+        "published": "four regions at the published fixed places",
+        "whole": "the whole face",
+    }
+    # The published tiling lays the face on its side, so averaging with the mirror image of the
+    # picture would average with another face's.
+    model = {"mirror": False}
+    return Variant(names[regions], model, {"regions": regions, **preprocess})
+
+
+ABLATIONS: Mapping[str, Ablation] = {
+    "block-size": Ablation(
+        "Block size (Table 4 of the paper)",
+        "The regions grow with the patches: four blocks along a side at the finest level. Larger "
+        "ones show more of the face, so what differs is not the block alone.",
+        [_sized(patch) for patch in (5, 6, 7, 8, 9, 10)],
+    ),
+    "layers": Ablation(
+        "Layers at each level (Table 5 of the paper)",
+        "What the paper's Table 5 calls millions of parameters are megabytes.",
+        _of_model("repeats", (1, 1, 1), (1, 1, 2), (2, 2, 2), (2, 2, 4), (2, 2, 8)),
+        _of_model("repeats", (2, 2, 2), (2, 2, 4), (2, 2, 6), (2, 2, 8), (2, 2, 10)),
+    ),
+    "dimensions": Ablation(
+        "Width of the finest level (Figure 5 of the paper)",
+        "Each level doubles it.",
+        _of_model("dim", 12, 16, 24, 32, 48),
+        _of_model("dim", 64, 128, 192, 256, 320),
+    ),
+    "heads": Ablation("Heads (Figure 6 of the paper)", _HEADS, _of_model("heads", 1, 2, 3, 4, 6)),
+    "tokens": Ablation(
+        "Tokens in a block: with more than one, attention does work",
+        "Smaller patches; pictures as near to 28 x 28 as the patches allow.",
+        [_sized(7), _sized(3, 2), _sized(4, 2)],
+    ),
+    "crops": Ablation(
+        "What the network is shown",
+        "All three without averaging over the mirror image, which the published tiling does not "
+        "allow.",
+        [_cropped("published"), _cropped("tiled"), _cropped("whole")],
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AblationRow:
+    """A variant's reports, one per seed."""
+
+    name: str
+    params: int
+    last: Sequence[LosoReport]
+    oracle: Sequence[LosoReport]
+
+
+def run_ablation(
+    name: str, base: TrainConfig, seeds: int, run: LosoConfig
+) -> tuple[Ablation, list[AblationRow]]:
+    """Score every variant of an ablation round ``base``; raises `UsageError` for an unknown one."""
+    from dataclasses import replace
+
+    if name not in ABLATIONS:
+        raise UsageError(
+            f"expected an ablation out of {', '.join(ABLATIONS)}; got {name!r}: choose one."
+        )
+    if not base.network.startswith("htnet"):
+        raise UsageError(
+            f"expected an HTNet to take apart (htnet-s or htnet); got {base.network}: choose one."
+        )
+    ablation, rows = ABLATIONS[name], []
+    variants = ablation.variants
+    if base.network == "htnet" and ablation.large is not None:
+        variants = ablation.large
+    for variant in variants:
+        config = replace(
+            base,
+            model=changed(base.model_config, variant.model, "model"),
+            spec=changed(base.spec, variant.preprocess, "preprocess"),
+        )
+        each = [
+            evaluate_loso(replace(config, seed=seed), "last", run)
+            for seed in range(base.seed, base.seed + seeds)
+        ]
+        params = sum(p.numel() for p in NETWORKS[base.network].module(config.model).parameters())
+        rows.append(
+            AblationRow(
+                variant.name, params, [r["last"] for r in each], [r["oracle"] for r in each]
+            )
+        )
+    return ablation, rows
+
+
+def _cells(row: AblationRow) -> list[str]:
+    found, best = seed_scores(row.last)["full"], seed_scores(row.oracle)["full"]
+    again = seed_scores(row.last, "reanimated")["full"]
+    return [
+        f"{row.params:,}",
+        *(spread(found[:, n]) for n in (0, 1)),
+        f"{again[:, 0].mean():.3f}",
+        f"{best[:, 0].mean():.3f}",
+    ]
+
+
+def ablation_table(ablation: Ablation, rows: Sequence[AblationRow]) -> Table:
+    """For the terminal; the oracle's column says what it is."""
+    table = Table(
+        "",
+        "parameters",
+        "UF1",
+        "UAR",
+        "re-animated UF1",
+        "oracle UF1*",
+        title=ablation.title,
+        caption=f"{ablation.note}\n* best epoch of each fold, {NOT_A_RESULT}",
+    )
+    for row in rows:
+        table.add_row(row.name, *_cells(row))
+    return table
+
+
+def ablation_markdown(ablation: Ablation, rows: Sequence[AblationRow], command: str) -> str:
+    """A section of a page."""
+    head = ["", "parameters", "UF1", "UAR", "re-animated UF1", "oracle UF1 \\*"]
+    lines = [[row.name, *_cells(row)] for row in rows]
+    return (
+        f"## {ablation.title}\n\n    {command}\n\n{markdown_table(head, lines)}\n\n"
+        f"{ablation.note}\n\n\\* Best epoch of each fold, {NOT_A_RESULT}.\n"
+    )

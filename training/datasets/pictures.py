@@ -1,0 +1,90 @@
+"""The folders and picture files of a release."""
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from htnet.engine.errors import DataError
+from htnet.engine.types import U8
+
+PICTURES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff"})
+_DEPTH = 5
+# One subject's or one clip's folder, or a folder of depth maps: no release begins inside of these.
+_LEAF = re.compile(r"sub\d+|\d{3}|s\d+|spno\.\d.*|s\d+-\d+-\d+|depth", re.IGNORECASE)
+
+
+def walk(root: Path) -> Iterator[Path]:
+    """``root`` and the folders in it, the outer ones first, each level by name.
+
+    Folders of single subjects and clips are passed over: they hold thousands of pictures. Raises
+    `DataError` where ``root`` is no folder.
+    """
+    if not root.is_dir():
+        raise DataError(f"expected a folder of data at {root}; found none: check the path.")
+    level = [root]
+    for _ in range(_DEPTH):
+        yield from level
+        level = [
+            inner
+            for folder in level
+            for inner in subfolders(folder).values()
+            if not _LEAF.fullmatch(inner.name)
+        ]
+
+
+def subfolders(folder: Path) -> dict[str, Path]:
+    """The folders in ``folder`` by their names in lower case, sorted; those that archivers and
+    file managers leave behind (.cache, __MACOSX) are left out."""
+    found = sorted(entry.name for entry in _scan(folder) if entry.is_dir())
+    return {name.lower(): folder / name for name in found if not name.startswith((".", "__"))}
+
+
+def files(folder: Path) -> list[Path]:
+    """The files in ``folder``, sorted; hidden ones and office programs' lock files left out."""
+    names = sorted(entry.name for entry in _scan(folder) if entry.is_file())
+    return [folder / name for name in names if not name.startswith((".", "~$"))]
+
+
+def numbered(folder: Path) -> dict[int, Path]:
+    """The pictures in ``folder`` by the last number in their names, in its order.
+
+    ``img46.jpg``, ``reg_img46.jpg``, ``006_00046.jpg`` and ``46.jpg`` are all number 46. Raises
+    `DataError` where two pictures have one number.
+    """
+    found: dict[int, Path] = {}
+    for path in files(folder):
+        number = re.search(r"(\d+)\D*$", path.stem)
+        if path.suffix.lower() not in PICTURES or number is None:
+            continue
+        there = found.setdefault(int(number[1]), path)
+        if there != path:
+            raise DataError(
+                f"expected one picture for each frame in {folder}; got {there.name} and "
+                f"{path.name} for frame {int(number[1])}: take one of them out."
+            )
+    return dict(sorted(found.items()))
+
+
+def read_picture(path: Path, what: str = "a picture") -> U8:
+    """The picture (H, W, 3) BGR in a file; raises `DataError` that calls it ``what``."""
+    picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    if picture is None:
+        found = "an unreadable file" if path.exists() else "nothing"
+        raise DataError(
+            f"expected {what} at {path}; found {found}: see the README on how to lay the data out."
+        )
+    return np.asarray(picture, np.uint8)
+
+
+def _scan(folder: Path) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            return list(entries)
+    except OSError as error:
+        raise DataError(
+            f"expected to list the folder {folder}; got {error.strerror}: check its permissions."
+        ) from None

@@ -1,0 +1,355 @@
+"""Raw releases to the composite's layout: maps, apex crops, landmarks and ``labels.csv``.
+
+Each clip goes the way that `htnet.engine.recognize` and the live path go: the face is found, the
+onset's transform cuts onset and apex alike, the flow is that of the weights' first solver, the
+head's motion is taken out of it, and `flow_map` makes the map. So what is trained on is what is
+served. The published maps of the composite were made otherwise: by TV-L1 on each dataset's own
+registered crops.
+
+Nothing half-written is taken for whole: every file is written beside its place and moved there, a
+clip's note comes last of its files, and ``labels.csv`` comes last of all. A run that was stopped
+goes on where it was.
+"""
+
+import csv
+import hashlib
+import io
+import json
+import multiprocessing
+import os
+import tempfile
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from platformdirs import user_cache_dir
+
+from htnet.engine.align import LEFT_EYE, RIGHT_EYE, Aligner, cut
+from htnet.engine.apex import find_apex
+from htnet.engine.errors import DataError, OutputError
+from htnet.engine.face import find_face
+from htnet.engine.flow import solver_named
+from htnet.engine.motion import measure_motion
+from htnet.engine.preprocess import CROP_HEIGHT, CROP_WIDTH, PreprocessSpec, flow_map
+from htnet.engine.types import CLASSES, F32, U8, AlignedFace, Frame, Pair
+from htnet.training.datasets.pictures import read_picture
+from htnet.training.datasets.raw import RawClip
+from htnet.training.datasets.releases import read_raw
+
+Progress = Callable[[int, int], None]
+
+# A new number makes every clip anew: for when the way from pictures to maps changes.
+_WAY = 1
+# As far as the crop's corners may leave the onset's transform before it follows the head: beyond
+# that the flow could not.
+_HELD_PX = 6.0
+_FOLDERS = ("flow", "apex", "landmarks", "notes")
+_COLUMNS = (
+    "dataset",
+    "subject",
+    "clip",
+    "label",
+    "class",
+    "flow",
+    "apex",
+    "apex_crop",
+    "onset_frame",
+    "apex_frame",
+    "apex_from",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A clip that has a label and no map, and why."""
+
+    dataset: str
+    subject: str
+    clip: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """``folder``: laid out as the composite. ``clips``: how many are in it."""
+
+    folder: Path
+    clips: int
+    skipped: tuple[Skipped, ...]
+
+
+def open_data(
+    root: Path,
+    progress: Progress | None = None,
+    workers: int | None = None,
+    spec: PreprocessSpec | None = None,
+) -> Path:
+    """A folder with ``labels.csv``: ``root`` itself if it has one, else made from the raw releases
+    in it and kept in the user's cache.
+
+    ``root``: one release or a folder of several. ``progress`` is called with the number of clips
+    that are done and of all. Raises `DataError` where nothing is recognised. `read_skipped` tells
+    which clips are not in it.
+    """
+    if (root / "labels.csv").is_file():
+        return root
+    spec = spec or PreprocessSpec()
+    key = hashlib.sha256(f"{root.resolve()} {_form(spec)}".encode()).hexdigest()[:16]
+    out = Path(user_cache_dir("htnet")) / f"prepared-{key}"
+    return prepare(root, out, workers=workers, progress=progress, spec=spec).folder
+
+
+def prepare(
+    root: Path,
+    out: Path,
+    *,
+    workers: int | None = None,
+    progress: Progress | None = None,
+    spec: PreprocessSpec | None = None,
+) -> Prepared:
+    """Make the maps of the raw releases under ``root`` and lay them out in ``out``.
+
+    ``workers``: processes, by default one for each core; 1 works in this one. ``out`` gets
+    ``labels.csv``, ``flow/*.npy`` (28, 28, 3) float32, ``apex/*.png`` (170, 140) gray,
+    ``landmarks.npy`` (N, 478, 2) as fractions of the apex crop, and ``skipped.csv``. What is there
+    already, of the same pictures and the same spec, is not made again. Raises `DataError` where
+    no clip is left, `OutputError` where ``out`` cannot be written.
+    """
+    spec = spec or PreprocessSpec()
+    clips = [clip for clip in read_raw(root) if clip.label is not None]
+    jobs = [_Job(clip, out, _stem(clip, root, spec), spec) for clip in clips if not clip.missing]
+    for folder in _FOLDERS:
+        _make_folder(out / folder)
+    _work([job for job in jobs if _note(job) is None], len(jobs), workers, progress)
+    notes = [
+        (job, _note(job) or {"skipped": "its files vanished while it was made"}) for job in jobs
+    ]
+    made = [(job, note) for job, note in notes if "skipped" not in note]
+    skipped = [
+        *(_skip(clip, f"{clip.missing[0]} is missing") for clip in clips if clip.missing),
+        *(_skip(job.clip, note["skipped"]) for job, note in notes if "skipped" in note),
+    ]
+    if not made:
+        first = f", the first because {skipped[0].reason}" if skipped else ""
+        raise DataError(
+            f"expected clips of which a map can be made in {root}; got none and {len(skipped)} "
+            f"that cannot be used{first}: see 'htnet data check {root}'."
+        )
+    _lay_out(out, made, skipped)
+    return Prepared(out, len(made), tuple(skipped))
+
+
+def read_skipped(folder: Path) -> list[Skipped]:
+    """The clips that a prepared folder lacks, and why; none for a folder that was not prepared."""
+    try:
+        with (folder / "skipped.csv").open(newline="", encoding="utf-8") as file:
+            return [Skipped(**row) for row in csv.DictReader(file)]
+    except FileNotFoundError:
+        return []
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Job:
+    clip: RawClip
+    out: Path
+    stem: str
+    spec: PreprocessSpec
+
+    def path(self, folder: str) -> Path:
+        ending = {"flow": "npy", "apex": "png", "landmarks": "npy", "notes": "json"}[folder]
+        return self.out / folder / f"{self.stem}.{ending}"
+
+
+def _form(spec: PreprocessSpec) -> str:
+    """All that a map depends on besides its pictures."""
+    crop = (CROP_WIDTH, CROP_HEIGHT, LEFT_EYE, RIGHT_EYE)
+    return f"{_WAY} {spec.size} {spec.flows[0]} {crop}"
+
+
+def _stem(clip: RawClip, root: Path, spec: PreprocessSpec) -> str:
+    """A name for the clip's files that changes with its pictures, its frames and the spec."""
+    digest = hashlib.sha256(f"{_form(spec)} {clip.onset} {clip.apex}".encode())
+    for path in _needed(clip):
+        state = path.stat()
+        place = path.relative_to(root).as_posix()
+        digest.update(f"{place} {state.st_size} {state.st_mtime_ns}\n".encode())
+    name = "".join(c if c.isalnum() or c in "-_" else "-" for c in f"{clip.subject}_{clip.name}")
+    return f"{name}_{digest.hexdigest()[:12]}"
+
+
+def _needed(clip: RawClip) -> list[Path]:
+    """The pictures that the map is made of: onset and apex, or all where the apex is unknown."""
+    if clip.apex is None:
+        return list(clip.frames.values())
+    return [clip.frames[clip.onset], clip.frames[clip.apex]]
+
+
+def _note(job: _Job) -> dict[str, Any] | None:
+    """What is noted of a clip that is done, whose files are all there; None for any other."""
+    try:
+        note = json.loads(job.path("notes").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    whole = "skipped" in note or all(job.path(folder).is_file() for folder in _FOLDERS)
+    return note if whole else None
+
+
+def _work(jobs: Sequence[_Job], total: int, workers: int | None, progress: Progress | None) -> None:
+    done = total - len(jobs)
+
+    def report() -> None:
+        if progress is not None:
+            progress(done, total)
+
+    report()
+    count = min(workers or os.cpu_count() or 1, len(jobs))
+    if count <= 1:
+        for job in jobs:
+            _make(job)
+            done += 1
+            report()
+        return
+    # Spawned, since a process that is forked out of one with threads may hang.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(count, context, initializer=cv2.setNumThreads, initargs=(1,)) as pool:
+        futures = [pool.submit(_make, job) for job in jobs]
+        try:
+            for future in as_completed(futures):
+                future.result()
+                done += 1
+                report()
+        except BrokenProcessPool:
+            raise OutputError(
+                "expected every process to finish its clips; one was ended from outside, perhaps "
+                "for lack of memory: run it again with fewer workers, what is done is kept."
+            ) from None
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _make(job: _Job) -> None:
+    """Make one clip's files, its note last; a clip that cannot be used gets a note that says why."""
+    try:
+        number, pair = _pair(job.clip)
+    except DataError as error:
+        _write(job.path("notes"), json.dumps({"skipped": str(error)}).encode())
+        return
+    flow = measure_motion(pair, solver_named(job.spec.flows[0])).flow
+    _write(job.path("flow"), _npy(flow_map(flow, job.spec.size)))
+    _write(job.path("apex"), cv2.imencode(".png", pair.apex.gray)[1].tobytes())
+    points = pair.apex.landmarks / np.array([CROP_WIDTH, CROP_HEIGHT], np.float32)
+    _write(job.path("landmarks"), _npy(points))
+    source = "annotation" if job.clip.apex is not None else "D&C-RoIs"
+    _write(job.path("notes"), json.dumps({"apex": number, "from": source}).encode())
+
+
+def _pair(clip: RawClip) -> tuple[int, Pair]:
+    """The apex's number, and onset and apex as the live path would hold them against each other.
+
+    Raises `DataError` where a picture is unreadable or no face is found.
+    """
+    aligner = Aligner(slack_px=_HELD_PX)
+    onset_path = clip.frames[clip.onset]
+    picture = read_picture(onset_path)
+    onset = _aligned(aligner, picture, onset_path)
+    number = clip.apex if clip.apex is not None else _spotted(clip, onset)
+    apex_path = clip.frames[number]
+    apex_picture = read_picture(apex_path)
+    if apex_picture.shape != picture.shape:
+        raise DataError(
+            f"expected {apex_path} to be of the onset's size {picture.shape[1]} x "
+            f"{picture.shape[0]}; got {apex_picture.shape[1]} x {apex_picture.shape[0]}: restore it "
+            "from the release."
+        )
+    return number, Pair(onset, _aligned(aligner, apex_picture, apex_path))
+
+
+def _aligned(aligner: Aligner, picture: U8, path: Path) -> AlignedFace:
+    face = find_face(picture)
+    if face is None:
+        raise DataError(f"expected a face in {path}; found none: look at the picture.")
+    return aligner.align(Frame(0, 0, picture), face)
+
+
+def _spotted(clip: RawClip, onset: AlignedFace) -> int:
+    """The number of the apex by D&C-RoIs, in crops under the onset's transform."""
+    numbers = list(clip.frames)
+    crops = [cut(read_picture(clip.frames[n]), onset.to_crop) for n in numbers]
+    # An onset is no apex, not even where nothing moves.
+    return numbers[max(find_apex(crops, onset.landmarks), 1)]
+
+
+def _lay_out(
+    out: Path, made: Sequence[tuple[_Job, dict[str, Any]]], skipped: Sequence[Skipped]
+) -> None:
+    points = np.stack([_load_points(job.path("landmarks")) for job, _ in made])
+    # Without a table nothing is taken for whole while landmarks and table do not belong together.
+    (out / "labels.csv").unlink(missing_ok=True)
+    _write(out / "landmarks.npy", _npy(points))
+    names = ("dataset", "subject", "clip", "reason")
+    lost = [[skip.dataset, skip.subject, skip.clip, skip.reason] for skip in skipped]
+    _write(out / "skipped.csv", _csv(names, lost))
+    rows = []
+    for job, note in made:
+        clip = job.clip
+        assert clip.label is not None
+        files = [job.path(folder).relative_to(out).as_posix() for folder in ("flow", "apex")]
+        named = [clip.dataset, clip.subject, clip.name, clip.label, CLASSES[clip.label], *files]
+        rows.append([*named, "map", clip.onset, note["apex"], note["from"]])
+    _write(out / "labels.csv", _csv(_COLUMNS, rows))
+
+
+def _load_points(path: Path) -> F32:
+    points: F32 = np.load(path, allow_pickle=False)
+    return points
+
+
+def _skip(clip: RawClip, reason: str) -> Skipped:
+    return Skipped(clip.dataset, clip.subject, clip.name, reason)
+
+
+def _npy(array: F32) -> bytes:
+    buffer = io.BytesIO()
+    np.save(buffer, array.astype(np.float32), allow_pickle=False)
+    return buffer.getvalue()
+
+
+def _csv(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> bytes:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(rows)
+    return text.getvalue().encode()
+
+
+def _make_folder(path: Path) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unwritable(path, error) from None
+
+
+def _write(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all."""
+    try:
+        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+            try:
+                file.write(data)
+                file.close()
+                os.replace(file.name, path)
+            finally:
+                Path(file.name).unlink(missing_ok=True)
+    except OSError as error:
+        raise _unwritable(path, error) from None
+
+
+def _unwritable(path: Path, error: OSError) -> OutputError:
+    return OutputError(
+        f"expected to write {path}; got {error.strerror or error}: make room there or check its "
+        "permissions, then run it again; what is done is kept."
+    )

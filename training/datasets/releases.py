@@ -1,0 +1,47 @@
+"""The raw releases that can be read, whichever of them a folder holds."""
+
+from pathlib import Path
+
+from htnet.engine.errors import DataError
+from htnet.training.datasets import casme2, casme3, mmew, samm, smic
+from htnet.training.datasets.raw import RawClip, Reader
+
+READERS = (casme2.READER, samm.READER, smic.READER, casme3.READER, mmew.READER)
+
+
+def found(root: Path) -> list[Reader]:
+    """The releases of which there is any trace under ``root``."""
+    return [reader for reader in READERS if reader.find(root) is not None]
+
+
+def read_raw(root: Path) -> list[RawClip]:
+    """The annotated clips of every release under ``root``, those that are left out too.
+
+    Raises `DataError` where nothing is recognised, and for a clip that is annotated twice.
+    """
+    readers = found(root)
+    if not readers:
+        raise DataError(
+            f"expected a labels.csv or a dataset as it was released in {root}; recognised "
+            f"nothing: known are {layouts()}."
+        )
+    clips = [clip for reader in readers for clip in reader.read(root)]
+    require_unique(clips)
+    return clips
+
+
+def require_unique(clips: list[RawClip]) -> None:
+    """Raise `DataError` for a clip that comes twice."""
+    seen: set[tuple[str, str]] = set()
+    for clip in clips:
+        if (clip.subject, clip.name) in seen:
+            raise DataError(
+                f"expected each clip once in its annotation; {clip.subject} {clip.name} comes "
+                "twice: delete one of the lines, or leave one copy of the dataset in the folder."
+            )
+        seen.add((clip.subject, clip.name))
+
+
+def layouts() -> str:
+    """What each known release looks like, in one line."""
+    return "; ".join(f"{reader.title} ({reader.layout})" for reader in READERS)

@@ -1,0 +1,157 @@
+"""How each network is trained here, and what else may be chosen on inner subjects.
+
+The first schedule of a recipe is what ``last`` runs and what ships; ``nested`` chooses among all of
+them, and among their epochs. ``tried`` counts the recipes that were ever scored on these subjects
+for this network, in whatever protocol: whoever tries another one adds to it.
+"""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from htnet.engine.errors import UsageError
+from htnet.engine.models import NETWORKS
+from htnet.training.config import NO_AUGMENT, AugmentConfig, Schedule, TrainConfig, changed
+from htnet.training.reanimate import PLAIN, ViewConfig
+
+_PUBLISHED = Schedule(
+    epochs=800,
+    batch=256,
+    lr=5e-5,
+    optimizer="adam",
+    shape="constant",
+    sampling="ordered",
+    weight_decay=0.0,
+    label_smoothing=0.0,
+    balance=0.0,
+    ema=0.0,
+    mixup=0.0,
+    distill=0.0,
+    augment=NO_AUGMENT,
+)
+"""The official HTNet's and HypHTNet's: plain Adam and cross-entropy, nothing drawn."""
+
+_PLAIN = Schedule(
+    epochs=60,
+    lr=3e-3,
+    weight_decay=0.01,
+    mixup=0.0,
+    distill=0.0,
+    augment=AugmentConfig(gain=0.1, noise=0.02),
+)
+"""For the small networks: cross-entropy, mirror images, classes half balanced."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """``schedules`` by name, the first one the default; ``views``: re-animated versions of each
+    clip to train on, drawn as ``view`` says; ``tried``: see above."""
+
+    schedules: Mapping[str, Schedule]
+    views: int
+    tried: int
+    view: ViewConfig = PLAIN
+
+
+def _teacher(**changes: Any) -> Schedule:
+    return replace(Schedule(), **changes)
+
+
+RECIPES: Mapping[str, Recipe] = {
+    "htnet-s": Recipe(
+        {
+            "teacher": _teacher(),
+            "half teacher": _teacher(distill=0.5, mixup=0.4, epochs=30),
+            "cross-entropy": _teacher(distill=0.0, mixup=0.4, epochs=30),
+        },
+        views=6,
+        tried=23,
+    ),
+    "htnet": Recipe({"published": _PUBLISHED}, views=0, tried=1),
+    "hyphtnet": Recipe({"published": _PUBLISHED}, views=0, tried=1),
+    "alexnet": Recipe({"plain": replace(_PLAIN, lr=3e-4)}, views=0, tried=1),
+    "svm": Recipe({"closed form": Schedule(epochs=1)}, views=0, tried=1),
+    "bi-woof": Recipe({"closed form": Schedule(epochs=1)}, views=0, tried=1),
+}
+
+
+def recipe_of(network: str) -> Recipe:
+    """The recipe of a network in the registry; the small ones share one."""
+    return RECIPES.get(network, Recipe({"plain": _PLAIN}, views=0, tried=1))
+
+
+def configured(
+    network: str,
+    data: Path,
+    *,
+    landmarks: Path | None = None,
+    seed: int = 0,
+    device: str = "cpu",
+    changes: Mapping[str, Any] | None = None,
+) -> TrainConfig:
+    """The network's own recipe with ``changes``: tables model, preprocess, schedule (with
+    schedule.augment) and view, and the value views, as `read_toml` gives them.
+
+    Raises `UsageError` for names and values that do not fit.
+    """
+    changes = dict(changes or {})
+    if network not in NETWORKS:
+        raise UsageError(
+            f"expected a network out of {', '.join(NETWORKS)}; got {network!r}: choose one."
+        )
+    entry, recipe = NETWORKS[network], recipe_of(network)
+    wrong = set(changes) - {"model", "preprocess", "schedule", "view", "views"}
+    if wrong:
+        raise UsageError(
+            f"expected the tables model, preprocess, schedule and view and the value views; got "
+            f"{', '.join(sorted(wrong))}: correct the file."
+        )
+    schedule = next(iter(recipe.schedules.values()))
+    return TrainConfig(
+        data=data,
+        landmarks=landmarks,
+        network=network,
+        model=changed(entry.config, changes.get("model", {}), "model"),
+        spec=changed(entry.spec, changes.get("preprocess", {}), "preprocess"),
+        schedule=changed(schedule, changes.get("schedule", {}), "schedule"),
+        views=changes.get("views", recipe.views),
+        view=changed(recipe.view, changes.get("view", {}), "view"),
+        seed=seed,
+        device=device,
+    )
+
+
+def candidates(config: TrainConfig) -> dict[str, TrainConfig]:
+    """What ``nested`` chooses among: every schedule of the recipe, or the config's own alone where
+    it is not the recipe's default."""
+    schedules = recipe_of(config.network).schedules
+    if config.schedule != next(iter(schedules.values())):
+        return {"own": config}
+    return {name: replace(config, schedule=each) for name, each in schedules.items()}
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """The tables of a config file; raises `UsageError` where it is none."""
+    try:
+        with path.open("rb") as file:
+            return tomllib.load(file)
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(
+            f"expected a TOML file at {path}; got {error}: correct it, or begin with the "
+            "config.toml of a run."
+        ) from None
+
+
+def to_tables(config: TrainConfig) -> dict[str, Any]:
+    """What `configured` reads back to the same recipe."""
+    return {
+        "network": config.network,
+        "seed": config.seed,
+        "views": config.views,
+        "model": asdict(config.model_config),
+        "preprocess": asdict(config.spec),
+        "schedule": asdict(config.schedule),
+        "view": asdict(config.view),
+    }

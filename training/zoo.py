@@ -1,0 +1,120 @@
+"""The zoo: which rows ``docs/benchmark.md`` has, and scoring them all by one command."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from htnet.engine.errors import UsageError
+from htnet.engine.recognizer import torch_device
+from htnet.training.benchmark import ZooRow
+from htnet.training.config import Schedule, TrainConfig
+from htnet.training.folds import parameters
+from htnet.training.loso import LosoConfig, LosoReport, evaluate_loso
+from htnet.training.recipes import configured
+
+_LARGE = 20_000_000  # parameters; beyond it a CPU is no place to train 68 folds
+_PLAIN_HTNET = replace(Schedule(), distill=0.0, mixup=0.4, epochs=30)
+
+
+@dataclass(frozen=True, slots=True)
+class ZooEntry:
+    """A row: a network of the registry with ``changes`` to its recipe."""
+
+    network: str
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    note: str = ""
+
+
+def _compact(**model: Any) -> dict[str, Any]:
+    """A HypHTNet that a CPU can train: htnet-s's shape, input and cross-entropy schedule."""
+    return {
+        "model": {"dim": 32, "repeats": (1, 1, 2), **model},
+        "preprocess": {
+            "regions": "tiled",
+            "scaling": "robust",
+            "channels": ("u", "v", "strain"),
+        },
+        "schedule": asdict(_PLAIN_HTNET),
+        "views": 6,
+    }
+
+
+_SAME = "dim 32, repeats (1, 1, 2), the input and augmentation of htnet-s, cross-entropy"
+
+ZOO: Mapping[str, ZooEntry] = {
+    "htnet-s": ZooEntry("htnet-s", note="what ships; taught by a kernel machine inside each fold"),
+    "htnet-s, cross-entropy": ZooEntry(
+        "htnet-s", {"schedule": asdict(_PLAIN_HTNET)}, note="the same without the teacher"
+    ),
+    "htnet (2,2,8)": ZooEntry(
+        "htnet", note="the paper's size, the official crops, input and schedule; needs a GPU"
+    ),
+    "htnet (2,2,10)": ZooEntry(
+        "htnet", {"model": {"repeats": (2, 2, 10)}}, note="the published script's; needs a GPU"
+    ),
+    "hyphtnet (2,2,10)": ZooEntry("hyphtnet", note="the published form; needs a GPU"),
+    "hyphtnet-s, euclidean": ZooEntry("hyphtnet", _compact(metric="euclidean"), note=_SAME),
+    "hyphtnet-s, poincare": ZooEntry("hyphtnet", _compact(metric="poincare"), note=_SAME),
+    "hyphtnet-s, hyperbolic head": ZooEntry(
+        "hyphtnet", _compact(head="hyperbolic"), note=f"{_SAME}; Ganea's classifier on the ball"
+    ),
+    "ststnet": ZooEntry("ststnet"),
+    "off-apexnet": ZooEntry("off-apexnet"),
+    "dual-inception": ZooEntry("dual-inception"),
+    "rcn": ZooEntry("rcn"),
+    "alexnet": ZooEntry("alexnet"),
+    "svm": ZooEntry("svm", note="RBF on the raw maps, no network"),
+    "bi-woof": ZooEntry("bi-woof", note="flow histograms and a linear SVM, no network"),
+}
+
+
+def zoo_config(name: str, data: Path, landmarks: Path | None, device: str) -> TrainConfig:
+    """The recipe of a row; raises `UsageError` for a row there is not."""
+    if name not in ZOO:
+        raise UsageError(f"expected rows out of {'; '.join(ZOO)}; got {name!r}: correct --rows.")
+    entry = ZOO[name]
+    return configured(
+        entry.network, data, landmarks=landmarks, device=device, changes=entry.changes
+    )
+
+
+def fits(config: TrainConfig) -> bool:
+    """Whether all folds can be trained on its device in hours rather than weeks."""
+    return torch_device(config.device).type != "cpu" or parameters(config) < _LARGE
+
+
+def run_zoo(
+    data: Path,
+    *,
+    landmarks: Path | None,
+    device: str,
+    rows: Sequence[str] | None,
+    seeds: int,
+    nested: Sequence[str],
+    run: LosoConfig,
+) -> list[ZooRow]:
+    """Score the rows named, or all that fit on ``device``; the others are there and say "not run".
+
+    ``nested``: the rows to score under that protocol too.
+    """
+    for name in (*(rows or ()), *nested):
+        zoo_config(name, data, landmarks, device)
+    made = []
+    for name, entry in ZOO.items():
+        config = zoo_config(name, data, landmarks, device)
+        params = parameters(config)
+        wanted = name in rows if rows is not None else fits(config)
+        last: list[LosoReport] = []
+        oracle: list[LosoReport] = []
+        chosen: list[LosoReport] = []
+        if wanted:
+            for seed in range(seeds if config.trained else 1):
+                both = evaluate_loso(replace(config, seed=seed), "last", run)
+                last.append(both["last"])
+                oracle.append(both["oracle"])
+        if name in nested:
+            for seed in range(seeds):
+                chosen.append(evaluate_loso(replace(config, seed=seed), "nested", run)["nested"])
+        made.append(ZooRow(name, entry.network, params or None, last, chosen, oracle, entry.note))
+    return made
