@@ -43,6 +43,15 @@ def batch(samples: Samples, rows: Tensor, config: AugmentConfig, draw: torch.Gen
     return pictures
 
 
+def inputs_of(samples: Samples, rows: Tensor, view: int) -> Tensor:
+    """Network inputs (B, 3, S, S) of one view of the clips ``rows``, with nothing done to them."""
+    pictures = samples.pictures[rows, view]
+    if samples.spec.regions == "whole":
+        return pictures
+    still = torch.zeros(len(rows), 1, 2, device=pictures.device)
+    return cut(pictures, samples.centres[rows], still, samples.spec.region)
+
+
 def cut(pictures: Tensor, centres: Tensor, shift: Tensor, side: int) -> Tensor:
     """`tile_regions` for a batch: (B, 3, H, W) to (B, 3, 2 side, 2 side).
 

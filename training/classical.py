@@ -23,20 +23,22 @@ def fit_closed(
 ) -> nn.Module:
     """Fit the machine ``name`` on the clips ``rows`` (M,) and their mirror images.
 
-    Classes are balanced. Returns a module in eval mode; its ``config`` has what the fit decided:
-    supports, gamma and how this input is mirrored. ``seed`` goes to scikit-learn, which draws nothing
-    for these machines. Raises `UsageError` for a network that is not fitted so or for an input it
-    cannot take, `DataError` where a class has no clip, `DependencyError` without scikit-learn.
+    Classes are balanced. Returns a module in eval mode on the samples' device; its ``config`` has
+    what the fit decided: supports, gamma and how this input is mirrored. ``seed`` goes to
+    scikit-learn, which draws nothing for these machines. Raises `UsageError` for a network that is
+    not fitted so or for an input it cannot take, `DataError` where a class has no clip,
+    `DependencyError` without scikit-learn.
     """
     if entry(name).fits != "closed":
         raise UsageError(f"expected a network that is fitted in closed form; got {name}: train it.")
     spec = samples.spec
     if spec.regions == "published" or (name == "bi-woof" and spec.scaling in _TOPS):
         raise UsageError(
-            f"expected regions whole or tiled for {name}, and u and v that are 0 at rest for bi-woof"
-            f"; got {spec.regions} and {spec.scaling}: leave the preprocessing as it is by default."
+            f"expected regions whole or tiled for {name}, and for bi-woof u and v that are 0 at "
+            f"rest; got {spec.regions} and {spec.scaling}: leave the preprocessing as it is by "
+            "default."
         )
-    labels = samples.labels[rows]
+    labels = samples.labels[rows].cpu()
     counts = torch.bincount(labels, minlength=config.classes)
     if not bool(counts.all()):
         raise DataError(
@@ -48,7 +50,7 @@ def fit_closed(
         mirror_channel=spec.channels.index("u"),
         mirror_top=_TOPS.get(spec.scaling, 0.0),
     )
-    own = samples.inputs[rows]
+    own = samples.inputs[rows].cpu()
     machine = build(name, config)
     assert isinstance(machine, KernelMachine)
     x = machine.features(torch.cat([own, mirror(own, spec)])).double().numpy()
@@ -78,7 +80,7 @@ def fit_closed(
     machine.load_state_dict(
         {key: torch.tensor(value, dtype=torch.float32) for key, value in fitted.items()}
     )
-    return machine.eval()
+    return machine.eval().to(samples.inputs.device)
 
 
 def _by_pair(dual: NDArray[np.float64], counts: NDArray[np.int32]) -> NDArray[np.float64]:

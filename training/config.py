@@ -41,7 +41,8 @@ class Schedule:
     of an epoch. ``balance``: exponent of the classes' inverse frequency in the loss. ``ema``: decay
     of the weights' moving average, which is what is kept (0 for none). ``mixup``: alpha of its
     beta. ``distill``: share of the loss that is the distance to a kernel teacher's scores; at 1 the
-    labels act through the teacher alone, so that ``label_smoothing`` and ``balance`` are idle.
+    labels act through the teacher alone, so that ``label_smoothing`` and ``balance`` are idle;
+    ``teacher_views``: how many re-animated versions of each clip it is fitted on too.
     ``precision``: "float32" or "bfloat16" (autocast; weights and optimizer stay float32).
     """
 
@@ -58,6 +59,7 @@ class Schedule:
     ema: float = 0.99
     mixup: float = 1.0
     distill: float = 1.0
+    teacher_views: int = 0
     precision: str = "float32"
     augment: AugmentConfig = field(default_factory=AugmentConfig)
 

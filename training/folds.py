@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from htnet.engine.errors import DataError, UsageError
+from htnet.engine.models.htnet import HTNetConfig
 from htnet.engine.recognizer import torch_device
 from htnet.engine.types import F32
 from htnet.training.classical import fit_closed
@@ -128,8 +129,12 @@ def parameters(config: TrainConfig) -> int:
 
 def at_once(config: TrainConfig) -> int:
     """How many folds are trained in one step: small networks wait for Python, large ones for
-    memory."""
-    room = _STACKED.get(torch_device(config.device).type, _STACKED["cpu"])
+    memory. Stacked convolutions are grouped ones, which a CPU runs more slowly than one by one, so
+    there only the HTNets, which are made of matrices, go together."""
+    kind = torch_device(config.device).type
+    if kind == "cpu" and config.trained and not isinstance(config.model_config, HTNetConfig):
+        return 1
+    room = _STACKED.get(kind, _STACKED["cpu"])
     return max(1, min(_AT_MOST, room // max(parameters(config), 1)))
 
 

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from htnet.training.augment import mirror
+from htnet.training.augment import inputs_of, mirror
 from htnet.training.samples import Samples
 
 
@@ -32,12 +32,18 @@ class KernelTeacher:
         return torch.exp(-self.gamma * distance) @ self.coefficients
 
 
-def teach(samples: Samples, rows: Tensor, ridge: float = 0.3, width: float = 1.0) -> KernelTeacher:
-    """Fit on the clips ``rows``. ``ridge``: for a class of mean size, rarer classes get less;
-    ``width``: gamma times the mean squared distance between clips."""
-    own = samples.inputs[rows]
+def teach(
+    samples: Samples, rows: Tensor, views: int = 0, ridge: float = 0.3, width: float = 1.0
+) -> KernelTeacher:
+    """Fit on the clips ``rows``, their published maps and ``views`` of their re-animated ones.
+
+    ``ridge``: for a class of mean size, rarer classes get less; ``width``: gamma times the mean
+    squared distance between clips.
+    """
+    made = [inputs_of(samples, rows, view) for view in range(1, 1 + views)]
+    own = torch.cat([samples.inputs[rows], *made])
     inputs = torch.cat([own, mirror(own, samples.spec)])
-    labels = samples.labels[rows].repeat(2)
+    labels = samples.labels[rows].repeat(2 * (1 + views))
     classes = len(samples.spec.classes)
     targets = F.one_hot(labels, classes).float() - 1 / classes
     counts = torch.bincount(labels, minlength=classes).clamp_min(1).float()

@@ -124,7 +124,9 @@ class _Batches:
         self.classes = len(samples.spec.classes)
         self.labels = samples.labels.cpu()
         self.class_weights = [_class_weights(self.labels[r], schedule, self.classes) for r in folds]
-        self.teachers = [teach(samples, rows) for rows in folds] if schedule.distill > 0 else []
+        views = min(schedule.teacher_views, samples.pictures.shape[1] - 1)
+        taught = folds if schedule.distill > 0 else []
+        self.teachers = [teach(samples, rows, views) for rows in taught]
         self.orders = [torch.empty(0, dtype=torch.long) for _ in folds]
 
     def draw(self) -> tuple[Tensor, Tensor, Tensor | None]:

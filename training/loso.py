@@ -18,7 +18,7 @@ from torch import Tensor
 
 from htnet.engine.errors import UsageError
 from htnet.engine.types import F32
-from htnet.training.cluster import RayConfig, run_on_ray
+from htnet.training.cluster import RayConfig, run_here, run_on_ray
 from htnet.training.config import TrainConfig
 from htnet.training.folds import (
     Fold,
@@ -85,8 +85,8 @@ class LosoConfig:
 
 
 def evaluate_loso(config: TrainConfig, protocol: str, run: LosoConfig) -> dict[str, LosoReport]:
-    """Reports by protocol: ``last`` and ``oracle`` together, as both come from the same networks,
-    or ``nested``."""
+    """Reports by protocol: ``last`` and ``oracle`` together, as both come from the same networks
+    (``last`` alone where there are no epochs), or ``nested``."""
     if protocol not in PROTOCOLS:
         raise UsageError(
             f"expected a protocol out of {', '.join(PROTOCOLS)}; got {protocol!r}: choose one."
@@ -99,11 +99,15 @@ def evaluate_loso(config: TrainConfig, protocol: str, run: LosoConfig) -> dict[s
         folds = group_folds(subject_groups(samples, run.groups))
     if protocol == "nested":
         return {"nested": _nested(config, samples, again, folds, run)}
+    if protocol == "oracle" and not config.trained:
+        raise UsageError(
+            f"expected a network with epochs to choose among; got {config.network}, which is "
+            "fitted at once: use the protocol last."
+        )
     results = run_folds(config, samples, again, folds, run)
-    epochs = {
-        "last": {result.fold.name: -1 for result in results},
-        "oracle": {result.fold.name: _best_epoch(result, samples) for result in results},
-    }
+    epochs = {"last": {result.fold.name: -1 for result in results}}
+    if config.trained:
+        epochs["oracle"] = {result.fold.name: _best_epoch(result, samples) for result in results}
     found = {name: _report(name, config, samples, results, own) for name, own in epochs.items()}
     store = FoldStore(run.store, config, samples)
     for report in found.values():
@@ -131,20 +135,20 @@ def run_folds(
 
     if not missing:
         return [found[fold.name] for fold in folds]
-    arguments = [(config, chunk) for chunk in chunks]
     with run.bar(f"{config.network}, seed {config.seed}: {len(missing)} folds") as bar:
-        if run.ray is not None:
+        if run.ray is None:
+            shares = [bar and partial(_share, bar, n, len(chunks)) for n in range(len(chunks))]
+            here = [(config, chunk, share) for chunk, share in zip(chunks, shares, strict=True)]
+            run_here(fit_folds, here, done, shared=(samples, again))
+        else:
 
             def told(number: int, results: list[FoldResult]) -> None:
                 done(number, results)
                 if bar is not None:
                     bar(len(found), len(folds))
 
-            run_on_ray(fit_folds, arguments, told, run.ray, shared=(samples, again))
-        else:
-            for number, chunk in enumerate(chunks):
-                share = partial(_share, bar, number, len(chunks)) if bar is not None else None
-                done(number, fit_folds(samples, again, config, chunk, share))
+            there = [(config, chunk) for chunk in chunks]
+            run_on_ray(fit_folds, there, told, run.ray, shared=(samples, again))
     return [found[fold.name] for fold in folds]
 
 

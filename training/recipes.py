@@ -41,7 +41,7 @@ _PLAIN = Schedule(
     distill=0.0,
     augment=AugmentConfig(gain=0.1, noise=0.02),
 )
-"""For the small networks: cross-entropy, mirror images, classes half balanced."""
+"""For the convolutional ones: cross-entropy, mirror images, classes half balanced."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,15 +71,20 @@ RECIPES: Mapping[str, Recipe] = {
     ),
     "htnet": Recipe({"published": _PUBLISHED}, views=0, tried=1),
     "hyphtnet": Recipe({"published": _PUBLISHED}, views=0, tried=1),
-    "alexnet": Recipe({"plain": replace(_PLAIN, lr=3e-4)}, views=0, tried=1),
+    "ststnet": Recipe({"plain": _PLAIN}, views=0, tried=1),
+    "off-apexnet": Recipe({"plain": replace(_PLAIN, lr=1e-3)}, views=0, tried=1),
+    # Fewer epochs, since a CPU takes an hour for their folds as it is.
+    "dual-inception": Recipe({"plain": replace(_PLAIN, lr=1e-3, epochs=30)}, views=0, tried=1),
+    "rcn": Recipe({"plain": replace(_PLAIN, lr=1e-3, epochs=30)}, views=0, tried=1),
+    "alexnet": Recipe({"plain": replace(_PLAIN, lr=3e-4, epochs=30)}, views=0, tried=1),
     "svm": Recipe({"closed form": Schedule(epochs=1)}, views=0, tried=1),
     "bi-woof": Recipe({"closed form": Schedule(epochs=1)}, views=0, tried=1),
 }
 
 
 def recipe_of(network: str) -> Recipe:
-    """The recipe of a network in the registry; the small ones share one."""
-    return RECIPES.get(network, Recipe({"plain": _PLAIN}, views=0, tried=1))
+    """The recipe of a network in the registry."""
+    return RECIPES[network]
 
 
 def configured(

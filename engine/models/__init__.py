@@ -68,8 +68,8 @@ NETWORKS: Mapping[str, Entry] = {
 
 @runtime_checkable
 class WithExtraLoss(Protocol):
-    """A network whose loss is (1 - ``extra_weight``) times the logits' and ``extra_weight`` times its
-    own, such as the contrast of `HypHTNet`."""
+    """A network whose loss is (1 - ``extra_weight``) times the logits' and ``extra_weight`` times
+    its own, such as the contrast of `HypHTNet`."""
 
     @property
     def extra_weight(self) -> float:
@@ -84,7 +84,8 @@ class WithExtraLoss(Protocol):
 
 class TrainingForm(nn.Module):
     """A network whose ``forward`` gives (logits, extra), so that `torch.func.functional_call` can
-    reach both; extra is () where there is none. Its tensors are called "network." and their name."""
+    reach both; extra is () where there is none. Its tensors are called "network." and their
+    name."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
@@ -125,7 +126,8 @@ def config_from_json(name: str, text: str) -> Any:
 
 
 def _is(kind: Any, value: Any) -> bool:
-    """Whether a JSON value is of a field's type: int, float, bool, str or a tuple of one of them."""
+    """Whether a JSON value is of a field's type: int, float, bool, str or a tuple of one of
+    them."""
     if get_origin(kind) is tuple:
         return isinstance(value, list) and all(_is(get_args(kind)[0], each) for each in value)
     if kind is float:

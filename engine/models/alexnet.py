@@ -1,10 +1,10 @@
 """AlexNet for small pictures (Krizhevsky, Sutskever and Hinton, NIPS 2012), the large network that
 papers on micro-expressions compare theirs with.
 
-The official HTNet repository has torchvision's AlexNet for it, first convolution 11 x 11 with stride
-4. On 28 x 28 maps that leaves 2 x 2 for the second 3 x 3 pool, and torch refuses: it cannot have been
-run so. Here the first convolution is 3 x 3 with stride 1; the rest has torchvision's widths, and the
-last map, 2 x 2, goes to the classifier as it is instead of being spread over 6 x 6.
+The official HTNet repository has torchvision's AlexNet for it, first convolution 11 x 11 with
+stride 4. On 28 x 28 maps that leaves 2 x 2 for the second 3 x 3 pool, and torch refuses: it cannot
+have been run so. Here the first convolution is 3 x 3 with stride 1; the rest has torchvision's
+widths, and the last map, 2 x 2, goes to the classifier as it is instead of being spread over 6 x 6.
 
 Parameters: 23,440,195: five convolutions and two layers of 4,096.
 """

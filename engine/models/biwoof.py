@@ -1,15 +1,16 @@
-"""Bi-WOOF: histograms of flow directions with two weights (Liong, See, Wong and Phan, "Less is more:
-micro-expression recognition from video using apex frame", Signal Processing: Image Communication 62,
-2018), and a linear support vector machine.
+"""Bi-WOOF: histograms of flow directions with two weights (Liong, See, Wong and Phan, "Less is
+more: micro-expression recognition from video using apex frame", Signal Processing: Image
+Communication 62, 2018), and a linear support vector machine.
 
-In each of 5 x 5 blocks the pixels' directions fall into eight bins, a pixel counting by the length of
-its flow; a block's histogram, of sum 1, counts by its mean optical strain; the whole has length 1.
+In each of 5 x 5 blocks the pixels' directions fall into eight bins, a pixel counting by the length
+of its flow; a block's histogram, of sum 1, counts by its mean optical strain; the whole has length
+1.
 
-What differs: the paper measures u and v in px at the face's full size. The published 28 x 28 maps are
-min-maxed one by one, so that u and v have scales of their own and a direction is only nearly one; the
-zero of each is its median. Strain is counted from its lowest value. Blocks share a border pixel where
-28 does not divide, as in the authors' code. Leaving one subject out of the composite it scores UF1
-0.703 / UAR 0.731.
+What differs: the paper measures u and v in px at the face's full size. The published 28 x 28 maps
+are min-maxed one by one, so that u and v have scales of their own and a direction is only nearly
+one; the zero of each is its median. Strain is counted from its lowest value. Blocks share a border
+pixel where 28 does not divide, as in the authors' code. Leaving one subject out of the composite it
+scores UF1 0.703 / UAR 0.731.
 
 Parameters: none that a gradient finds; each support is one clip of 200 values.
 """

@@ -193,7 +193,8 @@ def _aggregate(dim: int, dim_out: int) -> nn.Sequential:
 
 
 class Backbone(nn.Module, ABC):
-    """All of an HTNet but what turns its last map into logits, which a subclass adds as ``head``."""
+    """All of an HTNet but what turns its last map into logits, which a subclass adds as
+    ``head``."""
 
     def __init__(self, config: HTNetConfig) -> None:
         super().__init__()

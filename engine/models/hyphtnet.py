@@ -1,13 +1,14 @@
 """HypHTNet: an HTNet that also learns a place on the Poincare ball for every clip.
 
-The published form (a public repository of 2024; no paper is known to us) takes its logits from a plain
-head and adds a contrast between the clips' places to the loss. Its default distance for that is the
-Euclidean one, which knows nothing of the ball; ``metric`` "poincare" is the ball's own. With ``head``
-"hyperbolic", ours, the ball decides: the logits are the hyperbolic logistic regression of Ganea et
-al. (NeurIPS 2018) on the places. ``metric`` "poincare" and ``head`` "hyperbolic" need geoopt.
+The published form (a public repository of 2024; no paper is known to us) takes its logits from a
+plain head and adds a contrast between the clips' places to the loss. Its default distance for that
+is the Euclidean one, which knows nothing of the ball; ``metric`` "poincare" is the ball's own. With
+``head`` "hyperbolic", ours, the ball decides: the logits are the hyperbolic logistic regression of
+Ganea et al. (NeurIPS 2018) on the places. ``metric`` "poincare" and ``head`` "hyperbolic" need
+geoopt.
 
-Tensor names are those of the official checkpoints. The repository's 0.8745 / 0.8574 (UF1 / UAR) keep
-each subject's best epoch on that subject.
+Tensor names are those of the official checkpoints. The repository's 0.8745 / 0.8574 (UF1 / UAR)
+keep each subject's best epoch on that subject.
 
 Parameters: 139,716,486 with the published repeats (2, 2, 10), 139,712,131 with the hyperbolic head.
 """
@@ -116,8 +117,8 @@ class HypHTNet(Backbone):
 
 
 class HyperbolicRegression(nn.Module):
-    """Multinomial logistic regression on the Poincare ball: a class's logit is the signed distance to
-    its hyperplane, times the length of the plane's normal (Ganea et al., 2018, equation 25).
+    """Multinomial logistic regression on the Poincare ball: a class's logit is the signed distance
+    to its hyperplane, times the length of the plane's normal (Ganea et al., 2018, equation 25).
 
     A plane goes through the point exp0(``points``), so that every parameter is Euclidean and any
     optimizer will do. ``normals`` are tangent vectors at the origin, which the ball counts twice as
@@ -164,9 +165,9 @@ def contrast(
 ) -> Tensor:
     """How little nearer the clips of the own class are, a scalar.
 
-    With D = -distance / ``temperature``, 0 from a clip to itself, S+ and S- its sums over the same and
-    over other classes, this is the mean of the cross-entropy of (S+, S-) for the first. ``places``:
-    (B, D) on the ball; ``labels``: (B,).
+    With D = -distance / ``temperature``, 0 from a clip to itself, S+ and S- its sums over the same
+    and over other classes, this is the mean of the cross-entropy of (S+, S-) for the first.
+    ``places``: (B, D) on the ball; ``labels``: (B,).
     """
     itself = torch.eye(len(labels), dtype=torch.bool, device=places.device)
     scores = (-distances(places, metric, curvature) / temperature).masked_fill(itself, 0.0)

@@ -1,10 +1,10 @@
-"""OFF-ApexNet: one small convolutional stream for each flow component (Gan et al., Signal Processing:
-Image Communication 74, 2019, arXiv 1805.08699).
+"""OFF-ApexNet: one small convolutional stream for each flow component (Gan et al., Signal
+Processing: Image Communication 74, 2019, arXiv 1805.08699).
 
 Each stream has 5 x 5 convolutions with 6 and 16 filters, each before a 2 x 2 max pool; 2 x 784
 values go through two layers of 1,024 to the classes. Layer sizes are those that others report for
-it, and so is their sum, 2.66 million; ReLU behind the convolutions and dropout between the layers of
-1,024 are our reading. The paper feeds flow as measured (TV-L1); ours is the published map, each
+it, and so is their sum, 2.66 million; ReLU behind the convolutions and dropout between the layers
+of 1,024 are our reading. The paper feeds flow as measured (TV-L1); ours is the published map, each
 component min-maxed, less its median.
 
 Parameters: 2,664,475.

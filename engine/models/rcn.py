@@ -7,9 +7,9 @@ switches: ``wide`` (RCN-W) makes the stem of three dilated branches, ``shortcut`
 turn see all that the turns before it made, ``attention`` (RCN-A) weighs the last map by the class
 activation of the stem, taken from the classifier's own weights. Off, off, off is the plain RCN.
 
-What differs: the paper's input is 60 x 60 and pooled to 7 x 7, ours 28 x 28 and pooled to 3 x 3, the
-same share; weights start as torch has them; the paper's further forms (RCN-P, RCN-C, RCN-F) are left
-out.
+What differs: the paper's input is 60 x 60 and pooled to 7 x 7, ours 28 x 28 and pooled to 3 x 3,
+the same share; weights start as torch has them; the paper's further forms (RCN-P, RCN-C, RCN-F) are
+left out.
 
 Parameters: 48,067, with ``wide`` 44,995; the other two add none.
 """
@@ -68,7 +68,8 @@ class RecurrentLayer(nn.Module):
 
 
 class WideStem(nn.Module):
-    """Three branches of dilation 1, 2 and 3 and stride 3: (B, channels, S, S) to (B, C, S/3, S/3)."""
+    """Three branches of dilation 1, 2 and 3 and stride 3: (B, channels, S, S) to (B, C, S/3,
+    S/3)."""
 
     def __init__(self, channels: int, width: int) -> None:
         super().__init__()
@@ -112,8 +113,9 @@ class RCN(nn.Module):
         return logits
 
     def activation(self, x: Tensor) -> Tensor:
-        """Where a map (B, C, H, W) speaks for any class, as the classifier weighs it: (B, 1, p, p) in
-        0..1, the mean over the classes' activations, each from its lowest to its highest place."""
+        """Where a map (B, C, H, W) speaks for any class, as the classifier weighs it: (B, 1, p, p)
+        in 0..1, the mean over the classes' activations, each from its lowest to its highest
+        place."""
         pooled = F.adaptive_avg_pool2d(x, self.config.pooled)
         weights = self.fc.weight.reshape(self.config.classes, *pooled.shape[1:])
         maps = (weights * pooled[:, None]).mean(dim=2)  # (B, classes, p, p)

@@ -25,8 +25,8 @@ class KernelConfig:
 
     ``size``: side that maps are shrunk to. ``kernel``: "rbf" or "linear"; ``gamma`` of the first, 0
     for 1 / (features x their variance). ``penalty``: scikit-learn's C. ``standardise``: see above.
-    ``supports``: how many there are, which the fit decides, and so ``gamma``. ``mirror`` averages the
-    logits over the face and its mirror image, in which channel ``mirror_channel``, u, becomes
+    ``supports``: how many there are, which the fit decides, and so ``gamma``. ``mirror`` averages
+    the logits over the face and its mirror image, in which channel ``mirror_channel``, u, becomes
     ``mirror_top`` - u: 255 for raw maps, 1 for maps in 0..1, 0 for maps that are 0 at rest.
     """
 
@@ -64,9 +64,9 @@ class KernelConfig:
 class KernelMachine(nn.Module):
     """``forward``: maps (B, channels, S, S) to logits (B, classes).
 
-    ``support`` (supports, features), ``coefficients`` (pairs, supports) with 0 where a support is of
-    neither class, ``intercepts`` (pairs,); pairs of classes as `itertools.combinations` has them, a
-    positive decision for the first.
+    ``support`` (supports, features), ``coefficients`` (pairs, supports) with 0 where a support is
+    of neither class, ``intercepts`` (pairs,); pairs of classes as `itertools.combinations` has
+    them, a positive decision for the first.
     """
 
     mean: Tensor
@@ -99,7 +99,8 @@ class KernelMachine(nn.Module):
 
     def judge(self, features: Tensor) -> Tensor:
         """Scores (B, classes) of features (B, F): votes of the pairs, ordered within a vote by the
-        sum of the decisions, squashed to a third (`sklearn.svm.SVC`, decision_function_shape="ovr").
+        sum of the decisions, squashed to a third (`sklearn.svm.SVC`,
+        decision_function_shape="ovr").
         """
         decisions = self._decisions((features - self.mean) / self.deviation)  # (B, pairs)
         votes = [torch.zeros_like(decisions[:, 0]) for _ in range(self.config.classes)]

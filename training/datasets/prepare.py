@@ -123,7 +123,7 @@ def prepare(
     spec = spec or PreprocessSpec()
     clips = [clip for clip in read_raw(root) if clip.label is not None]
     jobs = [_Job(clip, out, _stem(clip, root, spec), spec) for clip in clips if not clip.missing]
-    for folder in _FOLDERS:
+    for folder in _FOLDERS if jobs else ():
         _make_folder(out / folder)
     _work([job for job in jobs if _note(job) is None], len(jobs), workers, progress)
     notes = [
