@@ -217,6 +217,7 @@ def train(
     from htnet.training.train import require_libraries, train
 
     require_libraries()
+    data = _opened(data)
     config = _train_config(data, network, seed, config_file, repeats, epochs, device, landmarks)
     out = out or Path("runs") / config.network
     if start is not None and loso_seeds:
@@ -263,6 +264,7 @@ def evaluate_loso(
 
     if json_file is not None:
         require_folder(json_file.parent)
+    data = _opened(data)
     if weights is not None:
         stored = evaluate_stored(data, weights, network or "htnet-s", landmarks)
         _console().print(stored_table(stored))
@@ -304,7 +306,7 @@ def evaluate_zoo(
         require_folder(markdown.parent)
     _one_thread()
     made = run_zoo(
-        data,
+        _opened(data),
         landmarks=landmarks,
         device=device,
         rows=None if rows is None else _names(rows),
@@ -345,6 +347,7 @@ def evaluate_ablation(
 
     if markdown is not None:
         require_folder(markdown.parent)
+    data = _opened(data)
     config = _train_config(data, network, None, config_file, None, epochs, device, landmarks)
     _one_thread()
     run = replace(_loso_config(out, False), groups=groups)
@@ -354,6 +357,35 @@ def evaluate_ablation(
         told = f"htnet evaluate ablation {name} --data composite/ --seeds {seeds}"
         told += "" if groups is None else f" --groups {groups}"
         write_text(markdown, ablation_markdown(ablation, rows, told))
+
+
+@data_app.command("check")
+def data_check(
+    data: Annotated[Path, typer.Argument(help="Folder with one or more datasets.")],
+) -> None:
+    """Tell what is there, what is missing, and how many clips of each class."""
+    from htnet.training.datasets.check import check, check_tables
+
+    report = check(data)
+    for table in check_tables(report):
+        _console().print(table)
+    if not report.ok:
+        raise typer.Exit(1)
+
+
+@data_app.command("prepare")
+def data_prepare(
+    data: Annotated[Path, typer.Argument(help="Folder with datasets as they were released.")],
+    out: Annotated[Path, typer.Argument(help="Folder for the maps; goes on from what is there.")],
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes; default: cores.")] = None,
+) -> None:
+    """Turn raw datasets into flow maps by the preprocessing that live uses."""
+    from htnet.training.datasets.prepare import prepare
+
+    with _progress("clips") as progress:
+        made = prepare(data, out, workers=workers, progress=progress)
+    _tell_skipped(made.folder)
+    _console().print(f"{made.clips} clips in {made.folder}")
 
 
 @bench_app.command("live")
@@ -400,6 +432,28 @@ def evaluate_demo(
     console = _console(stderr=as_json)
     row = score_demo(recognizer, range(first, first + seeds), still, seconds, console.print)
     print(json.dumps(row)) if as_json else console.print_json(data=row)
+
+
+def _opened(data: Path) -> Path:
+    """A folder laid out as the composite; raw datasets are prepared, once."""
+    from htnet.training.datasets.prepare import open_data
+
+    with _progress("preparing clips") as progress:
+        folder = open_data(data, progress)
+    if folder != data:
+        _tell_skipped(folder)
+    return folder
+
+
+def _tell_skipped(folder: Path) -> None:
+    from htnet.training.datasets.prepare import read_skipped
+
+    skipped = read_skipped(folder)
+    for each in skipped[:20]:
+        told = f"left out: {each.dataset} {each.subject} {each.clip}: {each.reason}"
+        _console(stderr=True).print(told)
+    if len(skipped) > 20:
+        _console(stderr=True).print(f"and {len(skipped) - 20} more: {folder / 'skipped.csv'}")
 
 
 def _train_config(

@@ -157,14 +157,15 @@ def fit_folds(
         return [_closed(config, samples, again, f, r) for f, r in zip(folds, rows, strict=True)]
     samples, again = samples.to(device := torch_device(config.device)), again.to(device)
     held = [torch.from_numpy(fold.held).to(device) for fold in folds]
-    courses: list[list[list[F32]]] = [[[], []] for _ in folds]
+    unseen = [torch.cat([samples.inputs[out], again[out]]) for out in held]
+    courses: list[list[Tensor]] = [[] for _ in folds]
     losses: list[float] = []
 
     def note(epoch: Epoch) -> None:
-        for place, inputs in enumerate((samples.inputs, again)):
-            said = predict(config.make, epoch.weights, [inputs[out] for out in held])
-            for course, logits in zip(courses, said, strict=True):
-                course[place].append(logits.cpu().numpy())
+        for course, logits in zip(
+            courses, predict(config.make, epoch.weights, unseen), strict=True
+        ):
+            course.append(logits)
         losses.append(epoch.loss)
         if watch is not None:
             watch(epoch)
@@ -172,11 +173,12 @@ def fit_folds(
     seeds = [fold_seed(config.seed, fold.number) for fold in folds]
     weights = fit(config.make, samples, rows, config.schedule, seeds, progress, note)
     seconds = (time.monotonic() - begun) / len(folds)
+    said = [torch.stack(course).cpu().numpy() for course in courses]  # (epochs, 2 n, 3)
     return [
         FoldResult(
             fold,
-            np.stack(courses[number][0]),
-            np.stack(courses[number][1]),
+            said[number][:, : len(fold.held)],
+            said[number][:, len(fold.held) :],
             np.array(losses, np.float32),
             seconds,
             config.model_config,

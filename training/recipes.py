@@ -14,7 +14,7 @@ from typing import Any
 from htnet.engine.errors import UsageError
 from htnet.engine.models import NETWORKS
 from htnet.training.config import NO_AUGMENT, AugmentConfig, Schedule, TrainConfig, changed
-from htnet.training.reanimate import PLAIN, ViewConfig
+from htnet.training.reanimate import CAMERA, PLAIN, ViewConfig
 
 _PUBLISHED = Schedule(
     epochs=800,
@@ -55,19 +55,16 @@ class Recipe:
     view: ViewConfig = PLAIN
 
 
-def _teacher(**changes: Any) -> Schedule:
-    return replace(Schedule(), **changes)
-
-
 RECIPES: Mapping[str, Recipe] = {
     "htnet-s": Recipe(
         {
-            "teacher": _teacher(),
-            "half teacher": _teacher(distill=0.5, mixup=0.4, epochs=30),
-            "cross-entropy": _teacher(distill=0.0, mixup=0.4, epochs=30),
+            "teacher": Schedule(teacher_views=1),
+            "half teacher": Schedule(teacher_views=1, distill=0.5, mixup=0.4, epochs=30),
+            "cross-entropy": Schedule(distill=0.0, mixup=0.4, epochs=30),
         },
         views=6,
-        tried=23,
+        tried=26,
+        view=CAMERA,
     ),
     "htnet": Recipe({"published": _PUBLISHED}, views=0, tried=1),
     "hyphtnet": Recipe({"published": _PUBLISHED}, views=0, tried=1),

@@ -70,7 +70,8 @@ def read_samples(config: TrainConfig) -> Samples:
 def read_composite(
     root: Path, landmarks: Path | None = None
 ) -> tuple[tuple[Sample, ...], F32, F32]:
-    """Clips, maps (N, 28, 28, 3) and region centres (N, 4, 2) of the composite under ``root``."""
+    """Clips, maps (N, 28, 28, 3) and region centres (N, 4, 2) of the composite under ``root``, or of
+    what `open_data` has laid out like it."""
     clips = tuple(read_clips(root))
     maps = np.stack([read_map(clip.flow) for clip in clips])
     points = apex_landmarks(clips, landmarks)

@@ -11,6 +11,7 @@ from htnet.training.benchmark import ZooRow
 from htnet.training.config import Schedule, TrainConfig
 from htnet.training.folds import parameters
 from htnet.training.loso import LosoConfig, LosoReport, evaluate_loso
+from htnet.training.reanimate import CAMERA
 from htnet.training.recipes import configured
 
 _LARGE = 20_000_000  # parameters; beyond it a CPU is no place to train 68 folds
@@ -39,6 +40,7 @@ def _compact(**model: Any) -> dict[str, Any]:
         },
         "schedule": asdict(_PLAIN_HTNET),
         "views": 6,
+        "view": asdict(CAMERA),
     }
 
 
