@@ -1,8 +1,16 @@
 import os
+import signal
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
+
+from htnet import cli
+
+Said = tuple[int, str, str]
+Htnet = Callable[..., Said]
 
 # The command sets both before its first capture and its first pair; a test may come before it.
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
@@ -16,3 +24,24 @@ def data() -> Path:
     if not folder or not Path(folder).is_dir():
         pytest.skip("HTNET_DATA names no folder of real data")
     return Path(folder)
+
+
+@pytest.fixture
+def htnet(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Htnet:
+    """Runs a command in this process; gives its exit code, stdout and stderr."""
+
+    def run(*arguments: object) -> Said:
+        monkeypatch.setattr(sys, "argv", ["htnet", *map(str, arguments)])
+        code = 0
+        before = signal.getsignal(signal.SIGTERM)
+        try:
+            cli.main()
+        except SystemExit as leaving:
+            code = leaving.code if isinstance(leaving.code, int) else 1
+        finally:
+            signal.signal(signal.SIGTERM, before)
+        out, err = capfd.readouterr()
+        assert "Traceback" not in out + err
+        return code, out, err
+
+    return run

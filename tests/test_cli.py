@@ -13,32 +13,10 @@ import numpy as np
 import pytest
 import torch
 
-from htnet import cli
 from htnet.engine.weights import default_weights
 
 Said = tuple[int, str, str]
 Htnet = Callable[..., Said]
-
-
-@pytest.fixture
-def htnet(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Htnet:
-    """Runs a command in this process; gives its exit code, stdout and stderr."""
-
-    def run(*arguments: object) -> Said:
-        monkeypatch.setattr(sys, "argv", ["htnet", *map(str, arguments)])
-        code = 0
-        before = signal.getsignal(signal.SIGTERM)
-        try:
-            cli.main()
-        except SystemExit as leaving:
-            code = leaving.code if isinstance(leaving.code, int) else 1
-        finally:
-            signal.signal(signal.SIGTERM, before)
-        out, err = capfd.readouterr()
-        assert "Traceback" not in out + err
-        return code, out, err
-
-    return run
 
 
 def one_sentence(said: Said, *parts: str, code: int = 1) -> None:

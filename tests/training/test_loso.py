@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from htnet.engine.errors import DataError, UsageError
 from htnet.engine.models.htnet import HTNetConfig
@@ -21,6 +22,7 @@ from htnet.training.folds import (
 )
 from htnet.training.loso import LosoConfig, evaluate_loso
 from htnet.training.metrics import scores
+from htnet.training.recipes import configured
 from htnet.training.samples import Samples, read_samples
 from htnet.training.stored import evaluate_stored
 
@@ -211,6 +213,42 @@ def test_nested_never_looks_at_the_group_it_scores(
         liar = list(loso._evidence(out, group, pairs, replace(samples, labels=lied)))
         assert true == liar
         assert len(true) == 10
+
+
+@pytest.mark.slow
+def test_ray_gives_the_same_folds(
+    config: TrainConfig, run: LosoConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two local workers, three folds each, against one process: bit for bit."""
+    pytest.importorskip("ray")
+    from htnet.training.cluster import RayConfig
+
+    monkeypatch.setattr(loso, "at_once", lambda config: 3)
+    config = replace(config, schedule=replace(config.schedule, epochs=3))
+    here = evaluate_loso(config, "last", run)["last"]
+    spread = replace(run, store=run.store.parent / "ray", ray=RayConfig())
+    there = evaluate_loso(config, "last", spread)["last"]
+    np.testing.assert_array_equal(here.published, there.published)
+    np.testing.assert_array_equal(here.reanimated, there.reanimated)
+    weights = [load_file(path) for path in sorted(run.store.parent.rglob("smic-1.safetensors"))]
+    assert len(weights) == 2
+    assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+
+
+@pytest.mark.parametrize("name", ["svm", "bi-woof", "ststnet", "hyphtnet"])
+def test_other_networks_take_the_same_road(composite: Path, run: LosoConfig, name: str) -> None:
+    small = {"dim": 8, "heads": 2, "repeats": (1, 1, 1)} if name == "hyphtnet" else {}
+    changes = {"model": small, "schedule": {"epochs": 2, "batch": 16}}
+    config = configured(name, composite, landmarks=composite / "landmarks.npy", changes=changes)
+    found = evaluate_loso(config, "last", run)
+    assert ("oracle" in found) == config.trained
+    assert found["last"].published.shape == (36, 3)
+    [folder] = run.store.iterdir()
+    stored = evaluate_stored(composite, folder, name, config.landmarks)
+    np.testing.assert_allclose(stored.published, found["last"].published, atol=1e-3)
+    if not config.trained:
+        with pytest.raises(UsageError, match="fitted at once"):
+            evaluate_loso(config, "oracle", run)
 
 
 def test_large_networks_go_one_by_one(composite: Path) -> None:
