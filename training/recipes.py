@@ -71,9 +71,9 @@ RECIPES: Mapping[str, Recipe] = {
     "ststnet": Recipe({"plain": _PLAIN}, views=0, tried=1),
     "off-apexnet": Recipe({"plain": replace(_PLAIN, lr=1e-3)}, views=0, tried=1),
     # Fewer epochs, since a CPU takes an hour for their folds as it is.
-    "dual-inception": Recipe({"plain": replace(_PLAIN, lr=1e-3, epochs=30)}, views=0, tried=1),
-    "rcn": Recipe({"plain": replace(_PLAIN, lr=1e-3, epochs=30)}, views=0, tried=1),
-    "alexnet": Recipe({"plain": replace(_PLAIN, lr=3e-4, epochs=30)}, views=0, tried=1),
+    "dual-inception": Recipe({"plain": replace(_PLAIN, lr=1e-3, epochs=20)}, views=0, tried=1),
+    "rcn": Recipe({"plain": replace(_PLAIN, lr=1e-3, epochs=20)}, views=0, tried=1),
+    "alexnet": Recipe({"plain": replace(_PLAIN, lr=3e-4, epochs=20)}, views=0, tried=1),
     "svm": Recipe({"closed form": Schedule(epochs=1)}, views=0, tried=1),
     "bi-woof": Recipe({"closed form": Schedule(epochs=1)}, views=0, tried=1),
 }
