@@ -15,28 +15,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from htnet.engine.models.limits import channels_of, within
+from htnet.engine.models.two_streams import TwoStreamConfig
 
 
 @dataclass(frozen=True, slots=True)
-class OffApexNetConfig:
-    """Shape of an OFF-ApexNet; the defaults are the paper's. ``streams``: the channels that hold u
-    and v."""
-
-    image_size: int = 28
-    classes: int = 3
-    channels: int = 3
-    streams: tuple[int, ...] = (0, 1)
-    widths: tuple[int, ...] = (6, 16)
-    hidden: int = 1024
-    dropout: float = 0.5
-
-    def __post_init__(self) -> None:
-        sizes = (self.image_size // 4, self.image_size, self.classes, self.channels, self.hidden)
-        within(self, *sizes, *self.widths, dropout=self.dropout)
-        channels_of(self, self.streams, 2, self.channels)
-        if len(self.widths) != 2:
-            raise ValueError(f"expected two widths, got {self}")
+class OffApexNetConfig(TwoStreamConfig):
+    """Shape of an OFF-ApexNet; the defaults are the paper's."""
 
 
 class OffApexNet(nn.Module):

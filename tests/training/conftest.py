@@ -8,6 +8,9 @@ import cv2
 import numpy as np
 import pytest
 
+from htnet.engine.models.htnet import HTNetConfig
+from htnet.training.config import Schedule, TrainConfig
+
 CLASSES = ("negative", "positive", "surprise")
 # Where each class moves, as centre (x, y) in fractions and direction (u, v).
 SIGNATURES = (
@@ -63,3 +66,15 @@ def published() -> Path:
     if "HTNET_DATA" not in os.environ or not root.is_dir():
         pytest.skip("HTNET_DATA is not set or holds no composite")
     return root
+
+
+@pytest.fixture
+def config(composite: Path) -> TrainConfig:
+    """A recipe of which a network is trained in a second."""
+    return TrainConfig(
+        data=composite,
+        landmarks=composite / "landmarks.npy",
+        model=HTNetConfig(dim=8, heads=2, repeats=(1, 1, 1), mirror=True),
+        schedule=Schedule(epochs=15, batch=16, lr=3e-3),
+        views=1,
+    )

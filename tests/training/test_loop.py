@@ -1,7 +1,6 @@
 """Batches and the loop."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,7 +8,6 @@ import torch
 from torch import nn
 
 from htnet.engine.errors import DataError, UsageError
-from htnet.engine.models.htnet import HTNetConfig
 from htnet.engine.preprocess import PreprocessSpec, network_input
 from htnet.training.augment import batch, cut, mirror
 from htnet.training.config import NO_AUGMENT, AugmentConfig, Schedule, TrainConfig
@@ -17,19 +15,6 @@ from htnet.training.kernel import teach
 from htnet.training.loop import Epoch, fit, predict
 from htnet.training.samples import Samples, read_samples
 from htnet.training.step import Step
-
-SMALL = HTNetConfig(dim=8, heads=2, repeats=(1, 1, 1), mirror=True)
-
-
-@pytest.fixture
-def config(composite: Path) -> TrainConfig:
-    return TrainConfig(
-        data=composite,
-        landmarks=composite / "landmarks.npy",
-        model=SMALL,
-        schedule=Schedule(epochs=15, batch=16, lr=3e-3),
-        views=1,
-    )
 
 
 @pytest.fixture
@@ -102,7 +87,7 @@ def test_folds_do_not_touch_each_other(config: TrainConfig, samples: Samples) ->
 
 @pytest.mark.parametrize("dropout", [0.0, 0.3])
 def test_fit_is_fixed_by_the_seed(config: TrainConfig, samples: Samples, dropout: float) -> None:
-    config = replace(config, model=replace(SMALL, dropout=dropout, drop_path=dropout))
+    config = replace(config, model=replace(config.model, dropout=dropout, drop_path=dropout))
     schedule = replace(config.schedule, epochs=2, mixup=0.2)
     rows = [torch.arange(36)]
     torch.manual_seed(1)

@@ -9,9 +9,8 @@ import torch
 from safetensors.torch import load_file
 
 from htnet.engine.errors import DataError, UsageError
-from htnet.engine.models.htnet import HTNetConfig
 from htnet.training import loso, store
-from htnet.training.config import Schedule, TrainConfig
+from htnet.training.config import TrainConfig
 from htnet.training.folds import (
     at_once,
     fit_folds,
@@ -25,19 +24,6 @@ from htnet.training.metrics import scores
 from htnet.training.recipes import configured
 from htnet.training.samples import Samples, read_samples
 from htnet.training.stored import evaluate_stored
-
-SMALL = HTNetConfig(dim=8, heads=2, repeats=(1, 1, 1), mirror=True)
-
-
-@pytest.fixture
-def config(composite: Path) -> TrainConfig:
-    return TrainConfig(
-        data=composite,
-        landmarks=composite / "landmarks.npy",
-        model=SMALL,
-        schedule=Schedule(epochs=15, batch=16, lr=3e-3),
-        views=1,
-    )
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ import torch
 
 from htnet.engine.errors import UsageError
 from htnet.engine.models import NETWORKS
-from htnet.engine.models.htnet import HTNetConfig
 from htnet.engine.weights import load
 from htnet.training.ablation import ABLATIONS, ablation_markdown, ablation_table, run_ablation
 from htnet.training.config import Schedule, TrainConfig, changed
@@ -19,19 +18,6 @@ from htnet.training.recipes import RECIPES, candidates, configured, read_toml, r
 from htnet.training.samples import read_samples
 from htnet.training.train import train
 from htnet.training.zoo import ZOO, fits, run_zoo, zoo_config
-
-SMALL = HTNetConfig(dim=8, heads=2, repeats=(1, 1, 1), mirror=True)
-
-
-@pytest.fixture
-def config(composite: Path) -> TrainConfig:
-    return TrainConfig(
-        data=composite,
-        landmarks=composite / "landmarks.npy",
-        model=SMALL,
-        schedule=Schedule(epochs=15, batch=16, lr=3e-3),
-        views=1,
-    )
 
 
 def test_the_run_folder(config: TrainConfig, tmp_path: Path) -> None:
@@ -85,7 +71,11 @@ def test_training_goes_on_from_weights(config: TrainConfig, tmp_path: Path) -> N
     assert second.fit == first.fit
     assert load(second.weights).card["from"] == "weights.safetensors"
     with pytest.raises(UsageError, match="very shape"):
-        train(replace(still, model=replace(SMALL, dim=12)), tmp_path / "third", start=first.weights)
+        train(
+            replace(still, model=replace(config.model, dim=12)),
+            tmp_path / "third",
+            start=first.weights,
+        )
 
 
 def test_a_run_folder_that_cannot_be(config: TrainConfig, tmp_path: Path) -> None:

@@ -1,0 +1,202 @@
+"""Farneback's flow (SCIA 2003) on tensors, as OpenCV computes it.
+
+Each picture is taken as a quadratic round every pixel; a flow is what carries the onset's quadratics
+into the apex's, averaged over a window. Written as sums of shifted pictures, without convolutions or
+matrix products: so no runtime can do it in TF32, which would cost up to 4e-3 px.
+
+It follows `cv2.calcOpticalFlowFarneback` to about 1e-5 px (with its box window, the default flags).
+One case is left: where the flow is zero but for rounding, the first column and row are "inside" or
+"outside" by the sign of that rounding, so on identical pictures the two differ by up to 0.06 px
+within a window of the border, where neither is right.
+"""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from htnet.engine.flow.pyramid import Level, coarse_to_fine, resized
+from htnet.engine.flow.sampling import canvas, pixels, sampled
+
+_LEAST_SIDE = 32  # of a coarser level, px
+
+
+class TensorFarneback(nn.Module):
+    """Farneback with the parameters of the HTNet paper: 0.5, 3, 15, 3, 5, 1.2.
+
+    Named as in OpenCV: ``pyr_scale`` between levels, at most ``levels`` below the pictures
+    themselves, a window of ``winsize`` px, ``iterations`` at each level, quadratics over
+    2 ``poly_n`` + 1 px weighted by a Gaussian of ``poly_sigma`` px.
+    """
+
+    name = "farneback"
+
+    def __init__(
+        self,
+        pyr_scale: float = 0.5,
+        levels: int = 3,
+        winsize: int = 15,
+        iterations: int = 3,
+        poly_n: int = 5,
+        poly_sigma: float = 1.2,
+    ) -> None:
+        super().__init__()
+        self.pyr_scale, self.levels = pyr_scale, levels
+        self.winsize, self.iterations = winsize, iterations
+        self._window = _half_gaussian(poly_n, poly_sigma)
+        self._inverse = _inverse_moments(self._window)
+
+    def forward(self, onset: Tensor, apex: Tensor) -> Tensor:
+        """Flow (B, 2, H, W) in px from ``onset`` to ``apex``, each (B, 1, H, W) in 0..255."""
+        return coarse_to_fine(self._pyramid(onset, apex), self.pyr_scale, self._solve)
+
+    def _pyramid(self, onset: Tensor, apex: Tensor) -> list[Level]:
+        """Each level blurred and shrunk from the pictures themselves."""
+        height, width = onset.shape[-2:]
+        both = torch.cat([onset, apex])
+        made: list[Level] = []
+        for level in range(self.levels + 1):
+            scale = self.pyr_scale**level
+            if level and min(height, width) * scale < _LEAST_SIDE:
+                break
+            small = _blurred(both, (1 / scale - 1) / 2)
+            if level:
+                small = resized(small, (round(height * scale), round(width * scale)))
+            first, second = small.chunk(2)
+            made.append((first, second))
+        return made
+
+    def _solve(self, onset: Tensor, apex: Tensor, flow: Tensor) -> Tensor:
+        height, width = flow.shape[-2:]
+        before, after = self._quadratics(torch.cat([onset, apex])).chunk(2)
+        target = canvas(after)
+        here = pixels(height, width, flow.device)
+        weight = _edge_weight(height, width, flow.device)
+        for _ in range(self.iterations):
+            flow = self._averaged(_equations(before, target, here, weight, flow))
+        return flow
+
+    def _quadratics(self, pictures: Tensor) -> Tensor:
+        """The coefficients (B, 5, H, W) of y, x, y^2, x^2 and xy round every pixel."""
+        reach = len(self._window) - 1
+        padded = F.pad(pictures, (reach,) * 4, mode="replicate")
+        rows = torch.cat(_moments(padded, -2, self._window, 3), dim=1)  # of y^0, y^1, y^2
+        level, slope, bend = _moments(rows, -1, self._window, 3)  # of x^0, x^1, x^2
+        one, y, yy = level.split(1, dim=1)
+        linear, constant, square, mixed = self._inverse
+        return torch.cat(
+            [
+                y * linear,
+                slope[:, :1] * linear,
+                one * constant + yy * square,
+                one * constant + bend[:, :1] * square,
+                slope[:, 1:2] * mixed,
+            ],
+            dim=1,
+        )
+
+    def _averaged(self, equations: Tensor) -> Tensor:
+        """The flow (B, 2, H, W) that solves ``equations`` summed over the window."""
+        reach = self.winsize // 2
+        side = 2 * reach + 1
+        summed = F.pad(equations, (reach,) * 4, mode="replicate")
+        summed = F.avg_pool2d(F.avg_pool2d(summed, (side, 1), 1), (1, side), 1)
+        g11, g12, g22, h1, h2 = (summed * (side / self.winsize) ** 2).split(1, dim=1)
+        scale = 1 / (g11 * g22 - g12 * g12 + 1e-3)
+        return torch.cat([(g11 * h2 - g12 * h1) * scale, (g22 * h1 - g12 * h2) * scale], dim=1)
+
+
+def _equations(before: Tensor, target: Tensor, here: Tensor, weight: Tensor, flow: Tensor) -> Tensor:
+    """The normal equations (B, 5, H, W) = g11, g12, g22, h1, h2 of every pixel.
+
+    ``before``: the onset's quadratics; ``target``: the `canvas` of the apex's.
+    """
+    height, width = flow.shape[-2:]
+    places = here + flow
+    x, y = places.floor().split(1, dim=1)
+    inside = (x >= 0) & (x < width - 1) & (y >= 0) & (y < height - 1)
+    after = torch.where(inside, sampled(target, places, "bilinear"), 0)
+    share = torch.where(inside, 0.5, 1.0)  # outside there is only the onset to go by
+    yy, xx, xy = ((before[:, 2:] + after[:, 2:]) * share).split(1, dim=1)
+    xy = xy * 0.5  # the quadratic's xy holds both halves of a symmetric matrix
+    rest_y, rest_x = ((before[:, :2] - after[:, :2]) * 0.5).split(1, dim=1)
+    u, v = flow.split(1, dim=1)
+    rest_y = (rest_y + yy * v + xy * u) * weight
+    rest_x = (rest_x + xy * v + xx * u) * weight
+    yy, xx, xy = yy * weight, xx * weight, xy * weight
+    return torch.cat(
+        [
+            yy * yy + xy * xy,
+            (yy + xx) * xy,
+            xx * xx + xy * xy,
+            yy * rest_y + xy * rest_x,
+            xy * rest_y + xx * rest_x,
+        ],
+        dim=1,
+    )
+
+
+def _edge_weight(height: int, width: int, device: torch.device) -> Tensor:
+    """How far each pixel (H, W) is believed: less within 5 px of the border."""
+
+    def along(length: int) -> Tensor:
+        near = torch.arange(length, dtype=torch.float32, device=device)
+        far = length - 1 - near
+        return _trust(near) * _trust(far)
+
+    return along(height)[:, None] * along(width)
+
+
+def _trust(distance: Tensor) -> Tensor:
+    return torch.where(distance < 2, 0.14, torch.where(distance < 5, 0.4472, 1.0))
+
+
+def _moments(maps: Tensor, dim: int, window: list[float], orders: int) -> list[Tensor]:
+    """The sums of t^k ``maps`` under a symmetric window, t = -n..n along ``dim``, k < ``orders``.
+
+    ``window``: its right half, from the middle on. The maps get 2 n shorter.
+    """
+    reach = len(window) - 1
+    length = maps.shape[dim] - 2 * reach
+
+    def at(t: int) -> Tensor:
+        return maps.narrow(dim, reach + t, length)
+
+    middle = at(0)
+    sums = [middle * window[0]] + [torch.zeros_like(middle) for _ in range(1, orders)]
+    for t in range(1, reach + 1):
+        right, left = at(t), at(-t)
+        halves = (right + left, right - left) if orders > 1 else (right + left,)
+        for order in range(orders):
+            sums[order] = sums[order] + halves[order % 2] * (t**order * window[t])
+    return sums
+
+
+def _blurred(pictures: Tensor, sigma: float) -> Tensor:
+    """``pictures`` under a Gaussian of ``sigma`` px, 5 sigma wide but at least 3 px."""
+    reach = max(round(5 * sigma) | 1, 3) // 2
+    window = _half_gaussian(reach, sigma) if sigma else [0.5, 0.25]
+    padded = F.pad(pictures, (reach,) * 4, mode="reflect")
+    (rows,) = _moments(padded, -2, window, 1)
+    (out,) = _moments(rows, -1, window, 1)
+    return out
+
+
+def _half_gaussian(reach: int, sigma: float) -> list[float]:
+    """A Gaussian at 0..reach that sums to 1 over -reach..reach."""
+    raw = [math.exp(-(t**2) / (2 * sigma**2)) for t in range(reach + 1)]
+    total = 2 * sum(raw) - raw[0]
+    return [value / total for value in raw]
+
+
+def _inverse_moments(window: list[float]) -> tuple[float, float, float, float]:
+    """The entries that are needed of the inverse of the moments of (1, x, y, x^2, y^2, xy).
+
+    For a symmetric window that sums to 1, with m2 and m4 its second and fourth moments along a
+    line, the moments fall apart: x and y (m2 each), xy (m2^2), and (1, x^2, y^2) with
+    [[1, m2, m2], [m2, m4, m2^2], [m2, m2^2, m4]].
+    """
+    m2, m4 = (2 * sum(t**k * value for t, value in enumerate(window)) for k in (2, 4))
+    spread = m4 - m2**2
+    return 1 / m2, -m2 / spread, 1 / spread, 1 / m2**2
