@@ -6,7 +6,7 @@ Heavy imports live inside the commands, so that ``htnet --help`` answers at once
 import json
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -59,6 +59,9 @@ RepeatsOption = Annotated[
     str | None, typer.Option(help="Layers at each level of an HTNet, such as 2,2,10.")
 ]
 EpochsOption = Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's.")]
+PrecisionOption = Annotated[
+    str | None, typer.Option(help="float32, or bfloat16 for the arithmetic of a GPU.")
+]
 StoreOption = Annotated[
     Path, typer.Option("--out", help="Folder that keeps finished folds; a run goes on from them.")
 ]
@@ -202,6 +205,7 @@ def train(
     config_file: ConfigOption = None,
     repeats: RepeatsOption = None,
     epochs: EpochsOption = None,
+    precision: PrecisionOption = None,
     device: DeviceOption = "cpu",
     loso_seeds: Annotated[
         int | None,
@@ -218,7 +222,9 @@ def train(
 
     require_libraries()
     data = _opened(data)
-    config = _train_config(data, network, seed, config_file, repeats, epochs, device, landmarks)
+    config = _train_config(
+        data, network, seed, config_file, repeats, epochs, precision, device, landmarks
+    )
     out = out or Path("runs") / config.network
     if start is not None and loso_seeds:
         raise UsageError(
@@ -250,6 +256,7 @@ def evaluate_loso(
     config_file: ConfigOption = None,
     repeats: RepeatsOption = None,
     epochs: EpochsOption = None,
+    precision: PrecisionOption = None,
     device: DeviceOption = "cpu",
     out: StoreOption = Path("runs/loso"),
     fold_weights: KeepOption = True,
@@ -271,7 +278,9 @@ def evaluate_loso(
         if json_file is not None:
             write_json(json_file, stored_row(stored))
         return
-    config = _train_config(data, network, None, config_file, repeats, epochs, device, landmarks)
+    config = _train_config(
+        data, network, None, config_file, repeats, epochs, precision, device, landmarks
+    )
     run = _loso_config(out, fold_weights, folds, ray, ray_gpus)
     reports = _loso(config, seeds, protocol, run)
     shown = reports.pop(protocol)
@@ -339,16 +348,22 @@ def evaluate_ablation(
     out: StoreOption = Path("runs/loso"),
     landmarks: LandmarksOption = None,
 ) -> None:
-    """Score the variants of one of the paper's ablations, or of the crops."""
+    """Score the variants of one of the paper's ablations, or of the crops.
+
+    Without a config: htnet-s with the paper's loss on the published maps alone.
+    """
     from dataclasses import replace
 
-    from htnet.training.ablation import ablation_markdown, ablation_table, run_ablation
+    from htnet.training.ablation import BASE, ablation_markdown, ablation_table, run_ablation
     from htnet.training.files import require_folder, write_text
 
     if markdown is not None:
         require_folder(markdown.parent)
     data = _opened(data)
-    config = _train_config(data, network, None, config_file, None, epochs, device, landmarks)
+    own = BASE if config_file is None and network in (None, "htnet-s") else None
+    config = _train_config(
+        data, network, None, config_file, None, epochs, None, device, landmarks, own
+    )
     _one_thread()
     run = replace(_loso_config(out, False), groups=groups)
     ablation, rows = run_ablation(name, config, seeds, run)
@@ -463,21 +478,25 @@ def _train_config(
     file: Path | None,
     repeats: str | None,
     epochs: int | None,
+    precision: str | None,
     device: str,
     landmarks: Path | None,
+    base: Mapping[str, Any] | None = None,
 ) -> Any:
-    """The network's recipe, changed by the config file and then by the options."""
+    """The network's recipe, changed by the config file or ``base`` and then by the options."""
     from htnet.engine.recognizer import torch_device
     from htnet.training.recipes import configured, read_toml
 
     torch_device(device)
-    changes = {} if file is None else read_toml(file)
+    changes = dict(base or {}) if file is None else read_toml(file)
     name = changes.pop("network", "htnet-s")
     own = changes.pop("seed", 0)
     if repeats is not None:
         changes["model"] = {**changes.get("model", {}), "repeats": _numbers(repeats)}
-    if epochs is not None:
-        changes["schedule"] = {**changes.get("schedule", {}), "epochs": epochs}
+    given = {"epochs": epochs, "precision": precision}
+    given = {name: value for name, value in given.items() if value is not None}
+    if given:
+        changes["schedule"] = {**changes.get("schedule", {}), **given}
     return configured(
         network or name,
         data,

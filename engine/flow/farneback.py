@@ -83,7 +83,7 @@ class TensorFarneback(nn.Module):
         padded = F.pad(pictures, (reach,) * 4, mode="replicate")
         rows = torch.cat(_moments(padded, -2, self._window, 3), dim=1)  # of y^0, y^1, y^2
         level, slope, bend = _moments(rows, -1, self._window, 3)  # of x^0, x^1, x^2
-        one, y, yy = level.split(1, dim=1)
+        one, y, yy = level.chunk(3, dim=1)
         linear, constant, square, mixed = self._inverse
         return torch.cat(
             [
@@ -101,27 +101,29 @@ class TensorFarneback(nn.Module):
         reach = self.winsize // 2
         side = 2 * reach + 1
         summed = F.pad(equations, (reach,) * 4, mode="replicate")
-        summed = F.avg_pool2d(F.avg_pool2d(summed, (side, 1), 1), (1, side), 1)
-        g11, g12, g22, h1, h2 = (summed * (side / self.winsize) ** 2).split(1, dim=1)
+        summed = _box_sums(_box_sums(summed, -2, side), -1, side)
+        g11, g12, g22, h1, h2 = (summed * self.winsize**-2).chunk(5, dim=1)
         scale = 1 / (g11 * g22 - g12 * g12 + 1e-3)
         return torch.cat([(g11 * h2 - g12 * h1) * scale, (g22 * h1 - g12 * h2) * scale], dim=1)
 
 
-def _equations(before: Tensor, target: Tensor, here: Tensor, weight: Tensor, flow: Tensor) -> Tensor:
+def _equations(
+    before: Tensor, target: Tensor, here: Tensor, weight: Tensor, flow: Tensor
+) -> Tensor:
     """The normal equations (B, 5, H, W) = g11, g12, g22, h1, h2 of every pixel.
 
     ``before``: the onset's quadratics; ``target``: the `canvas` of the apex's.
     """
     height, width = flow.shape[-2:]
     places = here + flow
-    x, y = places.floor().split(1, dim=1)
+    x, y = places.floor().chunk(2, dim=1)
     inside = (x >= 0) & (x < width - 1) & (y >= 0) & (y < height - 1)
     after = torch.where(inside, sampled(target, places, "bilinear"), 0)
     share = torch.where(inside, 0.5, 1.0)  # outside there is only the onset to go by
-    yy, xx, xy = ((before[:, 2:] + after[:, 2:]) * share).split(1, dim=1)
+    yy, xx, xy = ((before[:, 2:] + after[:, 2:]) * share).chunk(3, dim=1)
     xy = xy * 0.5  # the quadratic's xy holds both halves of a symmetric matrix
-    rest_y, rest_x = ((before[:, :2] - after[:, :2]) * 0.5).split(1, dim=1)
-    u, v = flow.split(1, dim=1)
+    rest_y, rest_x = ((before[:, :2] - after[:, :2]) * 0.5).chunk(2, dim=1)
+    u, v = flow.chunk(2, dim=1)
     rest_y = (rest_y + yy * v + xy * u) * weight
     rest_x = (rest_x + xy * v + xx * u) * weight
     yy, xx, xy = yy * weight, xx * weight, xy * weight
@@ -169,8 +171,25 @@ def _moments(maps: Tensor, dim: int, window: list[float], orders: int) -> list[T
         right, left = at(t), at(-t)
         halves = (right + left, right - left) if orders > 1 else (right + left,)
         for order in range(orders):
-            sums[order] = sums[order] + halves[order % 2] * (t**order * window[t])
+            weight = t**order * window[t]
+            sums[order] = torch.add(sums[order], halves[order % 2], alpha=weight)
     return sums
+
+
+def _box_sums(maps: Tensor, dim: int, side: int) -> Tensor:
+    """The sums of every ``side`` neighbours along ``dim``, out of sums of 1, 2, 4, 8, ... of them."""
+    length = maps.shape[dim] - side + 1
+    pieces: list[Tensor] = []
+    start, run = 0, 1  # ``maps`` holds the sums of ``run`` neighbours
+    while True:
+        if side & run:
+            pieces.append(maps.narrow(dim, start, length))
+            start += run
+        if start == side:
+            return sum(pieces[1:], pieces[0])
+        overlap = maps.shape[dim] - run
+        maps = maps.narrow(dim, 0, overlap) + maps.narrow(dim, run, overlap)
+        run *= 2
 
 
 def _blurred(pictures: Tensor, sigma: float) -> Tensor:
