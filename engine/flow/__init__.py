@@ -27,14 +27,19 @@ SOLVERS: dict[str, type[Dis] | type[Farneback] | type[TVL1]] = {
 }
 
 
-def solver_named(name: str) -> FlowSolver:
-    """The solver called ``name``; raises `UsageError` for an unknown one."""
-    try:
-        return SOLVERS[name]()
-    except KeyError:
-        raise UsageError(
-            f"expected a flow solver among {', '.join(SOLVERS)}; got {name!r}."
-        ) from None
+def solver_named(name: str, device: str = "cpu") -> FlowSolver:
+    """The solver called ``name``: OpenCV's on a CPU, on another ``device`` ours where there is one.
+
+    Raises `UsageError` for an unknown one.
+    """
+    if name not in SOLVERS:
+        raise UsageError(f"expected a flow solver among {', '.join(SOLVERS)}; got {name!r}.")
+    if not device.startswith("cpu"):
+        from htnet.engine.flow.device import TENSOR_SOLVERS, OnDevice
+
+        if name in TENSOR_SOLVERS:
+            return OnDevice(name, device)
+    return SOLVERS[name]()
 
 
 __all__ = ["SOLVERS", "TVL1", "Dis", "Farneback", "FlowSolver", "solver_named"]

@@ -6,8 +6,8 @@ matrix products: so no runtime can do it in TF32, which would cost up to 4e-3 px
 
 It follows `cv2.calcOpticalFlowFarneback` to about 1e-5 px (with its box window, the default flags).
 One case is left: where the flow is zero but for rounding, the first column and row are "inside" or
-"outside" by the sign of that rounding, so on identical pictures the two differ by up to 0.06 px
-within a window of the border, where neither is right.
+"outside" by the sign of that rounding, so on identical pictures the two can differ by 0.1 px within
+a window of the border, where neither is right.
 """
 
 import math

@@ -9,11 +9,12 @@ Three things are not OpenCV's, so that the same pair gives the same flow whereve
 - It iterates a fixed number of times, not until the flow changes by less than 0.01 px: about as
   often as OpenCV does on faces.
 - It reads the apex at the exact place, where OpenCV rounds to 1/32 px.
-- A place that the flow leads out of the picture has no brightness error there, where OpenCV
-  compares it with black.
+- Where the flow leads out of the picture, its brightness counts less and from 1 px on not at all;
+  OpenCV compares it with black.
 
-OpenCV's own flow changes by 0.015 px on average when a picture changes by 1e-4 grey levels, because
-those roundings decide; this one by less than 1e-3.
+OpenCV's own flow moves by about 0.01 px on average, and by a px in places, when one picture changes
+by 1e-4 grey levels, because its roundings decide; this one by less than 1e-3 px on average. The two
+are 0.01 to 0.05 px apart on average.
 """
 
 from collections.abc import Callable
@@ -67,10 +68,10 @@ class TensorTVL1(nn.Module):
         """Each level shrunk from the one before."""
         made = [(onset, apex)]
         for _ in range(1, self.scales):
-            small = tuple(_shrunk(picture, self.scale_step) for picture in made[-1])
-            if min(small[0].shape[-2:]) < _LEAST_SIDE:
+            first, second = (_shrunk(picture, self.scale_step) for picture in made[-1])
+            if min(first.shape[-2:]) < _LEAST_SIDE:
                 break
-            made.append((small[0], small[1]))
+            made.append((first, second))
         return made
 
     def _solve(self, onset: Tensor, apex: Tensor, flow: Tensor) -> Tensor:
@@ -78,8 +79,9 @@ class TensorTVL1(nn.Module):
         target = canvas(torch.cat([apex, *_central_differences(apex)], dim=1))
         warp = partial(self._warp, onset, target, pixels(height, width, flow.device))
         state = flow, flow.new_zeros(len(flow), 2, 2, height, width)
-        state = warp(self.first, *state)
-        return _repeated(self.warps - 1, partial(warp, self.iterations), state)[0]
+        for times in (self.first, *[self.iterations] * (self.warps - 1)):
+            state = warp(times, *state)
+        return state[0]
 
     def _warp(
         self, onset: Tensor, target: Tensor, here: Tensor, times: int, flow: Tensor, dual: Tensor
@@ -87,10 +89,11 @@ class TensorTVL1(nn.Module):
         """``times`` iterations with the apex warped by ``flow``; ``target``: the `canvas` of the
         apex, its x and its y derivative."""
         places = here + flow
-        inside = ((places >= 0) & (places <= here[:, -1:, -1:])).all(dim=1, keepdim=True)
-        warped = torch.where(inside, sampled(target, places, "bicubic"), 0)
-        slope = warped[:, 1:]
-        rest = torch.where(inside, warped[:, :1] - onset, 0) - _dot(slope, flow)
+        nearest = torch.minimum(places.clamp(min=0), here[:, -1:, -1:])
+        trust = (1 - (places - nearest).abs().amax(dim=1, keepdim=True)).clamp(min=0)
+        warped = sampled(target, nearest, "bicubic")
+        slope = warped[:, 1:] * trust
+        rest = (warped[:, :1] - onset) * trust - _dot(slope, flow)
         inverse = 1 / _dot(slope, slope).clamp(min=_FLAT)
         relax = partial(self._relax, slope, rest, inverse)
         return _repeated(times, relax, (median_5x5(flow), dual))
@@ -122,8 +125,9 @@ def _repeated(times: int, step: Callable[[Tensor, Tensor], State], state: State)
         return count + 1, *step(*state)
 
     # Loops must not share their state's memory with anything outside.
-    start = torch.zeros((), dtype=torch.int64), *(part.clone() for part in state)
-    _, flow, dual = while_loop(left, once, start)
+    count = state[0].new_zeros((), dtype=torch.int64)
+    start = count, *(part.clone() for part in state)
+    _, flow, dual = while_loop(left, once, start)  # type: ignore[no-untyped-call]
     return flow, dual
 
 
