@@ -4,6 +4,7 @@ Heavy imports live inside the commands, so that ``htnet --help`` answers at once
 """
 
 import json
+import shlex
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -211,6 +212,9 @@ def train(
         int | None,
         typer.Option(min=0, help="Seeds to score the recipe by LOSO first; 1, with --from 0."),
     ] = None,
+    nested: Annotated[
+        bool, typer.Option(help="Score the choice of schedule and epoch too.")
+    ] = False,
     store: Annotated[
         Path, typer.Option(help="Folder of finished folds, as evaluate loso keeps them.")
     ] = Path("runs/loso"),
@@ -234,6 +238,8 @@ def train(
     require_folder(out)
     count = (1 if start is None else 0) if loso_seeds is None else loso_seeds
     scored = _loso(config, count, "last", _loso_config(store))
+    if nested:
+        scored |= _loso(config, count, "nested", _loso_config(store))
     with _progress("all subjects") as progress:
         report = train(config, out, scored, start, progress)
     _console().print(
@@ -273,6 +279,11 @@ def evaluate_loso(
         require_folder(json_file.parent)
     data = _opened(data)
     if weights is not None:
+        if (protocol, seeds, folds) != ("last", 1, "all") or config_file is not None:
+            raise UsageError(
+                "expected --weights alone, as stored folds are scored as they are; got a protocol, "
+                "seeds, folds or a config too: leave them out."
+            )
         stored = evaluate_stored(data, weights, network or "htnet-s", landmarks)
         _console().print(stored_table(stored))
         if json_file is not None:
@@ -281,7 +292,7 @@ def evaluate_loso(
     config = _train_config(
         data, network, None, config_file, repeats, epochs, precision, device, landmarks
     )
-    run = _loso_config(out, fold_weights, folds, ray, ray_gpus)
+    run = _loso_config(out, fold_weights, folds, ray, ray_gpus, device)
     reports = _loso(config, seeds, protocol, run)
     shown = reports.pop(protocol)
     for own in (shown, *reports.values()):
@@ -321,13 +332,11 @@ def evaluate_zoo(
         rows=None if rows is None else _names(rows),
         seeds=seeds,
         nested=_names(nested),
-        run=_loso_config(out, fold_weights, "all", ray, ray_gpus),
+        run=_loso_config(out, fold_weights, "all", ray, ray_gpus, device),
     )
     _console().print(zoo_table(made))
     if markdown is not None:
-        told = f"htnet evaluate zoo --data composite/ --seeds {seeds}"
-        told += f' --nested "{nested}"' if nested else ""
-        write_text(markdown, zoo_markdown(made, told, _machine()))
+        write_text(markdown, zoo_markdown(made, _command(), _machine(device, ray)))
 
 
 @evaluate_app.command("ablation")
@@ -369,9 +378,7 @@ def evaluate_ablation(
     ablation, rows = run_ablation(name, config, seeds, run)
     _console().print(ablation_table(ablation, rows))
     if markdown is not None:
-        told = f"htnet evaluate ablation {name} --data composite/ --seeds {seeds}"
-        told += "" if groups is None else f" --groups {groups}"
-        write_text(markdown, ablation_markdown(ablation, rows, told))
+        write_text(markdown, ablation_markdown(ablation, rows, _command()))
 
 
 @data_app.command("check")
@@ -513,6 +520,7 @@ def _loso_config(
     folds: str = "all",
     ray: str | None = None,
     ray_gpus: float = 0.0,
+    device: str = "cpu",
 ) -> Any:
     from htnet.training.cluster import RayConfig
     from htnet.training.files import require_folder
@@ -522,6 +530,11 @@ def _loso_config(
     only = None if folds == "all" else tuple(_names(folds, ","))
     cluster = None
     if ray is not None:
+        if device != "cpu" and ray_gpus == 0:
+            raise UsageError(
+                "expected a share of a GPU for each task, since Ray hides GPUs from tasks without; "
+                "got --ray-gpus 0: give --ray-gpus 1, or less to share one."
+            )
         cluster = RayConfig(address=None if ray == "local" else ray, gpus=ray_gpus)
     say = _console(stderr=True).print
     return LosoConfig(store, only, keep=keep, ray=cluster, say=say, bar=_progress)
@@ -534,9 +547,10 @@ def _loso(config: Any, seeds: int, protocol: str, run: Any) -> dict[str, list[An
     from htnet.training.loso import evaluate_loso
 
     _one_thread()
+    configs = [replace(config, seed=config.seed + number) for number in range(seeds)]
     reports: dict[str, list[Any]] = {}
-    for seed in range(config.seed, config.seed + seeds):
-        for name, report in evaluate_loso(replace(config, seed=seed), protocol, run).items():
+    for each in evaluate_loso(configs, protocol, run):
+        for name, report in each.items():
             reports.setdefault(name, []).append(report)
     return reports
 
@@ -559,15 +573,23 @@ def _numbers(text: str) -> tuple[int, ...]:
     return tuple(map(int, parts))
 
 
-def _machine() -> str:
-    """What ran it, for a page: processor, system and torch."""
+def _command() -> str:
+    """The command line that is running, for a page that it writes."""
+    return shlex.join(["htnet", *sys.argv[1:]])
+
+
+def _machine(device: str, ray: str | None) -> str:
+    """What ran it, for a page."""
     import os
     import platform
 
     import torch
 
-    version = torch.__version__.partition("+")[0]
-    return f"{os.cpu_count()} cores of {platform.machine()}, one thread, torch {version}"
+    where = f"{os.cpu_count()} cores of {platform.machine()}"
+    where += ", spread by Ray" if ray is not None else ", one thread" if device == "cpu" else ""
+    if torch.device(device).type == "cuda":
+        where += f", {torch.cuda.get_device_name(device)}"
+    return f"{where}, torch {torch.__version__.partition('+')[0]}"
 
 
 @contextmanager

@@ -13,8 +13,8 @@ from typing import Any
 from rich.table import Table
 
 from htnet.engine.errors import UsageError
-from htnet.engine.models import NETWORKS
 from htnet.training.config import TrainConfig, changed
+from htnet.training.folds import parameters
 from htnet.training.loso import LosoConfig, LosoReport, evaluate_loso
 from htnet.training.report import NOT_A_RESULT, markdown_table, seed_scores, spread
 
@@ -132,26 +132,29 @@ def run_ablation(
         raise UsageError(
             f"expected an HTNet to take apart (htnet-s or htnet); got {base.network}: choose one."
         )
-    ablation, rows = ABLATIONS[name], []
+    ablation = ABLATIONS[name]
+    rows: list[AblationRow] = []
     variants = ablation.variants
     if base.network == "htnet" and ablation.large is not None:
         variants = ablation.large
-    for variant in variants:
-        config = replace(
+    configs = [
+        replace(
             base,
             model=changed(base.model_config, variant.model, "model"),
             spec=changed(base.spec, variant.preprocess, "preprocess"),
         )
-        each = [
-            evaluate_loso(replace(config, seed=seed), "last", run)
-            for seed in range(base.seed, base.seed + seeds)
-        ]
-        params = sum(p.numel() for p in NETWORKS[base.network].module(config.model).parameters())
-        rows.append(
-            AblationRow(
-                variant.name, params, [r["last"] for r in each], [r["oracle"] for r in each]
-            )
-        )
+        for variant in variants
+    ]
+    every = [
+        replace(config, seed=seed)
+        for config in configs
+        for seed in range(base.seed, base.seed + seeds)
+    ]
+    found = evaluate_loso(every, "last", run)
+    for place, (variant, config) in enumerate(zip(variants, configs, strict=True)):
+        own = found[place * seeds : (place + 1) * seeds]
+        last, oracle = ([each[name] for each in own] for name in ("last", "oracle"))
+        rows.append(AblationRow(variant.name, parameters(config), last, oracle))
     return ablation, rows
 
 

@@ -22,8 +22,8 @@ _INTRODUCTION = (
 _EXPLANATION = (
     "Mean ± standard deviation over seeds (none for one seed); in brackets the 95% interval over "
     "people, from 2000 bootstrap draws of whole subjects. Re-animated: the same networks on the "
-    "held-out clips put back on their faces and measured as a camera's are. Nested: the recipe was "
-    "chosen on other subjects than it is scored on."
+    "held-out clips put back on their faces and measured as a camera's are. Nested: schedule and "
+    "epoch were chosen on other subjects than they are scored on."
 )
 
 

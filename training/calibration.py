@@ -37,8 +37,9 @@ class Calibration:
     """Calibration of held-out answers before and after division by ``temperature``.
 
     ``..._after`` is scored on the answers that the temperature was fitted to, so it is a little
-    optimistic. ``..._crossfit`` is not: each subject's answers are divided by a temperature that was
-    fitted without that subject; None for a single subject, who leaves nobody to fit it to.
+    optimistic. ``..._crossfit`` is less so: each subject's answers are divided by a temperature that
+    was fitted without that subject, though to answers of networks that had trained on it; None for
+    a single subject, who leaves nobody to fit it to.
     """
 
     temperature: float

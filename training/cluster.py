@@ -10,6 +10,7 @@ import logging
 import signal
 import socket
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -51,14 +52,13 @@ def run_here(
     function: Callable[..., R],
     arguments: Sequence[tuple[Any, ...]],
     done: Callable[[int, R], None],
-    shared: tuple[Any, ...] = (),
 ) -> None:
-    """Call ``function(*shared, *own)`` for each ``own`` of ``arguments``, in turn.
+    """Call ``function(*own)`` for each ``own`` of ``arguments``, in turn.
 
     ``done`` is told each one's place and result.
     """
     for index, own in enumerate(arguments):
-        done(index, _single_threaded(function, *shared, *own))
+        done(index, _single_threaded(function, *own))
 
 
 def run_on_ray(
@@ -66,22 +66,25 @@ def run_on_ray(
     arguments: Sequence[tuple[Any, ...]],
     done: Callable[[int, R], None],
     config: RayConfig,
-    shared: tuple[Any, ...] = (),
 ) -> None:
     """`run_here` with the calls spread out by Ray; ``done`` is told as each ends, in any order.
 
-    ``shared`` is sent once to each machine; its arrays must not be written to. What a task raises
-    comes out as itself and ends the run, as Ctrl-C does: the other tasks are cancelled. Raises
-    `DependencyError` where Ray is missing or cannot be reached, or where a task's worker is lost
-    more than ``config.retries`` times; `UsageError` where no machine has what a task asks for.
+    An object that stands in several tasks is sent once to each machine; its arrays must not be
+    written to. What a task raises comes out as itself and ends the run, as Ctrl-C does: the other
+    tasks are cancelled. Raises `DependencyError` where Ray is missing or cannot be reached, or where
+    a task's worker is lost more than ``config.retries`` times; `UsageError` where no machine has what
+    a task asks for.
     """
     with _connected(config) as ray:
         task = ray.remote(num_cpus=config.cpus, num_gpus=config.gpus, max_retries=config.retries)(
             _single_threaded
         )
-        common = [ray.put(each) for each in shared]
+        often = Counter(id(each) for own in arguments for each in own)
+        shared = {id(each): each for own in arguments for each in own if often[id(each)] > 1}
+        sent = {place: ray.put(each) for place, each in shared.items()}
         waiting = {
-            task.remote(function, *common, *own): index for index, own in enumerate(arguments)
+            task.remote(function, *(sent.get(id(each), each) for each in own)): index
+            for index, own in enumerate(arguments)
         }
         try:
             while waiting:

@@ -9,7 +9,9 @@ from torch import nn
 
 from htnet.engine.errors import UsageError
 from htnet.engine.models import NETWORKS, build
+from htnet.engine.models.htnet import HTNetConfig
 from htnet.engine.preprocess import PreprocessSpec
+from htnet.training.datasets.composite import SIZE
 from htnet.training.reanimate import ViewConfig
 
 
@@ -17,8 +19,8 @@ from htnet.training.reanimate import ViewConfig
 class AugmentConfig:
     """``flip``: chance of the mirror image, whose u changes sign. ``shift``: crops move by up to
     this many px of the map, ``spread`` more for each region by itself. ``gain``: each channel is
-    multiplied by exp of a normal with this deviation. ``noise``: deviation of Gaussian noise, of
-    half the channel's range. ``view``: chance of a made view instead of the published map."""
+    multiplied by exp of a normal with this deviation. ``noise``: most deviation of Gaussian noise, in
+    the units of the scaled map: with "median" and "robust" scaling, half its range. ``view``: chance of a made view instead of the published map."""
 
     flip: float = 0.5
     shift: float = 1.0
@@ -26,6 +28,19 @@ class AugmentConfig:
     gain: float = 0.2
     noise: float = 0.05
     view: float = 0.5
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.flip <= 1 and 0 <= self.view <= 1):
+            raise UsageError(
+                f"expected chances of flip and view from 0 to 1; got {self.flip} and {self.view}: "
+                "correct schedule.augment."
+            )
+        reaches = (self.shift, self.spread, self.gain, self.noise)
+        if not all(0 <= reach <= 28 for reach in reaches):
+            raise UsageError(
+                f"expected shift, spread, gain and noise from 0 to 28; got {reaches}: correct "
+                "schedule.augment."
+            )
 
 
 NO_AUGMENT = AugmentConfig(flip=0.0, shift=0.0, spread=0.0, gain=0.0, noise=0.0, view=0.0)
@@ -81,11 +96,12 @@ class Schedule:
                 f"expected at least one epoch, one clip a batch and a learning rate above 0; got "
                 f"{self.epochs}, {self.batch} and {self.lr}: correct the schedule."
             )
-        if not all(0 <= share <= 1 for share in shares) or self.mixup < 0 or self.balance < 0:
+        others = (self.mixup, self.balance, self.weight_decay, self.teacher_views)
+        if not all(0 <= share <= 1 for share in shares) or min(others) < 0:
             raise UsageError(
-                "expected label_smoothing, ema, distill and warmup from 0 to 1 and mixup and "
-                f"balance of at least 0; got {(*shares, self.mixup, self.balance)}: correct the "
-                "schedule."
+                "expected label_smoothing, ema, distill and warmup from 0 to 1 and mixup, balance, "
+                f"weight_decay and teacher_views of at least 0; got {(*shares, *others)}: correct "
+                "the schedule."
             )
 
 
@@ -114,11 +130,37 @@ class TrainConfig:
                 f"expected a network out of {', '.join(NETWORKS)}; got {self.network!r}: choose "
                 "one of them."
             )
-        if type(self.views) is not int or min(self.views, self.seed) < 0:
+        if type(self.views) is not int or not 0 <= self.views <= 100 or self.seed < 0:
             raise UsageError(
-                f"expected a seed and a number of views of at least 0; got {self.seed} and "
+                f"expected a seed of at least 0 and 0 to 100 views; got {self.seed} and "
                 f"{self.views!r}: correct them."
             )
+
+        self._require_fit()
+
+    def _require_fit(self) -> None:
+        """Raise unless preprocessing and network go together."""
+        model, spec = self.model_config, self.spec
+        side = spec.size if spec.regions == "whole" else 2 * spec.region
+        if spec.size != SIZE or len(spec.classes) != model.classes:
+            wrong = f"maps of {spec.size} px and {len(spec.classes)} classes"
+            wanted = f"maps of {SIZE} px and the network's {model.classes} classes"
+        elif side != model.image_size:
+            wrong, wanted = f"pictures of {side} px", f"the network's {model.image_size} px"
+        elif isinstance(model, HTNetConfig) and model.mirror and not self._mirrors(model):
+            wrong = f"{spec.regions} regions, {spec.scaling} scaling and channels {spec.channels}"
+            wanted = (
+                "tiled or whole maps that are zero at rest, u where the model says, to average "
+                "over mirror images"
+            )
+        else:
+            return
+        raise UsageError(f"expected {wanted}; got {wrong}: correct preprocess or model.")
+
+    def _mirrors(self, model: HTNetConfig) -> bool:
+        spec = self.spec
+        still = spec.scaling in ("median", "robust") and spec.regions != "published"
+        return still and spec.channels[model.mirror_channel] == "u"
 
     @property
     def model_config(self) -> Any:
@@ -141,6 +183,8 @@ def changed(config: Any, values: Mapping[str, Any], where: str) -> Any:
     Raises `UsageError`, naming ``where`` they came from, for a name it does not have or a value of
     another kind.
     """
+    if not isinstance(values, Mapping):
+        raise UsageError(f"expected {where} to be a table; got {values!r}: correct it.")
     known = {item.name: getattr(config, item.name) for item in fields(config)}
     new = dict(known)
     for name, value in values.items():
@@ -149,7 +193,7 @@ def changed(config: Any, values: Mapping[str, Any], where: str) -> Any:
                 f"expected one of {', '.join(known)} in {where}; got {name!r}: correct it."
             )
         old = known[name]
-        if is_dataclass(old) and isinstance(value, Mapping):
+        if is_dataclass(old):
             new[name] = changed(old, value, f"{where}.{name}")
             continue
         new[name] = _as(old, value, f"{where}.{name}")

@@ -20,7 +20,7 @@ from htnet.engine.recognizer import torch_device
 from htnet.engine.types import F32
 from htnet.training.classical import fit_closed
 from htnet.training.config import TrainConfig
-from htnet.training.loop import Epoch, Progress, fit, predict
+from htnet.training.loop import Epoch, NotANumber, Progress, fit, predict
 from htnet.training.samples import Samples
 
 _AT_MOST = 17  # more at once were no faster; 68 subjects are four times as many
@@ -74,16 +74,21 @@ def subject_folds(samples: Samples, only: Sequence[str] | None = None) -> list[F
                 f"{', '.join(unknown) or 'none'}: correct --folds, or leave it out for all."
             )
         folds = [fold for fold in folds if fold.name in set(only)]
+    require_classes(samples, folds)
+    return folds
+
+
+def require_classes(samples: Samples, folds: Sequence[Fold]) -> None:
+    """Raise `DataError` where a fold leaves nothing of some class to train on."""
     labels = samples.labels.numpy()
     for fold in folds:
         rest = np.delete(labels, fold.held)
         for label, name in enumerate(samples.spec.classes):
             if not (rest == label).any():
                 raise DataError(
-                    f"expected clips of every class outside subject {fold.name}; no other has one "
-                    f"of {name}: add clips, or leave the subject out."
+                    f"expected clips of every class outside fold {fold.name}; no other clip is "
+                    f"{name}: add clips, or leave the subject out."
                 )
-    return folds
 
 
 def subject_groups(samples: Samples, count: int) -> NDArray[np.int64]:
@@ -104,14 +109,20 @@ def subject_groups(samples: Samples, count: int) -> NDArray[np.int64]:
 
 def group_folds(group: NDArray[np.int64]) -> list[Fold]:
     """One fold for each group of subjects."""
-    return [Fold(f"group-{g}", g, np.flatnonzero(group == g)) for g in range(group.max() + 1)]
+    count = int(group.max()) + 1
+    return [Fold(f"group {g + 1} of {count}", g, np.flatnonzero(group == g)) for g in range(count)]
 
 
 def pair_folds(group: NDArray[np.int64]) -> list[Fold]:
     """One fold for each pair of groups of subjects."""
-    pairs = combinations(range(group.max() + 1), 2)
+    count = int(group.max()) + 1
+    pairs = combinations(range(count), 2)
     return [
-        Fold(f"groups-{a}-{b}", 1000 + number, np.flatnonzero(np.isin(group, (a, b))))
+        Fold(
+            f"groups {a + 1}, {b + 1} of {count}",
+            1000 + number,
+            np.flatnonzero(np.isin(group, (a, b))),
+        )
         for number, (a, b) in enumerate(pairs)
     ]
 
@@ -148,7 +159,8 @@ def fit_folds(
 ) -> list[FoldResult]:
     """Train the folds' networks; ``again``: the samples' re-animated test inputs (N, 3, S, S).
 
-    Depends on nothing but its arguments: the same numbers come out wherever it runs.
+    Depends on nothing but its arguments: the same numbers come out wherever it runs on a CPU. With
+    dropout, what a fold draws also depends on those that are trained beside it.
     """
     begun = time.monotonic()
     everything = np.arange(len(samples.clips))
@@ -159,19 +171,22 @@ def fit_folds(
     held = [torch.from_numpy(fold.held).to(device) for fold in folds]
     unseen = [torch.cat([samples.inputs[out], again[out]]) for out in held]
     courses: list[list[Tensor]] = [[] for _ in folds]
-    losses: list[float] = []
+    losses: list[list[float]] = []
 
     def note(epoch: Epoch) -> None:
         for course, logits in zip(
             courses, predict(config.make, epoch.weights, unseen), strict=True
         ):
             course.append(logits)
-        losses.append(epoch.loss)
+        losses.append(epoch.losses)
         if watch is not None:
             watch(epoch)
 
     seeds = [fold_seed(config.seed, fold.number) for fold in folds]
-    weights = fit(config.make, samples, rows, config.schedule, seeds, progress, note)
+    try:
+        weights = fit(config.make, samples, rows, config.schedule, seeds, progress, note)
+    except NotANumber as error:
+        raise DataError(f"{config.network}, fold {folds[error.fold].name}: {error}") from None
     seconds = (time.monotonic() - begun) / len(folds)
     said = [torch.stack(course).cpu().numpy() for course in courses]  # (epochs, 2 n, 3)
     return [
@@ -179,7 +194,7 @@ def fit_folds(
             fold,
             said[number][:, : len(fold.held)],
             said[number][:, len(fold.held) :],
-            np.array(losses, np.float32),
+            np.array([epoch[number] for epoch in losses], np.float32),
             seconds,
             config.model_config,
             {name: tensor[number].cpu() for name, tensor in weights.items()},

@@ -28,13 +28,21 @@ Weights = dict[str, Tensor]
 """Stacked parameters and buffers by name: (folds, ...)."""
 
 
+class NotANumber(DataError):
+    """A fold's training left the numbers; ``fold`` is its place."""
+
+    def __init__(self, fold: int, sentence: str) -> None:
+        super().__init__(sentence)
+        self.fold = fold
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Epoch:
-    """The end of an epoch: the weights as they would be kept, and the mean ``loss`` of a fold."""
+    """The end of an epoch: the weights as they would be kept, and each fold's mean loss."""
 
     number: int
     weights: Weights
-    loss: float
+    losses: list[float]
     lr: float
 
 
@@ -52,7 +60,7 @@ def fit(
 
     ``make`` builds a network with new random weights, or all begin with those of ``start``;
     ``seeds`` fix the weights and the batches. ``watch`` is called after every epoch. The data's
-    device is where it all runs. Raises `DataError` when the loss is no longer a number.
+    device is where it all runs. Raises `NotANumber` when loss or weights are numbers no longer.
     """
     draws = [torch.Generator().manual_seed(seed) for seed in seeds]
     device = samples.inputs.device
@@ -82,12 +90,12 @@ def _descend(
     progress: Progress | None,
     watch: Callable[[Epoch], None] | None,
 ) -> Weights:
-    per_epoch = math.ceil(max(len(rows) for rows in folds) / schedule.batch)
+    per_epoch = math.ceil(len(samples.clips) / schedule.batch)  # whoever is trained beside
     steps = schedule.epochs * per_epoch
     step = Step(base, weights, schedule)
     average = {name: w.detach().clone() for name, w in weights.items()} if schedule.ema else weights
     batches = _Batches(samples, folds, schedule, draws)
-    loss = torch.zeros((), device=samples.inputs.device)
+    loss = torch.zeros(len(folds), device=samples.inputs.device)
     for number in range(steps):
         lr = schedule.lr * _shape(number / steps, schedule)
         inputs, targets, advice = batches.draw()
@@ -95,19 +103,33 @@ def _descend(
         if schedule.ema:
             _follow(average, weights, min(schedule.ema, (1 + number) / (10 + number)))
         if (number + 1) % per_epoch == 0:
-            epoch, mean = (number + 1) // per_epoch, loss.item() / per_epoch / len(folds)
-            if not math.isfinite(mean):
-                raise DataError(
-                    f"expected a finite loss; got {mean} in epoch {epoch} of {schedule.epochs}: "
-                    "lower the learning rate, or look for maps that are not numbers."
-                )
+            epoch = (number + 1) // per_epoch
+            kept = {name: tensor.detach() for name, tensor in average.items()}
+            each = (loss / per_epoch).tolist()
+            _require_numbers(each, kept, epoch, schedule)
             if watch is not None:
-                kept = {name: tensor.detach() for name, tensor in average.items()}
-                watch(Epoch(epoch, kept, mean, lr))
+                watch(Epoch(epoch, kept, each, lr))
             loss.zero_()
         if progress is not None:
             progress(number + 1, steps)
     return {name: tensor.detach() for name, tensor in average.items()}
+
+
+def _require_numbers(
+    losses: Sequence[float], weights: Weights, epoch: int, schedule: Schedule
+) -> None:
+    """Raise unless losses and weights are finite; the loss is from before the last update."""
+    whole = torch.ones(len(losses), dtype=torch.bool)
+    for tensor in weights.values():
+        whole &= tensor.reshape(len(losses), -1).isfinite().all(dim=1).cpu()
+    for number, (loss, fine) in enumerate(zip(losses, whole.tolist(), strict=True)):
+        if not (fine and math.isfinite(loss)):
+            raise NotANumber(
+                number,
+                f"expected a finite loss and finite weights; got a loss of {loss} in epoch {epoch} "
+                f"of {schedule.epochs}: lower the learning rate, or look for maps that are not "
+                "numbers.",
+            )
 
 
 class _Batches:
@@ -176,11 +198,11 @@ class _Batches:
 @torch.no_grad()
 def _follow(average: Weights, weights: Weights, decay: float) -> None:
     """Move the average towards the weights; counters, which are whole numbers, are taken over."""
-    for name, tensor in average.items():
-        if tensor.is_floating_point():
-            tensor.lerp_(weights[name], 1 - decay)
-        else:
-            tensor.copy_(weights[name])
+    real = [name for name, tensor in average.items() if tensor.is_floating_point()]
+    own, new = [average[name] for name in real], [weights[name] for name in real]
+    torch._foreach_lerp_(own, new, 1 - decay)
+    for name in average.keys() - set(real):
+        average[name].copy_(weights[name])
 
 
 @torch.no_grad()
@@ -191,7 +213,7 @@ def predict(
 
     All folds in one call: shorter ones are filled up with zeros, which nothing looks at.
     """
-    with torch.random.fork_rng(devices=[]):
+    with torch.device("meta"):  # a form to call; every number in it comes from ``weights``
         network = make().eval()
     longest = max(len(pictures) for pictures in inputs)
     stacked = inputs[0].new_zeros(len(inputs), longest, *inputs[0].shape[1:])

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from htnet.engine.errors import UsageError
+from htnet.engine.errors import DataError, UsageError
 from htnet.engine.types import F32
 from htnet.training.cluster import RayConfig, run_here, run_on_ray
 from htnet.training.config import TrainConfig
@@ -27,13 +27,14 @@ from htnet.training.folds import (
     fit_folds,
     group_folds,
     pair_folds,
+    require_classes,
     subject_folds,
     subject_groups,
 )
 from htnet.training.loop import Progress
 from htnet.training.metrics import scores
 from htnet.training.reanimate import CAMERA, reanimated
-from htnet.training.recipes import candidates, recipe_of
+from htnet.training.recipes import candidates, tried
 from htnet.training.samples import Samples, prepare, read_samples
 from htnet.training.store import FoldStore
 
@@ -67,7 +68,7 @@ class LosoReport:
 
 @dataclass(frozen=True, slots=True)
 class LosoConfig:
-    """How to run a recipe's folds; nothing here changes what a fold's numbers are.
+    """How to run recipes' folds; nothing here changes what a fold's numbers are.
 
     ``folds``: subjects to hold out, all by default. ``groups``: hold out so many groups of subjects
     instead of single ones, for a first look. ``store``: folder that keeps finished folds. ``keep``:
@@ -84,93 +85,163 @@ class LosoConfig:
     bar: Callable[[str], AbstractContextManager[Progress | None]] = lambda title: nullcontext()
 
 
-def evaluate_loso(config: TrainConfig, protocol: str, run: LosoConfig) -> dict[str, LosoReport]:
-    """Reports by protocol: ``last`` and ``oracle`` together, as both come from the same networks
-    (``last`` alone where there are no epochs), or ``nested``."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Job:
+    """Folds of one recipe and seed. ``again``: re-animated inputs (N, 3, S, S) to test on."""
+
+    config: TrainConfig
+    samples: Samples
+    again: Tensor
+    folds: Sequence[Fold]
+
+
+def evaluate_loso(
+    configs: Sequence[TrainConfig], protocol: str, run: LosoConfig
+) -> list[dict[str, LosoReport]]:
+    """Reports by protocol for each of ``configs``, which may differ in anything.
+
+    ``last`` and ``oracle`` come together, as they are of the same networks (``last`` alone where
+    there are no epochs to choose among); ``nested`` comes alone.
+    """
     if protocol not in PROTOCOLS:
         raise UsageError(
             f"expected a protocol out of {', '.join(PROTOCOLS)}; got {protocol!r}: choose one."
         )
+    for config in configs:
+        if protocol == "oracle" and not config.trained:
+            raise UsageError(
+                f"expected a network with epochs to choose among; got {config.network}, which is "
+                "fitted at once: use the protocol last."
+            )
+    if protocol == "nested" and run.groups is not None:
+        raise UsageError(
+            "expected single subjects to hold out for the protocol nested; got groups: leave one "
+            "of the two out."
+        )
+    jobs = [_job(config, run) for config in configs]
+    if protocol == "nested":
+        return [{"nested": report} for report in _nested(jobs, run)]
+    return [
+        _last_and_oracle(job, results, run)
+        for job, results in zip(jobs, run_jobs(jobs, run), strict=True)
+    ]
+
+
+def _job(config: TrainConfig, run: LosoConfig) -> Job:
     samples = read_samples(config)
-    again = _test_view(config, samples)
     if run.groups is None:
         folds = subject_folds(samples, run.folds)
     else:
         folds = group_folds(subject_groups(samples, run.groups))
-    if protocol == "nested":
-        return {"nested": _nested(config, samples, again, folds, run)}
-    if protocol == "oracle" and not config.trained:
-        raise UsageError(
-            f"expected a network with epochs to choose among; got {config.network}, which is "
-            "fitted at once: use the protocol last."
-        )
-    results = run_folds(config, samples, again, folds, run)
+        require_classes(samples, folds)
+    return Job(config, samples, _test_view(config, samples), folds)
+
+
+def _last_and_oracle(
+    job: Job, results: Sequence[FoldResult], run: LosoConfig
+) -> dict[str, LosoReport]:
     epochs = {"last": {result.fold.name: -1 for result in results}}
-    if config.trained:
-        epochs["oracle"] = {result.fold.name: _best_epoch(result, samples) for result in results}
-    found = {name: _report(name, config, samples, results, own) for name, own in epochs.items()}
-    store = FoldStore(run.store, config, samples)
-    for report in found.values():
-        store.write_probabilities(report.protocol, _rows(results), report.published)
-    return found
+    if job.config.trained:
+        best = {result.fold.name: _best_epoch(result, job.samples) for result in results}
+        epochs["oracle"] = best
+    return {name: _report(name, job, results, own, run) for name, own in epochs.items()}
 
 
-def run_folds(
-    config: TrainConfig, samples: Samples, again: Tensor, folds: Sequence[Fold], run: LosoConfig
-) -> list[FoldResult]:
-    """The folds' results, in order: stored ones as they are, the others trained and stored."""
-    store = FoldStore(run.store, config, samples, weights=run.keep)
-    found = {fold.name: result for fold in folds if (result := store.read(fold)) is not None}
-    missing = [fold for fold in folds if fold.name not in found]
-    if found:
-        run.say(
-            f"{len(found)} of {len(folds)} folds of {config.network}, seed {config.seed}, were "
-            f"finished before and are taken from {store.folder}."
-        )
-    size = at_once(config)
-    chunks = [missing[first : first + size] for first in range(0, len(missing), size)]
+def run_jobs(jobs: Sequence[Job], run: LosoConfig) -> list[list[FoldResult]]:
+    """Every job's folds, in order: finished ones from the store, the others trained and stored.
 
-    def done(number: int, results: list[FoldResult]) -> None:
-        found.update({result.fold.name: store.write(result) for result in results})
+    Folds are trained in the same company however many of a chunk are finished already, so that a
+    run which goes on ends as one that was never stopped.
+    """
+    stores = [
+        FoldStore(run.store, job.config, job.samples, job.again, weights=run.keep) for job in jobs
+    ]
+    found: list[dict[str, FoldResult]] = [{} for _ in jobs]
+    tasks: list[tuple[int, Sequence[Fold]]] = []
+    for number, (job, store) in enumerate(zip(jobs, stores, strict=True)):
+        for fold in job.folds:
+            if (result := store.read(fold)) is not None:
+                found[number][fold.name] = result
+        if found[number]:
+            run.say(
+                f"{len(found[number])} of {len(job.folds)} folds of {job.config.network}, seed "
+                f"{job.config.seed}, were finished before and are taken from {store.folder}."
+            )
+        size = at_once(job.config)
+        chunks = [job.folds[first : first + size] for first in range(0, len(job.folds), size)]
+        tasks += [
+            (number, chunk)
+            for chunk in chunks
+            if any(fold.name not in found[number] for fold in chunk)
+        ]
 
-    if not missing:
-        return [found[fold.name] for fold in folds]
-    with run.bar(f"{config.network}, seed {config.seed}: {len(missing)} folds") as bar:
+    def done(task: int, results: list[FoldResult]) -> None:
+        number = tasks[task][0]
+        for result in results:
+            found[number][result.fold.name] = stores[number].write(result)
+
+    if tasks:
+        _run(jobs, tasks, done, run)
+    return [[own[fold.name] for fold in job.folds] for job, own in zip(jobs, found, strict=True)]
+
+
+def _run(
+    jobs: Sequence[Job],
+    tasks: Sequence[tuple[int, Sequence[Fold]]],
+    done: Callable[[int, list[FoldResult]], None],
+    run: LosoConfig,
+) -> None:
+    """Train the tasks, each a job's number and the folds to train together."""
+    names = dict.fromkeys(f"{jobs[n].config.network}, seed {jobs[n].config.seed}" for n, _ in tasks)
+    title = next(iter(names)) if len(names) == 1 else f"{len(names)} recipes and seeds"
+    title = f"{title}: {sum(len(chunk) for _, chunk in tasks)} folds"
+    given = [(jobs[n].samples, jobs[n].again, jobs[n].config, chunk) for n, chunk in tasks]
+    with run.bar(title) as bar:
         if run.ray is None:
-            shares = [bar and partial(_share, bar, n, len(chunks)) for n in range(len(chunks))]
-            here = [(config, chunk, share) for chunk, share in zip(chunks, shares, strict=True)]
-            run_here(fit_folds, here, done, shared=(samples, again))
-        else:
+            shares = [
+                bar and partial(_share, bar, place, len(tasks)) for place in range(len(tasks))
+            ]
+            here = [(*own, share) for own, share in zip(given, shares, strict=True)]
+            run_here(fit_folds, here, done)
+            return
+        ended = iter(range(1, len(tasks) + 1))
 
-            def told(number: int, results: list[FoldResult]) -> None:
-                done(number, results)
-                if bar is not None:
-                    bar(len(found), len(folds))
+        def told(task: int, results: list[FoldResult]) -> None:
+            done(task, results)
+            if bar is not None:
+                bar(next(ended), len(tasks))
 
-            there = [(config, chunk) for chunk in chunks]
-            run_on_ray(fit_folds, there, told, run.ray, shared=(samples, again))
-    return [found[fold.name] for fold in folds]
+        run_on_ray(fit_folds, given, told, run.ray)
 
 
-def _share(bar: Progress, chunk: int, chunks: int, step: int, steps: int) -> None:
-    bar(chunk * steps + step, chunks * steps)
+def _share(bar: Progress, task: int, tasks: int, step: int, steps: int) -> None:
+    """The bar over all tasks, taken to be as long as each other."""
+    bar(task * steps + step, tasks * steps)
 
 
 def _report(
     protocol: str,
-    config: TrainConfig,
-    samples: Samples,
+    job: Job,
     results: Sequence[FoldResult],
     epochs: Mapping[str, int],
+    run: LosoConfig,
     choices: tuple[str, ...] = (),
+    before: float = 0.0,
 ) -> LosoReport:
-    """A report of what the folds said after the given epochs."""
+    """A report of what the folds said after the given epochs; ``before``: seconds of inner folds.
+
+    Where every subject was held out by itself, the probabilities go to the store too.
+    """
+    config, samples = job.config, job.samples
     rows = _rows(results)
     order = np.argsort(np.concatenate([result.fold.held for result in results]))
     said = [
         np.concatenate([getattr(result, kind)[epochs[result.fold.name]] for result in results])
         for kind in ("published", "reanimated")
     ]
+    if run.groups is None and run.folds is None:
+        store = FoldStore(run.store, config, samples, job.again)
+        store.write_probabilities(protocol, rows, said[0][order])
     same = len({result.losses.shape for result in results}) == 1
     return LosoReport(
         network=config.network,
@@ -181,8 +252,8 @@ def _report(
         labels=samples.labels.numpy()[rows],
         published=said[0][order],
         reanimated=said[1][order],
-        seconds=sum(result.seconds for result in results),
-        recipes_tried=recipe_of(config.network).tried,
+        seconds=before + sum(result.seconds for result in results),
+        recipes_tried=tried(config),
         choices=choices,
         losses=np.mean([r.losses for r in results], axis=0) if same else np.zeros(0, np.float32),
     )
@@ -201,40 +272,74 @@ def _best_epoch(result: FoldResult, samples: Samples) -> int:
     return int(np.flatnonzero(right == right.max())[-1])
 
 
-def _nested(
-    config: TrainConfig, samples: Samples, again: Tensor, folds: Sequence[Fold], run: LosoConfig
-) -> LosoReport:
+def _nested(jobs: Sequence[Job], run: LosoConfig) -> list[LosoReport]:
     """Schedule and epoch by inner evidence alone.
 
     Subjects are dealt into groups; for every pair of groups a network is trained without both. What
     it says of one of them is evidence for the choice when the other is held out. A subject is then
     scored by its own fold, trained with what was chosen without its group.
     """
-    group = subject_groups(samples, GROUPS)
-    pairs, recipes = pair_folds(group), candidates(config)
-    inner = {
-        name: run_folds(each, samples, again, pairs, replace(run, keep=False))
-        for name, each in recipes.items()
-    }
-    outer: list[FoldResult] = []
-    epochs: dict[str, int] = {}
-    lines, taken = [], {}
-    for g in range(GROUPS):
-        score, name, epoch = max(_evidence(g, group, inner, samples), key=lambda found: found[0])
-        taken[g] = (name, epoch)
-        count = len(inner[name][0].published)
-        lines.append(
-            f"group {g + 1} of {GROUPS}: {name}, epoch {epoch + 1} of {count} "
-            f"(inner score {score:.3f})"
+    groups = [subject_groups(job.samples, GROUPS) for job in jobs]
+    inner_jobs: list[Job] = []
+    places: list[tuple[int, str]] = []  # of an inner job: its job and the name of its schedule
+    for number, (job, group) in enumerate(zip(jobs, groups, strict=True)):
+        if group.max() < 2:
+            raise DataError(
+                f"expected at least 3 subjects to choose on; got {group.max() + 1}: use the "
+                "protocol last."
+            )
+        pairs = pair_folds(group)
+        require_classes(job.samples, pairs)
+        for name, each in candidates(job.config).items():
+            inner_jobs.append(Job(each, job.samples, job.again, pairs))
+            places.append((number, name))
+    inner: list[dict[str, list[FoldResult]]] = [{} for _ in jobs]
+    for (number, name), results in zip(
+        places, run_jobs(inner_jobs, replace(run, keep=False)), strict=True
+    ):
+        inner[number][name] = results
+    taken = [
+        [
+            max(_evidence(g, group, inner[number], job.samples), key=lambda found: found[0])
+            for g in range(group.max() + 1)
+        ]
+        for number, (job, group) in enumerate(zip(jobs, groups, strict=True))
+    ]
+    outer_jobs = [
+        Job(
+            config,
+            job.samples,
+            job.again,
+            [f for f in job.folds if taken[number][groups[number][f.held[0]]][1] == name],
         )
-    for name, each in recipes.items():
-        own = [fold for fold in folds if taken[group[fold.held[0]]][0] == name]
-        outer += run_folds(each, samples, again, own, run) if own else []
-        epochs |= {fold.name: taken[group[fold.held[0]]][1] for fold in own}
-    report = _report("nested", config, samples, outer, epochs, tuple(lines))
-    store = FoldStore(run.store, config, samples)
-    store.write_probabilities("nested", _rows(outer), report.published)
-    return report
+        for number, job in enumerate(jobs)
+        for name, config in candidates(job.config).items()
+    ]
+    outer: list[list[FoldResult]] = [[] for _ in jobs]
+    for (number, _), results in zip(places, run_jobs(outer_jobs, run), strict=True):
+        outer[number] += results
+    return [
+        _nested_report(job, group, inner[number], taken[number], outer[number], run)
+        for number, (job, group) in enumerate(zip(jobs, groups, strict=True))
+    ]
+
+
+def _nested_report(
+    job: Job,
+    group: NDArray[np.int64],
+    inner: Mapping[str, Sequence[FoldResult]],
+    taken: Sequence[tuple[float, str, int]],
+    outer: Sequence[FoldResult],
+    run: LosoConfig,
+) -> LosoReport:
+    lines = [
+        f"group {g + 1} of {len(taken)}: {name}, epoch {epoch + 1} of "
+        f"{len(inner[name][0].published)} (inner score {score:.3f})"
+        for g, (score, name, epoch) in enumerate(taken)
+    ]
+    epochs = {result.fold.name: taken[group[result.fold.held[0]]][2] for result in outer}
+    before = sum(result.seconds for results in inner.values() for result in results)
+    return _report("nested", job, outer, epochs, run, tuple(lines), before)
 
 
 def _evidence(

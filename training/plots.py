@@ -3,8 +3,7 @@
 Drawn on figures of their own, so nobody's pyplot state or backend is touched.
 """
 
-import os
-import tempfile
+import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from htnet.engine.errors import OutputError
 from htnet.engine.types import CLASSES
 from htnet.training.calibration import Calibration, Reliability, reliability, softmax
 from htnet.training.extras import need
+from htnet.training.files import write_whole
 from htnet.training.loso import LosoReport
 from htnet.training.metrics import SubjectScore, confusion, dataset_title, scores_by_subject
 from htnet.training.report import guesses, told_of
@@ -157,21 +156,9 @@ def curves_plot(
 
 def save_plot(figure: "Figure", path: Path) -> None:
     """Write a PNG whole or not at all; raises `OutputError` where it cannot be written."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                figure.savefig(file, format="png", dpi=_DPI)
-            os.chmod(temporary, 0o644)  # mkstemp makes it private
-            os.replace(temporary, path)
-        finally:
-            Path(temporary).unlink(missing_ok=True)
-    except OSError as error:
-        raise OutputError(
-            f"expected to write a picture to {path}; got {error.strerror or error}: choose a "
-            "writable place."
-        ) from None
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png", dpi=_DPI)
+    write_whole(path, picture.getvalue())
 
 
 def _figure(

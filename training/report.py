@@ -97,7 +97,7 @@ def told_of(reports: Sequence[LosoReport]) -> str:
     protocol = reports[0].protocol
     words = {
         "last": "last epoch of a fixed schedule",
-        "nested": "recipe chosen on other subjects",
+        "nested": "schedule and epoch chosen on other subjects",
         "oracle": "best epoch of each fold",
         "stored": "stored fold weights",
     }[protocol]
@@ -192,14 +192,14 @@ def stored_row(report: LosoReport) -> dict[str, object]:
 def report_md(
     reports: Sequence[LosoReport],
     calibration: Calibration | None,
-    oracle: Sequence[LosoReport] | None = None,
+    others: Mapping[str, Sequence[LosoReport]] | None = None,
     facts: Mapping[str, str] | None = None,
     plots: Sequence[str] = (),
 ) -> str:
     """The run folder's ``report.md``.
 
-    ``oracle``: the same recipe with every fold's best epoch by its own score, shown beside the
-    scores and labelled. ``facts``: what the run was made of, by name. ``plots``: names of PNG files
+    ``others``: reports of further protocols by name, "nested" and "oracle", shown beside the scores;
+    the oracle's with its label. ``facts``: what the run was made of, by name. ``plots``: names of PNG files
     beside the page, which it shows.
     """
     first = reports[0]
@@ -213,13 +213,16 @@ def report_md(
         f"# {first.network}, leave one subject out",
         told,
         "## Scores",
-        *_headline(reports, oracle or ()),
+        *_headline(reports, others or {}),
         "## What was taken for what",
         *_confused(reports),
     ]
     if calibration is not None:
         parts += ["## Do the probabilities mean what they say?", *_calibrated(calibration)]
-    parts += ["## The recipe, and how it was chosen", *_recipe(reports, facts or {})]
+    parts += [
+        "## The recipe, and how it was chosen",
+        *_recipe([*reports, *(others or {}).get("nested", ())], facts or {}),
+    ]
     if plots:
         parts += ["## Pictures", *(f"![{_CAPTIONS.get(name, name)}]({name})" for name in plots)]
     parts += ["## Subject by subject", *_subjects(reports)]
@@ -235,12 +238,16 @@ def markdown_table(
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def _headline(reports: Sequence[LosoReport], oracle: Sequence[LosoReport]) -> list[str]:
+def _headline(
+    reports: Sequence[LosoReport], others: Mapping[str, Sequence[LosoReport]]
+) -> list[str]:
+    oracle, nested = others.get("oracle", ()), seed_scores(others.get("nested", ()))
     found, moved = seed_scores(reports), seed_scores(reports, "reanimated")
     best = seed_scores(oracle)
     bounds, clips = intervals(reports), _clips(reports[0])
     head = ["", "clips", "UF1", "UAR", "accuracy"]
     head += ["re-animated UF1", "re-animated UAR"] if moved else []
+    head += ["nested UF1", "nested UAR"] if nested else []
     head += ["oracle UF1 \\*", "oracle UAR \\*"] if best else []
     rows = []
     for name, values in found.items():
@@ -248,7 +255,7 @@ def _headline(reports: Sequence[LosoReport], oracle: Sequence[LosoReport]) -> li
         for key, column in zip(KEYS, values.T, strict=True):
             low, high = bounds.get(name, {}).get(key, (None, None))
             row.append(spread(column) + (f" ({low:.3f} to {high:.3f})" if low is not None else ""))
-        for table in (moved, best):
+        for table in (moved, nested, best):
             row += [spread(column) for column in table[name].T[:2]] if name in table else []
         rows.append(row)
     told = (
@@ -258,6 +265,8 @@ def _headline(reports: Sequence[LosoReport], oracle: Sequence[LosoReport]) -> li
     if len(reports) > 1:
         told = f"Mean ± standard deviation over seeds. {told}"
     parts = [markdown_table(head, rows), told]
+    if nested:
+        parts.append("Nested: schedule and epoch were chosen on other subjects than they score.")
     if best:
         parts.append(f"\\* {told_of(oracle).replace(chr(10), '; ').capitalize()}.")
     return parts
@@ -291,7 +300,8 @@ def _calibrated(own: Calibration) -> list[str]:
     ]
     told = (
         f"Temperature {own.temperature:.2f} was fitted to the very answers that its line is scored "
-        "on, which flatters it a little; the line above it is free of that."
+        "on, which flatters it a little. The line above it is free of that but for this: the networks "
+        "that answered for the other subjects had trained on this one."
     )
     return [markdown_table(["", "ECE (15 bins)", "log-loss"], cells), told]
 
@@ -300,7 +310,7 @@ def _recipe(reports: Sequence[LosoReport], facts: Mapping[str, str]) -> list[str
     first = reports[0]
     told = {
         "last": "The last epoch of a fixed schedule counts; no epoch was chosen by its score.",
-        "nested": "Every group of subjects got the recipe that scored best on the other groups.",
+        "nested": "Every group of subjects got the schedule and epoch that scored best on the others.",
         "oracle": f"Every fold kept the epoch that scored best on its subject, {NOT_A_RESULT}.",
         "stored": "The weights were trained elsewhere; how they were chosen is not known here.",
     }[first.protocol]

@@ -1,7 +1,8 @@
 """One step of training for stacked networks: forward, loss, backward, update.
 
 On a CUDA device it is captured as a graph after a few ordinary steps and replayed from then on, so
-that no step waits for Python. Without one the very same code runs eagerly.
+that no step waits for Python. Without one the very same code runs eagerly. A GPU adds in no fixed order, so
+its runs repeat about, not to the bit.
 """
 
 from typing import Any
@@ -28,16 +29,16 @@ class Step:
         names = {name for name, _ in base.named_parameters()}
         self.parameters = {name: weights[name].requires_grad_(True) for name in sorted(names)}
         self.buffers = {name: tensor for name, tensor in weights.items() if name not in names}
-        self.on_gpu = next(iter(weights.values())).is_cuda
+        self.device = next(iter(weights.values())).device
+        self.on_gpu = self.device.type == "cuda"
         self.optimizer = self._optimizer()
-        self.forward = vmap(self._outputs, randomness="different")
         self.graph: Any = None
         self.static: list[Tensor] = []
         self.loss: Tensor | None = None
         self.done = 0
 
     def __call__(self, inputs: Tensor, targets: Tensor, advice: Tensor | None, lr: float) -> Tensor:
-        """The loss, summed over folds, of ``inputs`` (folds, B, 3, S, S), before the update.
+        """The folds' losses (folds,) on ``inputs`` (folds, B, 3, S, S), before the update.
 
         ``targets``: (folds, B, classes), each row a clip's class times its weight; ``advice``: the
         teachers' scores, shaped alike.
@@ -51,6 +52,10 @@ class Step:
         given = [inputs, targets, *([] if advice is None else [advice])]
         if not self.on_gpu:
             return self._update(given)
+        with torch.cuda.device(self.device):
+            return self._on_gpu(given)
+
+    def _on_gpu(self, given: list[Tensor]) -> Tensor:
         if self.done <= _WARM_UP:
             side: Any = torch.cuda.Stream()  # type: ignore[no-untyped-call]
             side.wait_stream(torch.cuda.current_stream())
@@ -78,7 +83,9 @@ class Step:
         inputs, targets = given[0], given[1]
         kind, wanted = inputs.device.type, self.schedule.precision == "bfloat16"
         with torch.autocast(kind, torch.bfloat16, enabled=wanted):
-            logits, extra = self.forward(self.parameters, self.buffers, inputs)
+            # Not kept: it would tie the captured memory into a circle that outlives the folds.
+            forward = vmap(self._outputs, randomness="different")
+            logits, extra = forward(self.parameters, self.buffers, inputs)
         logits = logits.float()
         share = self.schedule.distill
         loss = _loss(logits, targets, self.schedule.label_smoothing)
@@ -86,8 +93,8 @@ class Step:
             loss = (1 - share) * loss + share * _distance(logits, given[2])
         if isinstance(self.base, WithExtraLoss):
             share, labels = self.base.extra_weight, targets.argmax(dim=-1)
-            loss = (1 - share) * loss + share * vmap(self.base.extra_loss)(extra, labels).sum()
-        torch.autograd.backward(loss)
+            loss = (1 - share) * loss + share * vmap(self.base.extra_loss)(extra, labels)
+        torch.autograd.backward(loss.sum())
         self.optimizer.step()
         return loss.detach()
 
@@ -117,13 +124,13 @@ class Step:
 
 
 def _loss(logits: Tensor, targets: Tensor, smoothing: float) -> Tensor:
-    """Cross-entropy with smoothed, weighted targets: mean over clips, sum over folds."""
+    """Cross-entropy with smoothed, weighted targets (folds,): mean over clips."""
     weight = targets.sum(dim=-1, keepdim=True)
     smooth = targets * (1 - smoothing) + weight * smoothing / targets.shape[-1]
-    return -(smooth * logits.log_softmax(dim=-1)).sum(dim=-1).mean(dim=-1).sum()
+    return -(smooth * logits.log_softmax(dim=-1)).sum(dim=-1).mean(dim=-1)
 
 
 def _distance(logits: Tensor, advice: Tensor) -> Tensor:
-    """Squared distance of centred logits to the teachers': mean over clips, sum over folds."""
+    """Squared distance of centred logits to the teachers' (folds,): mean over clips."""
     apart = logits - logits.mean(dim=-1, keepdim=True) - _TEACHER_SCALE * advice
-    return apart.square().sum(dim=-1).mean(dim=-1).sum()
+    return apart.square().sum(dim=-1).mean(dim=-1)

@@ -5,10 +5,10 @@ for this one's. A fold is finished when its ``.npz`` is there, which is written 
 both are written whole or not at all.
 """
 
+import csv
 import hashlib
+import io
 import json
-import os
-import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,9 @@ from urllib.parse import quote
 from zipfile import BadZipFile
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from htnet import __version__
 from htnet.engine.errors import DataError
@@ -25,22 +27,34 @@ from htnet.engine.types import F32
 from htnet.engine.weights import save
 from htnet.training.calibration import softmax
 from htnet.training.config import TrainConfig
-from htnet.training.files import write_text
+from htnet.training.files import write_text, write_whole
 from htnet.training.folds import Fold, FoldResult
 from htnet.training.recipes import to_tables
 from htnet.training.samples import Samples
 
+_WAY = 1  # counted up whenever the same recipe on the same data would train other networks
+
 
 class FoldStore:
-    """The finished folds of one recipe, one seed and one state of the data, under ``root``."""
+    """The finished folds of one recipe, one seed and one state of the data, under ``root``.
+
+    ``again``: the re-animated inputs that are only tested on. ``weights``: whether a fold's weights
+    are kept; a fold without them is not finished then.
+    """
 
     def __init__(
-        self, root: Path, config: TrainConfig, samples: Samples, *, weights: bool = True
+        self,
+        root: Path,
+        config: TrainConfig,
+        samples: Samples,
+        again: Tensor,
+        *,
+        weights: bool = True,
     ) -> None:
         digest = hashlib.sha256()
-        digest.update(json.dumps([to_tables(config), __version__], sort_keys=True).encode())
-        for array in (samples.maps, samples.centres.numpy(), samples.labels.numpy()):
-            digest.update(np.ascontiguousarray(array).tobytes())
+        digest.update(json.dumps([_WAY, to_tables(config)], sort_keys=True).encode())
+        for tensor in (samples.pictures, samples.centres, samples.inputs, samples.labels, again):
+            digest.update(tensor.numpy().tobytes())
         digest.update(" ".join(samples.subjects).encode())
         name = f"{config.network}-seed{config.seed}-{digest.hexdigest()[:10]}"
         self.folder, self.config, self.weights = root / name, config, weights
@@ -49,7 +63,7 @@ class FoldStore:
     def read(self, fold: Fold) -> FoldResult | None:
         """The fold's result, without its weights, or None while it is not finished."""
         path = self._path(fold, ".npz")
-        if not path.is_file():
+        if not path.is_file() or (self.weights and not self._path(fold, ".safetensors").is_file()):
             return None
         try:
             with np.load(path, allow_pickle=False) as file:
@@ -70,8 +84,9 @@ class FoldStore:
     def write(self, result: FoldResult) -> FoldResult:
         """Store a result, its weights first; returns it without them."""
         if self.weights and result.weights is not None:
-            network = build(self.config.network, result.model)
-            network.load_state_dict(result.weights)
+            with torch.device("meta"):
+                network = build(self.config.network, result.model)
+            network.load_state_dict(result.weights, assign=True)
             card = {"fold": result.fold.name, "seed": self.config.seed, "htnet": __version__}
             save(
                 self._path(result.fold, ".safetensors"),
@@ -81,41 +96,33 @@ class FoldStore:
                 spec=self.config.spec,
                 card=card,
             )
-        path = self._path(result.fold, ".npz")
         arrays: dict[str, Any] = {
             "held": result.fold.held,
             "published": result.published,
             "reanimated": result.reanimated,
             "losses": result.losses,
             "seconds": np.array(result.seconds),
+            "torch": np.array(torch.__version__),
+            "device": np.array(self.config.device),
         }
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as file:
-                try:
-                    np.savez(file, **arrays)
-                    file.close()
-                    os.replace(file.name, path)
-                finally:
-                    Path(file.name).unlink(missing_ok=True)
-        except OSError as error:
-            raise DataError(
-                f"expected to write {path}; got {error.strerror or error}: make room, and run the "
-                "same command again to go on from the last finished fold."
-            ) from None
+        file = io.BytesIO()
+        np.savez(file, **arrays)
+        write_whole(self._path(result.fold, ".npz"), file.getvalue())
         return replace(result, model=None, weights=None)
 
     def write_probabilities(self, protocol: str, rows: NDArray[np.int64], logits: F32) -> Path:
         """What every clip in ``rows`` was held to be, as ``PROTOCOL.csv``; before any temperature."""
-        spec = self.config.spec
-        lines = [",".join(("dataset", "subject", "clip", "label", *spec.classes))]
+        spec, file = self.config.spec, io.StringIO()
+        table = csv.writer(file, lineterminator="\n")
+        table.writerow(("dataset", "subject", "clip", "label", *spec.classes))
         for row, values in zip(rows, softmax(logits), strict=True):
             clip = self.clips[row]
             shares = (f"{value:.5f}" for value in values)
-            named = (clip.dataset, clip.subject, clip.name, spec.classes[clip.label])
-            lines.append(",".join((*named, *shares)))
+            table.writerow(
+                (clip.dataset, clip.subject, clip.name, spec.classes[clip.label], *shares)
+            )
         path = self.folder / f"{protocol}.csv"
-        write_text(path, "\n".join(lines) + "\n")
+        write_text(path, file.getvalue())
         return path
 
     def _path(self, fold: Fold, suffix: str) -> Path:

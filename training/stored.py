@@ -63,6 +63,13 @@ def _read(folder: Path, subject: str, network: str) -> Loaded:
                     f"expected weights of {network} in {path}; got {loaded.name}: give "
                     f"--network {loaded.name}, or the folder of the other's weights."
                 )
+            # An official checkpoint says nothing of its fold; ours do, and are held to it.
+            if read is load and loaded.card.get("fold") != subject:
+                raise DataError(
+                    f"expected the network that never saw subject {subject} in {path}; its card "
+                    f"names {loaded.card.get('fold') or 'no fold'}: give a folder as "
+                    "`htnet evaluate loso` keeps it."
+                )
             return loaded
     raise DataError(
         f"expected {subject}.safetensors or {subject}.pth in {folder}, the network that never saw "

@@ -21,12 +21,12 @@ from htnet.training.calibration import Calibration, calibrate
 from htnet.training.classical import fit_closed
 from htnet.training.config import TrainConfig
 from htnet.training.extras import need
-from htnet.training.files import write_json, write_text
+from htnet.training.files import require_folder, write_json, write_text
 from htnet.training.folds import fold_seed
 from htnet.training.loop import Epoch, Progress, fit
 from htnet.training.loso import LosoReport
 from htnet.training.metrics import Scores, scores
-from htnet.training.recipes import recipe_of, to_tables
+from htnet.training.recipes import to_tables, tried
 from htnet.training.report import loso_row, report_md
 from htnet.training.samples import Samples, read_samples
 from htnet.training.scalars import Scalars
@@ -63,18 +63,20 @@ def train(
     or absent, the weights come last.
     """
     begun = time.monotonic()
+    others = {name: list(own) for name, own in (loso or {}).items() if name != "last" and own}
     reports = list((loso or {}).get("last", ()))
-    oracle = list((loso or {}).get("oracle", ()))
     samples = read_samples(config)
     first = None if start is None else _start(config, start)
     losses: list[float] = []
     rates: list[float] = []
+    require_folder(run)
+    _clear(run)
     with Scalars(run / "events") as scalars:
 
         def watch(epoch: Epoch) -> None:
-            losses.append(epoch.loss)
+            losses.append(epoch.losses[0])
             rates.append(epoch.lr)
-            scalars.add("all subjects/loss", epoch.loss, epoch.number)
+            scalars.add("all subjects/loss", epoch.losses[0], epoch.number)
             scalars.add("all subjects/learning rate", epoch.lr, epoch.number)
 
         for report in reports:
@@ -88,16 +90,24 @@ def train(
     spec = config.spec
     if calibration is not None:
         spec = replace(spec, temperature=round(calibration.temperature, 3))
-    card = _card(config, samples, reports, oracle, calibration, start)
+    card = _card(config, samples, reports, others, calibration, start)
     seconds = time.monotonic() - begun
     metrics = {**card, "fit": asdict(fitted), "seconds": round(seconds, 1)}
-    _write_pages(config, run, reports, oracle, calibration, (losses, rates), fitted)
+    _write_pages(config, run, reports, others, calibration, (losses, rates), fitted)
     write_json(run / "metrics.json", metrics)
     target = run / "weights.safetensors"
     model: Any = network.config
     save(target, network, name=config.network, config=model, spec=spec, card=card)
     subjects = len(set(samples.subjects))
     return TrainReport(run, target, len(samples.clips), subjects, fitted, seconds)
+
+
+def _clear(run: Path) -> None:
+    """Take an earlier run's files away, so that what is there is always of one run."""
+    for name in ("weights.safetensors", "metrics.json", "report.md", "config.toml", *_PLOTS):
+        (run / name).unlink(missing_ok=True)
+    for path in (run / "events").glob("events.out.tfevents.*"):
+        path.unlink()
 
 
 def _fitted(
@@ -111,11 +121,6 @@ def _fitted(
     rows = torch.arange(len(samples.clips))
     seed = fold_seed(config.seed, _EVERYTHING)
     if not config.trained:
-        if start is not None:
-            raise UsageError(
-                f"expected a network that is trained by steps to go with --from; got "
-                f"{config.network}, which is fitted at once: leave --from out."
-            )
         return fit_closed(config.network, config.model_config, samples, rows, seed).eval()
     there = samples.to(torch_device(config.device))
     weights = fit(
@@ -127,6 +132,11 @@ def _fitted(
 
 
 def _start(config: TrainConfig, path: Path) -> Mapping[str, Tensor]:
+    if not config.trained:
+        raise UsageError(
+            f"expected a network that is trained by steps to go with --from; got "
+            f"{config.network}, which is fitted at once: leave --from out."
+        )
     loaded = load(path, folded=False)
     if loaded.name != config.network or loaded.config != config.model_config:
         raise UsageError(
@@ -155,7 +165,7 @@ def _write_pages(
     config: TrainConfig,
     run: Path,
     reports: Sequence[LosoReport],
-    oracle: Sequence[LosoReport],
+    others: Mapping[str, Sequence[LosoReport]],
     calibration: Calibration | None,
     course: tuple[Sequence[float], Sequence[float]],
     fitted: Scores,
@@ -175,8 +185,6 @@ def _write_pages(
     for name in _PLOTS:
         if name in shown:
             plots.save_plot(shown[name], run / name)
-        else:
-            (run / name).unlink(missing_ok=True)  # an earlier run's
     remembered = f"UF1 {fitted.uf1:.3f}, UAR {fitted.uar:.3f}: remembered, not recognised"
     facts = {
         "network": f"{config.network}, `{config.model_config}`",
@@ -186,7 +194,7 @@ def _write_pages(
         "on its own training clips": remembered,
     }
     if reports:
-        page = report_md(reports, calibration, oracle, facts, list(shown))
+        page = report_md(reports, calibration, others, facts, list(shown))
     else:
         lines = "\n".join(f"| {name} | {fact} |" for name, fact in facts.items())
         page = (
@@ -202,7 +210,7 @@ def _card(
     config: TrainConfig,
     samples: Samples,
     reports: Sequence[LosoReport],
-    oracle: Sequence[LosoReport],
+    others: Mapping[str, Sequence[LosoReport]],
     calibration: Calibration | None,
     start: Path | None,
 ) -> dict[str, Any]:
@@ -215,7 +223,7 @@ def _card(
         "schedule": asdict(config.schedule),
         "views": config.views,
         "seed": config.seed,
-        "recipes_tried": recipe_of(config.network).tried,
+        "recipes_tried": tried(config),
         "htnet": __version__,
         "torch": torch.__version__.partition("+")[0],
         "machine": platform.machine(),
@@ -223,7 +231,6 @@ def _card(
     if start is not None:
         card["from"] = start.name
     if calibration is not None:
-        others = {"oracle": oracle} if oracle else None
         card["loso"] = loso_row(config.network, reports, others)
         card["calibration"] = asdict(calibration)
     return card

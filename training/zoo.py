@@ -21,7 +21,7 @@ _PLAIN_HTNET = replace(Schedule(), distill=0.0, mixup=0.4, epochs=30)
 @dataclass(frozen=True, slots=True)
 class ZooEntry:
     """A row: a network of the registry with ``changes`` to its recipe. ``seeds``: at most so many,
-    for those that take a CPU long."""
+    because all others take a CPU long."""
 
     network: str
     changes: Mapping[str, Any] = field(default_factory=dict)
@@ -54,7 +54,7 @@ ZOO: Mapping[str, ZooEntry] = {
         "htnet-s", {"schedule": asdict(_PLAIN_HTNET)}, note="the same without the teacher"
     ),
     "htnet (2,2,8)": ZooEntry(
-        "htnet", note="the paper's size, the official crops, input and schedule; needs a GPU"
+        "htnet", note="the paper's size, the official crops, input and optimizer; needs a GPU"
     ),
     "htnet (2,2,10)": ZooEntry(
         "htnet", {"model": {"repeats": (2, 2, 10)}}, note="the published script's; needs a GPU"
@@ -69,7 +69,7 @@ ZOO: Mapping[str, ZooEntry] = {
     "off-apexnet": ZooEntry("off-apexnet"),
     "dual-inception": ZooEntry("dual-inception"),
     "rcn": ZooEntry("rcn"),
-    "alexnet": ZooEntry("alexnet"),
+    "alexnet": ZooEntry("alexnet", note="23 million parameters; needs a GPU"),
     "svm": ZooEntry("svm", note="RBF on the raw maps, no network"),
     "bi-woof": ZooEntry("bi-woof", note="flow histograms and a linear SVM, no network"),
 }
@@ -104,23 +104,42 @@ def run_zoo(
 
     ``nested``: the rows to score under that protocol too.
     """
+    recipes = {name: zoo_config(name, data, landmarks, device) for name in ZOO}
     for name in (*(rows or ()), *nested):
-        zoo_config(name, data, landmarks, device)
-    made = []
-    for name, entry in ZOO.items():
-        config = zoo_config(name, data, landmarks, device)
-        params = parameters(config)
-        wanted = name in rows if rows is not None else fits(config)
-        last: list[LosoReport] = []
-        oracle: list[LosoReport] = []
-        chosen: list[LosoReport] = []
-        if wanted:
-            for seed in range(min(seeds, entry.seeds) if config.trained else 1):
-                both = evaluate_loso(replace(config, seed=seed), "last", run)
-                last.append(both["last"])
-                oracle += [both["oracle"]] if "oracle" in both else []
-        if name in nested:
-            for seed in range(seeds):
-                chosen.append(evaluate_loso(replace(config, seed=seed), "nested", run)["nested"])
-        made.append(ZooRow(name, entry.network, params or None, last, chosen, oracle, entry.note))
+        zoo_config(name, data, landmarks, device)  # says what is wrong with a name
+    wanted = [name for name in ZOO if (name in rows if rows is not None else fits(recipes[name]))]
+    last, chosen = _scored(recipes, wanted, seeds, "last", run), {}
+    if nested:
+        chosen = _scored(recipes, nested, seeds, "nested", run)
+    return [
+        ZooRow(
+            name,
+            entry.network,
+            parameters(recipes[name]) or None,
+            [found["last"] for found in last.get(name, ())],
+            [found["nested"] for found in chosen.get(name, ())],
+            [found["oracle"] for found in last.get(name, ()) if "oracle" in found],
+            entry.note,
+        )
+        for name, entry in ZOO.items()
+    ]
+
+
+def _scored(
+    recipes: Mapping[str, TrainConfig],
+    names: Sequence[str],
+    seeds: int,
+    protocol: str,
+    run: LosoConfig,
+) -> dict[str, list[dict[str, LosoReport]]]:
+    """Reports by row, one for each of its seeds; all folds of all rows are there to be spread."""
+    configs = [
+        (name, replace(recipes[name], seed=seed))
+        for name in names
+        for seed in range(min(seeds, ZOO[name].seeds) if recipes[name].trained else 1)
+    ]
+    found = evaluate_loso([config for _, config in configs], protocol, run)
+    made: dict[str, list[dict[str, LosoReport]]] = {}
+    for (name, _), reports in zip(configs, found, strict=True):
+        made.setdefault(name, []).append(reports)
     return made

@@ -177,7 +177,9 @@ def contrast(
 
 
 def _negative(curvature: float, like: Tensor) -> Tensor:
-    return torch.tensor(-curvature, dtype=like.dtype, device=like.device)
+    """A scalar of the CPU whatever ``like`` is on: geoopt looks at its value, which on a GPU would
+    wait for the device, and cannot be captured in a graph."""
+    return torch.tensor(-curvature, dtype=like.dtype)
 
 
 def _orthogonal(linear: nn.Module) -> None:

@@ -61,7 +61,7 @@ FOLDS = [(seed, width) for seed in range(3) for width in (64, 512)]
 
 def test_here_results_come_in_turn() -> None:
     got: list[tuple[int, int]] = []
-    run_here(lambda a, b, c: a * b + c, [(2, 1), (3, 2)], lambda *own: got.append(own), (10,))
+    run_here(lambda a, b, c: a * b + c, [(10, 2, 1), (10, 3, 2)], lambda *own: got.append(own))
     assert got == [(0, 21), (1, 32)]
 
 
@@ -83,8 +83,9 @@ def test_here_a_task_has_one_thread_and_leaves_the_rest_alone() -> None:
 def test_ray_gives_what_one_process_gives(ray: Any) -> None:
     here: dict[int, torch.Tensor] = {}
     there: dict[int, torch.Tensor] = {}
-    run_here(descend(), FOLDS, here.__setitem__, DATA)
-    run_on_ray(descend(), FOLDS, there.__setitem__, HALF, DATA)
+    tasks = [(*DATA, *own) for own in FOLDS]
+    run_here(descend(), tasks, here.__setitem__)
+    run_on_ray(descend(), tasks, there.__setitem__, HALF)
     assert set(there) == set(range(len(FOLDS)))
     for place, expected in here.items():
         assert torch.equal(there[place], expected)
@@ -106,7 +107,7 @@ def test_two_workers_at_once(ray: Any, tmp_path: Path) -> None:
         raise TimeoutError
 
     got: dict[int, int] = {}
-    run_on_ray(meet, [("a", "b"), ("b", "a")], got.__setitem__, HALF, (tmp_path,))
+    run_on_ray(meet, [(tmp_path, "a", "b"), (tmp_path, "b", "a")], got.__setitem__, HALF)
     assert got[0] != got[1]
     assert os.getpid() not in got.values()
 
@@ -121,7 +122,7 @@ def test_a_lost_workers_task_is_run_again(ray: Any, tmp_path: Path) -> None:
         return number * number
 
     got: dict[int, int] = {}
-    run_on_ray(dies_once, [(n,) for n in range(4)], got.__setitem__, HALF, (tmp_path,))
+    run_on_ray(dies_once, [(tmp_path, n) for n in range(4)], got.__setitem__, HALF)
     assert got == {0: 0, 1: 1, 2: 4, 3: 9}
     assert len(list(tmp_path.iterdir())) == 2
 
@@ -148,7 +149,7 @@ def test_what_a_task_raises_comes_out_as_itself(
         time.sleep(300)
 
     with pytest.raises(kind, match="complete the data") as caught:
-        run_on_ray(fails, [(n,) for n in range(9)], lambda *_: None, HALF, (tmp_path,))
+        run_on_ray(fails, [(tmp_path, n) for n in range(9)], lambda *_: None, HALF)
     assert type(caught.value) is kind
     begun = [path.name.partition("-")[0] for path in tmp_path.iterdir()]
     assert begun.count("0") == 1
@@ -214,7 +215,8 @@ def test_ctrl_c_ends_the_run_and_its_workers(tmp_path: Path) -> None:
 
         try:
             config = RayConfig(cpus=0.5)
-            run_on_ray(sleep, [(0,), (1,), (2,)], done, config, (Path(sys.argv[1]),))
+            folder = Path(sys.argv[1])
+            run_on_ray(sleep, [(folder, n) for n in range(3)], done, config)
         except KeyboardInterrupt:
             import ray
 

@@ -1,16 +1,18 @@
 """The reader, and what it says of a dataset that is not what it should be."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
-from htnet.engine.errors import DataError
+from htnet.engine.errors import DataError, OutputError
+from htnet.engine.types import F32
 from htnet.training.datasets.composite import SAMM_TO_MAP, read_clips, read_map
-from htnet.training.datasets.landmarks import apex_landmarks
+from htnet.training.datasets.landmarks import apex_landmarks, landmarks_of
 from htnet.training.datasets.sample import IDENTITY, Sample
+from htnet.training.files import write_array
 from htnet.training.samples import read_composite
 
 
@@ -29,12 +31,33 @@ def _edit(root: Path, change: Callable[[str], str]) -> None:
         (lambda text: text.splitlines()[0] + "\n", "got none"),
         (lambda text: text + "smic,smic-1,c99\n", "line 38 has no label"),
         (lambda text: text.replace("apex/3.jpg", ""), "line 5 has no apex"),
+        (lambda text: text.replace("flow/7.png", "flow/3.png"), "lines 5 and 9 both have .*3.png"),
+        (lambda text: text.replace("flow/7.png", "flow/./3.png"), "lines 5 and 9 both"),
+        (lambda text: text.replace("c3,0,negative", "c3,1,negative"), "line 5 has 'negative'"),
+        (lambda text: text.replace("c3,0,negative", "c3,0,happy"), "line 5 has 'happy'"),
+        (lambda text: text.replace("\n", "\n\n", 3).replace("c3,0", "c3,7"), "line 8 has '7'"),
     ],
 )
 def test_labels_that_contradict(composite: Path, change: Callable[[str], str], words: str) -> None:
     _edit(composite, change)
     with pytest.raises(DataError, match=words):
         read_clips(composite)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda text: text.replace("class,", "mood,", 1),
+        lambda text: text.replace("negative", ""),
+        lambda text: text.replace("negative", " Negative"),
+    ],
+)
+def test_the_class_may_be_missing_or_in_other_letters(
+    composite: Path, change: Callable[[str], str]
+) -> None:
+    labels = [clip.label for clip in read_clips(composite)]
+    _edit(composite, change)
+    assert [clip.label for clip in read_clips(composite)] == labels
 
 
 def test_labels_that_are_no_text(composite: Path) -> None:
@@ -122,17 +145,83 @@ def test_arrays_that_are_no_maps(composite: Path, damage: str) -> None:
         read_map(path)
 
 
-def test_landmarks_beside_the_labels_are_taken_if_they_are_as_many(
-    composite: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def _by_name(clip: Sample) -> F32:
+    """Landmarks (478, 2) that tell whose they are."""
+    return np.full((478, 2), int(clip.name[1:]), np.float32)
+
+
+@pytest.fixture
+def cached(composite: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The cache folder of a user whose faces are all found as `_by_name` says."""
+    monkeypatch.setattr("htnet.training.datasets.landmarks._one", _by_name)
+    cache = composite / "cache"
+    monkeypatch.setattr("htnet.training.datasets.landmarks.user_cache_dir", lambda _: str(cache))
+    return cache
+
+
+def _numbers(clips: Sequence[Sample], points: F32) -> list[tuple[str, float]]:
+    return [(clip.name, float(own[0, 0])) for clip, own in zip(clips, points, strict=True)]
+
+
+def test_landmarks_laid_out_beside_the_pictures_follow_them(composite: Path) -> None:
     clips = read_clips(composite)
-    beside = np.load(composite / "landmarks.npy")
-    np.testing.assert_array_equal(apex_landmarks(clips), beside)
-    monkeypatch.setattr("htnet.training.datasets.landmarks._one", lambda _: beside[0] + 1)
-    monkeypatch.setattr(
-        "htnet.training.datasets.landmarks.user_cache_dir", lambda _: str(composite / "cache")
-    )
-    np.testing.assert_array_equal(apex_landmarks(clips[:5]), [beside[0] + 1] * 5)
+    for clip in clips:
+        write_array(landmarks_of(clip.apex), _by_name(clip))
+    header, *lines = (composite / "labels.csv").read_text().splitlines()
+    (composite / "labels.csv").write_text("\n".join([header, *reversed(lines)]))
+    again = read_clips(composite)
+    assert [clip.name for clip in again] == [clip.name for clip in reversed(clips)]
+    assert _numbers(again, apex_landmarks(again)) == [(f"c{n}", n) for n in reversed(range(36))]
+    some = again[3:9]
+    assert _numbers(some, apex_landmarks(some)) == [(f"c{n}", n) for n in range(32, 26, -1)]
+
+
+def test_landmarks_of_some_pictures_alone_are_not_used(composite: Path, cached: Path) -> None:
+    clips = read_clips(composite)[:3]
+    for clip in clips[1:]:
+        write_array(landmarks_of(clip.apex), _by_name(clip) + 100)
+    assert _numbers(clips, apex_landmarks(clips)) == [("c0", 0), ("c1", 1), ("c2", 2)]
+
+
+def test_a_file_of_landmarks_counts_only_where_it_is_named(composite: Path, cached: Path) -> None:
+    clips = read_clips(composite)
+    named = composite / "landmarks.npy"
+    np.testing.assert_array_equal(apex_landmarks(clips, named), np.load(named))
+    assert _numbers(clips, apex_landmarks(clips)) == [(f"c{n}", n) for n in range(36)]
+    assert len(list(cached.iterdir())) == 1
+    np.testing.assert_array_equal(apex_landmarks(clips, named), np.load(named))
+
+
+def test_landmarks_that_are_found_are_kept_by_the_pictures_order(
+    composite: Path, cached: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clips = read_clips(composite)[:4]
+    first = apex_landmarks(clips)
+    backwards = clips[::-1]
+    np.testing.assert_array_equal(apex_landmarks(backwards), first[::-1])
+    assert len(list(cached.iterdir())) == 2
+    monkeypatch.delattr("htnet.training.datasets.landmarks._one")  # to be called is to fail
+    np.testing.assert_array_equal(apex_landmarks(clips), first)
+    np.testing.assert_array_equal(apex_landmarks(backwards), first[::-1])
+
+
+@pytest.mark.parametrize("damage", ["cut", "shape"])
+def test_damaged_landmarks_of_a_picture(composite: Path, damage: str) -> None:
+    clips = read_clips(composite)[:2]
+    for clip in clips:
+        write_array(landmarks_of(clip.apex), _by_name(clip))
+    path = landmarks_of(clips[1].apex)
+    if damage == "cut":
+        path.write_bytes(path.read_bytes()[:999])
+    else:
+        write_array(path, _by_name(clips[1])[:68])
+    with pytest.raises(DataError, match=r"\(478, 2\) in .*1\.npy; .*delete the file"):
+        apex_landmarks(clips)
+
+
+def test_landmarks_that_cannot_be_kept(composite: Path, cached: Path) -> None:
+    with pytest.raises(OutputError, match="expected to write"):
+        apex_landmarks(read_clips(composite), composite / "labels.csv" / "points.npy")
 
 
 def test_the_published_composite(published: Path) -> None:

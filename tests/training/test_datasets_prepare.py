@@ -8,6 +8,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from htnet.engine.align import crop_transform
 from htnet.engine.errors import DataError, OutputError
@@ -18,8 +20,8 @@ from htnet.engine.synth.portrait import load_portrait
 from htnet.engine.synth.pulse import Pulse
 from htnet.training.datasets import prepare as preparing
 from htnet.training.datasets.composite import read_apex, read_clips, read_map
-from htnet.training.datasets.landmarks import apex_landmarks
-from htnet.training.datasets.prepare import open_data, prepare, read_skipped
+from htnet.training.datasets.landmarks import apex_landmarks, landmarks_of
+from htnet.training.datasets.prepare import Skipped, open_data, prepare, read_skipped
 
 pytest.importorskip("pandas")
 openpyxl = pytest.importorskip("openpyxl")
@@ -109,10 +111,20 @@ def test_the_layout_is_the_composites(prepared):
 def test_landmarks_are_the_apex_crops(prepared):
     clips = read_clips(prepared.folder)
     points = apex_landmarks(clips)
-    np.testing.assert_array_equal(points, np.load(prepared.folder / "landmarks.npy"))
+    np.testing.assert_array_equal(points, [np.load(landmarks_of(clip.apex)) for clip in clips])
     eyes = points[:, [33, 133]].mean(axis=1), points[:, [362, 263]].mean(axis=1)
     np.testing.assert_allclose(eyes[0], [[0.235, 0.26]] * 2, atol=0.03)
     np.testing.assert_allclose(eyes[1], [[0.755, 0.26]] * 2, atol=0.03)
+
+
+def test_landmarks_stay_with_their_faces_in_a_sorted_table(prepared):
+    points = apex_landmarks(read_clips(prepared.folder))
+    table = prepared.folder / "labels.csv"
+    header, *lines = table.read_text().splitlines()
+    table.write_text("\n".join([header, *reversed(lines)]))
+    again = apex_landmarks(read_clips(prepared.folder))
+    assert not np.array_equal(points[0], points[1])
+    np.testing.assert_array_equal(again, points[::-1])
 
 
 def test_where_the_apex_comes_from(prepared):
@@ -128,6 +140,34 @@ def test_what_is_skipped_is_listed(prepared):
     assert absent.reason.endswith("img1.jpg is missing")
     assert "expected a face" in faceless.reason and "img1.png" in faceless.reason
     assert read_skipped(prepared.folder) == list(prepared.skipped)
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"clip,why\na,b\n", "the columns clip, why"),
+        (b"dataset,subject,clip,reason,more\n", "the columns dataset, .*, more"),
+        (b"dataset,subject,clip,reason\nsmic,s1,a\n", "a line 'smic,s1,a'"),
+        (b"", r"\(none\)"),
+        (b"\xff\xfe\x00", "codec"),
+    ],
+)
+def test_a_list_of_skipped_clips_that_is_none(tmp_path, content, told):
+    (tmp_path / "skipped.csv").write_bytes(content)
+    with pytest.raises(DataError, match=rf"skipped\.csv; got .*{told}.*: delete the file"):
+        read_skipped(tmp_path)
+
+
+# Python's csv module writes a lone carriage return without quotes.
+TOLD = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\x00\r"), max_size=20)
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.lists(st.builds(Skipped, TOLD, TOLD, TOLD, TOLD)))
+def test_skipped_clips_are_read_as_they_were_written(tmp_path_factory, skipped):
+    folder = tmp_path_factory.getbasetemp()
+    preparing._lay_out(folder, [], skipped)
+    assert read_skipped(folder) == skipped
 
 
 def test_what_is_there_is_not_made_again(raw, prepared, monkeypatch):
@@ -188,16 +228,18 @@ def test_a_full_disk_leaves_nothing_that_looks_whole(raw, tmp_path, monkeypatch,
 
     with monkeypatch.context() as patched:
         patched.setattr(os, "replace", full)
-        with pytest.raises(OutputError, match="No space left on device: make room"):
+        with pytest.raises(
+            OutputError, match="No space left on device: choose a writable folder, or make room"
+        ):
             prepare(raw, out, workers=1)
     assert not (out / "labels.csv").exists()
-    assert not list(out.rglob("tmp*"))
+    assert not list(out.rglob("*.part"))
     assert prepare(raw, out, workers=1).clips == 2
 
 
 def test_a_folder_that_cannot_be_written(raw, tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(OutputError, match="expected to write"):
+    with pytest.raises(OutputError, match="expected a folder that can be written"):
         prepare(raw, tmp_path / "file" / "out", workers=1)
 
 

@@ -331,12 +331,35 @@ def test_two_pictures_of_one_frame(tmp_path):
         numbered(tmp_path)
 
 
+FRAMES = ("img{}.jpg", "reg_img{}.JPG", "006_{:05d}.png", "{}.jpg", "image{:06d}.bmp")
+
+
 @settings(deadline=None, max_examples=30)
-@given(st.integers(0, 99999), st.sampled_from(["img{}.jpg", "reg_img{}.JPG", "006_{:05d}.png"]))
-def test_frames_are_known_by_the_last_number(tmp_path_factory, number, form):
+@given(st.integers(0, 99999), st.sampled_from(FRAMES))
+def test_frames_are_known_by_the_number_after_letters_or_subject(tmp_path_factory, number, form):
     folder = tmp_path_factory.mktemp("frames")
     touch(folder, form.format(number), "Thumbs.db", f".{form.format(number + 1)}")
     assert list(numbered(folder)) == [number]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "img46 (1).jpg",
+        "img46_1.jpg",
+        "img46-1.jpg",
+        "img46_copy.jpg",
+        "img46 - Copy.jpg",
+        "Copy of img46.jpg",
+        "46 (1).jpg",
+        "006_00046 (2).jpg",
+        "1_2.jpg",
+        "img.jpg",
+    ],
+)
+def test_pictures_that_are_no_frame_of_the_release(tmp_path, name):
+    touch(tmp_path, "img46.jpg", name)
+    assert numbered(tmp_path) == {46: tmp_path / "img46.jpg"}
 
 
 @given(st.text(max_size=12))

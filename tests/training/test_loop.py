@@ -7,12 +7,12 @@ import pytest
 import torch
 from torch import nn
 
-from htnet.engine.errors import DataError, UsageError
+from htnet.engine.errors import UsageError
 from htnet.engine.preprocess import PreprocessSpec, network_input
 from htnet.training.augment import batch, cut, mirror
 from htnet.training.config import NO_AUGMENT, AugmentConfig, Schedule, TrainConfig
 from htnet.training.kernel import teach
-from htnet.training.loop import Epoch, fit, predict
+from htnet.training.loop import Epoch, NotANumber, _require_numbers, fit, predict
 from htnet.training.samples import Samples, read_samples
 from htnet.training.step import Step
 
@@ -58,7 +58,8 @@ def test_mirroring_is_mirroring_the_face(
 
 def test_published_crops_are_what_serving_sees(config: TrainConfig) -> None:
     spec = PreprocessSpec(regions="published", scaling="raw", channels=("strain", "v", "u"))
-    samples = read_samples(replace(config, spec=spec))
+    plain = replace(config.model, mirror=False)
+    samples = read_samples(replace(config, spec=spec, model=plain))
     rows = torch.arange(36)
     plain = batch(samples, rows, NO_AUGMENT, torch.Generator())
     torch.testing.assert_close(plain, samples.inputs, atol=1e-3, rtol=0)
@@ -124,8 +125,19 @@ def test_predictions_come_fold_by_fold(config: TrainConfig, samples: Samples) ->
 
 def test_the_losing_epoch_is_named(config: TrainConfig, samples: Samples) -> None:
     samples.pictures[0] = float("nan")
-    with pytest.raises(DataError, match="epoch 1 of 15"):
-        fit(config.make, samples, [torch.arange(36)], config.schedule, [0])
+    rows = [torch.arange(12, 36), torch.arange(36)]
+    with pytest.raises(NotANumber, match="epoch 1 of 15") as caught:
+        fit(config.make, samples, rows, config.schedule, [0, 1])
+    assert caught.value.fold == 1  # the other never meets the clip
+
+
+def test_a_last_update_that_breaks_the_weights() -> None:
+    """The loss of a step is from before its update."""
+    weights = {"a": torch.tensor([[1.0], [torch.inf]]), "n": torch.tensor([3, 3])}
+    with pytest.raises(NotANumber, match="finite weights") as caught:
+        _require_numbers([0.5, 0.5], weights, 1, Schedule())
+    assert caught.value.fold == 1
+    _require_numbers([0.5], {name: own[:1] for name, own in weights.items()}, 1, Schedule())
 
 
 def test_every_epoch_is_shown(config: TrainConfig, samples: Samples) -> None:
@@ -134,7 +146,7 @@ def test_every_epoch_is_shown(config: TrainConfig, samples: Samples) -> None:
     rows = [torch.arange(36), torch.arange(30)]
     kept = fit(config.make, samples, rows, schedule, [0, 1], watch=seen.append)
     assert [epoch.number for epoch in seen] == [1, 2, 3, 4]
-    assert seen[-1].loss < seen[0].loss
+    assert sum(seen[-1].losses) < sum(seen[0].losses)
     assert seen[-1].lr < schedule.lr
     assert all(torch.equal(seen[-1].weights[name], kept[name]) for name in kept)
 
@@ -185,7 +197,7 @@ def test_batch_norm_keeps_each_folds_own_statistics(config: TrainConfig, samples
         for name, tensor in alone.items():
             torch.testing.assert_close(both[name][number], tensor[0], atol=1e-5, rtol=1e-4)
     assert not torch.equal(both["bn1.running_mean"][0], both["bn1.running_mean"][1])
-    assert both["bn1.num_batches_tracked"].tolist() == [4, 4]
+    assert both["bn1.num_batches_tracked"].tolist() == [6, 6]
 
 
 def test_one_step_is_the_optimizers(config: TrainConfig) -> None:
@@ -205,7 +217,7 @@ def test_one_step_is_the_optimizers(config: TrainConfig) -> None:
     expected = nn.functional.cross_entropy(network(x[0]), y[0])
     expected.backward()
     plain.step()
-    torch.testing.assert_close(loss, expected.detach())
+    torch.testing.assert_close(loss[0], expected.detach())
     torch.testing.assert_close(stacked["1.weight"][0].detach(), network[1].weight.detach())
     torch.testing.assert_close(stacked["1.bias"][0].detach(), network[1].bias.detach())
 

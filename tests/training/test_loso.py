@@ -50,7 +50,7 @@ def test_the_held_out_subject_is_never_learnt_from(config: TrainConfig, samples:
 
 
 def test_last_and_oracle_come_from_the_same_networks(config: TrainConfig, run: LosoConfig) -> None:
-    found = evaluate_loso(config, "last", run)
+    [found] = evaluate_loso([config], "last", run)
     last, oracle = found["last"], found["oracle"]
     assert last.protocol, oracle.protocol == ("last", "oracle")
     assert len(last.labels) == 36 and len(set(last.subjects)) == 6
@@ -81,7 +81,7 @@ def test_a_killed_run_goes_on(
     monkeypatch.setattr(loso, "at_once", lambda config: 2)
     said: list[str] = []
     run = replace(run, say=said.append)
-    whole = evaluate_loso(config, "last", replace(run, store=run.store.parent / "whole"))
+    [whole] = evaluate_loso([config], "last", replace(run, store=run.store.parent / "whole"))
     assert said == []
     real, calls = loso.fit_folds, []
 
@@ -93,13 +93,13 @@ def test_a_killed_run_goes_on(
 
     monkeypatch.setattr(loso, "fit_folds", dies)
     with pytest.raises(KeyboardInterrupt):
-        evaluate_loso(config, "last", run)
+        evaluate_loso([config], "last", run)
     assert len(list(run.store.rglob("*.npz"))) == 4
-    resumed = evaluate_loso(config, "last", run)
+    [resumed] = evaluate_loso([config], "last", run)
     assert len(calls) == 4  # the third was killed, and only it was done again
     assert "4 of 6 folds" in said[0]
     np.testing.assert_array_equal(resumed["last"].published, whole["last"].published)
-    evaluate_loso(config, "last", run)
+    evaluate_loso([config], "last", run)
     assert len(calls) == 4
     assert "6 of 6 folds" in said[1]
 
@@ -107,12 +107,13 @@ def test_a_killed_run_goes_on(
 def test_another_recipe_takes_no_folds_of_this_one(
     config: TrainConfig, samples: Samples, run: LosoConfig
 ) -> None:
-    first = store.FoldStore(run.store, config, samples)
+    first = store.FoldStore(run.store, config, samples, samples.inputs)
     other = replace(config, schedule=replace(config.schedule, epochs=16))
-    assert store.FoldStore(run.store, other, samples).folder != first.folder
-    moved = replace(samples, maps=samples.maps + 1)
-    assert store.FoldStore(run.store, config, moved).folder != first.folder
-    assert store.FoldStore(run.store, config, samples).folder == first.folder
+    assert store.FoldStore(run.store, other, samples, samples.inputs).folder != first.folder
+    moved = replace(samples, pictures=samples.pictures + 1)
+    assert store.FoldStore(run.store, config, moved, samples.inputs).folder != first.folder
+    assert store.FoldStore(run.store, config, samples, samples.inputs + 1).folder != first.folder
+    assert store.FoldStore(run.store, config, samples, samples.inputs).folder == first.folder
 
 
 @pytest.mark.parametrize("damage", ["half", "others"])
@@ -120,20 +121,20 @@ def test_a_damaged_fold_is_never_taken_for_whole(
     config: TrainConfig, samples: Samples, run: LosoConfig, damage: str
 ) -> None:
     config = replace(config, schedule=replace(config.schedule, epochs=1))
-    evaluate_loso(config, "last", run)
-    place = store.FoldStore(run.store, config, samples).folder
+    evaluate_loso([config], "last", run)
+    [place] = run.store.iterdir()
     path = place / "samm-2.npz"
     if damage == "half":
         path.write_bytes(path.read_bytes()[:200])
     else:
         path.write_bytes((place / "smic-1.npz").read_bytes())
     with pytest.raises(DataError, match=r"samm-2\.npz.*trained again"):
-        evaluate_loso(config, "last", run)
+        evaluate_loso([config], "last", run)
 
 
 def test_stored_folds_score_what_they_scored(config: TrainConfig, run: LosoConfig) -> None:
     config = replace(config, schedule=replace(config.schedule, epochs=3))
-    last = evaluate_loso(config, "last", run)["last"]
+    last = evaluate_loso([config], "last", run)[0]["last"]
     [folder] = run.store.iterdir()
     stored = evaluate_stored(config.data, folder, "htnet-s", config.landmarks)
     np.testing.assert_allclose(stored.published, last.published, atol=1e-4)
@@ -147,21 +148,21 @@ def test_stored_folds_score_what_they_scored(config: TrainConfig, run: LosoConfi
 
 def test_some_folds_are_those_of_all(config: TrainConfig, run: LosoConfig) -> None:
     config = replace(config, schedule=replace(config.schedule, epochs=2))
-    some = evaluate_loso(config, "last", replace(run, folds=("samm-2", "smic-1")))["last"]
+    some = evaluate_loso([config], "last", replace(run, folds=("samm-2", "smic-1")))[0]["last"]
     assert set(some.subjects) == {"samm-2", "smic-1"}
-    every = evaluate_loso(config, "last", replace(run, store=run.store.parent / "all"))["last"]
+    every = evaluate_loso([config], "last", replace(run, store=run.store.parent / "all"))[0]["last"]
     own = np.isin(every.subjects, ["samm-2", "smic-1"])
     np.testing.assert_allclose(some.published, every.published[own], atol=1e-4)
 
 
 def test_wrong_folds_and_protocols(config: TrainConfig, run: LosoConfig, samples: Samples) -> None:
     with pytest.raises(UsageError, match=r"subjects of the data.*nobody"):
-        evaluate_loso(config, "last", replace(run, folds=("nobody",)))
+        evaluate_loso([config], "last", replace(run, folds=("nobody",)))
     with pytest.raises(UsageError, match="protocol out of last, nested, oracle"):
-        evaluate_loso(config, "best", run)
+        evaluate_loso([config], "best", run)
     labels = samples.labels.clone()
     labels[samples.subjects != "smic-1"] = labels[samples.subjects != "smic-1"] % 2
-    with pytest.raises(DataError, match=r"outside subject smic-1.*surprise"):
+    with pytest.raises(DataError, match=r"outside fold smic-1.*surprise"):
         subject_folds(replace(samples, labels=labels))
 
 
@@ -185,7 +186,7 @@ def test_nested_never_looks_at_the_group_it_scores(
     config = replace(config, schedule=replace(config.schedule, epochs=10))
     slow = replace(config, schedule=replace(config.schedule, lr=1e-6))
     monkeypatch.setattr(loso, "candidates", lambda config: {"slow": slow, "own": config})
-    report = evaluate_loso(config, "nested", run)["nested"]
+    report = evaluate_loso([config], "nested", run)[0]["nested"]
     assert len(report.choices) == 3
     assert all("own, epoch" in line for line in report.choices)
     assert scores(report.labels, report.published.argmax(axis=1)).uf1 > 0.8
@@ -211,9 +212,9 @@ def test_ray_gives_the_same_folds(
 
     monkeypatch.setattr(loso, "at_once", lambda config: 3)
     config = replace(config, schedule=replace(config.schedule, epochs=3))
-    here = evaluate_loso(config, "last", run)["last"]
+    here = evaluate_loso([config], "last", run)[0]["last"]
     spread = replace(run, store=run.store.parent / "ray", ray=RayConfig())
-    there = evaluate_loso(config, "last", spread)["last"]
+    there = evaluate_loso([config], "last", spread)[0]["last"]
     np.testing.assert_array_equal(here.published, there.published)
     np.testing.assert_array_equal(here.reanimated, there.reanimated)
     weights = [load_file(path) for path in sorted(run.store.parent.rglob("smic-1.safetensors"))]
@@ -226,7 +227,7 @@ def test_other_networks_take_the_same_road(composite: Path, run: LosoConfig, nam
     small = {"dim": 8, "heads": 2, "repeats": (1, 1, 1)} if name == "hyphtnet" else {}
     changes = {"model": small, "schedule": {"epochs": 2, "batch": 16}}
     config = configured(name, composite, landmarks=composite / "landmarks.npy", changes=changes)
-    found = evaluate_loso(config, "last", run)
+    [found] = evaluate_loso([config], "last", run)
     assert ("oracle" in found) == config.trained
     assert found["last"].published.shape == (36, 3)
     [folder] = run.store.iterdir()
@@ -234,7 +235,54 @@ def test_other_networks_take_the_same_road(composite: Path, run: LosoConfig, nam
     np.testing.assert_allclose(stored.published, found["last"].published, atol=1e-3)
     if not config.trained:
         with pytest.raises(UsageError, match="fitted at once"):
-            evaluate_loso(config, "oracle", run)
+            evaluate_loso([config], "oracle", run)
+
+
+def test_weights_are_made_where_they_are_wanted_and_missing(
+    config: TrainConfig, run: LosoConfig
+) -> None:
+    config = replace(config, schedule=replace(config.schedule, epochs=1))
+    evaluate_loso([config], "last", replace(run, keep=False))
+    assert not list(run.store.rglob("*.safetensors"))
+    evaluate_loso([config], "last", run)
+    assert len(list(run.store.rglob("*.safetensors"))) == 6
+
+
+def test_weights_of_another_fold_are_refused(config: TrainConfig, run: LosoConfig) -> None:
+    config = replace(config, schedule=replace(config.schedule, epochs=1))
+    evaluate_loso([config], "last", run)
+    [folder] = run.store.iterdir()
+    (folder / "smic-1.safetensors").write_bytes((folder / "samm-2.safetensors").read_bytes())
+    with pytest.raises(DataError, match=r"never saw subject smic-1.*names samm-2"):
+        evaluate_stored(config.data, folder, "htnet-s", config.landmarks)
+
+
+def test_a_first_look_leaves_no_probabilities(config: TrainConfig, run: LosoConfig) -> None:
+    """Groups of subjects, and some of the subjects, are not what LAST.csv is of."""
+    config = replace(config, schedule=replace(config.schedule, epochs=1))
+    for look in (replace(run, groups=2), replace(run, groups=3), replace(run, folds=("smic-1",))):
+        evaluate_loso([config], "last", look)
+        assert not list(run.store.rglob("*.csv"))
+    with pytest.raises(UsageError, match="groups"):
+        evaluate_loso([config], "nested", replace(run, groups=2))
+
+
+def test_several_recipes_at_once_are_each_alone(config: TrainConfig, run: LosoConfig) -> None:
+    short = replace(config, schedule=replace(config.schedule, epochs=2))
+    configs = [short, replace(short, seed=1), configured("svm", short.data)]
+    configs[2] = replace(configs[2], landmarks=config.landmarks)
+    together = evaluate_loso(configs, "last", run)
+    for each, found in zip(configs, together, strict=True):
+        [alone] = evaluate_loso([each], "last", replace(run, store=run.store.parent / "alone"))
+        np.testing.assert_array_equal(alone["last"].published, found["last"].published)
+
+
+def test_too_few_subjects_to_choose_on(
+    config: TrainConfig, run: LosoConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loso, "GROUPS", 2)
+    with pytest.raises(DataError, match="at least 3 subjects"):
+        evaluate_loso([config], "nested", run)
 
 
 def test_large_networks_go_one_by_one(composite: Path) -> None:

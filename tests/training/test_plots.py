@@ -1,5 +1,6 @@
 """Pictures of made-up reports: what is on them, and that files are whole or absent."""
 
+import os
 import sys
 from itertools import pairwise
 from pathlib import Path
@@ -152,15 +153,18 @@ def test_saved_as_a_png(tmp_path: Path) -> None:
     assert [file.name for file in path.parent.iterdir()] == ["confusion.png"]
 
 
-def test_a_failed_picture_leaves_the_old_one(tmp_path: Path) -> None:
-    class Broken:
-        def savefig(self, file: object, **options: object) -> None:
-            raise OSError("no space left")
+def test_a_failed_picture_leaves_the_old_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError("no space left")
 
     path = tmp_path / "confusion.png"
     path.write_bytes(b"old")
-    with pytest.raises(OutputError, match="no space left"):
-        save_plot(Broken(), path)  # type: ignore[arg-type]
+    figure = curves_plot({"all subjects": [1.0, 0.5]})
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(OutputError, match=r"confusion\.png; got no space left"):
+        save_plot(figure, path)
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
 

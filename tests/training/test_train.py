@@ -21,7 +21,7 @@ from htnet.training.zoo import ZOO, fits, run_zoo, zoo_config
 
 
 def test_the_run_folder(config: TrainConfig, tmp_path: Path) -> None:
-    found = evaluate_loso(config, "last", LosoConfig(tmp_path / "loso"))
+    [found] = evaluate_loso([config], "last", LosoConfig(tmp_path / "loso"))
     reports = {name: [report] for name, report in found.items()}
     made = train(config, tmp_path / "run", reports)
     assert made.fit.uf1 > 0.9
@@ -113,6 +113,19 @@ def test_a_changed_recipe_is_its_own_only_candidate(composite: Path) -> None:
         ({"model": {"repeats": 3}}, "a list"),
         ({"modle": {}}, "modle"),
         ({"views": -1}, "views"),
+        ({"views": 1000}, "views"),
+        ({"model": 3}, "table"),
+        ({"schedule": "x"}, "table"),
+        ({"schedule": {"teacher_views": -1}}, "teacher_views"),
+        ({"schedule": {"weight_decay": -1}}, "weight_decay"),
+        ({"schedule": {"augment": {"flip": 7}}}, "flip"),
+        ({"schedule": {"augment": {"noise": -1}}}, "noise"),
+        ({"preprocess": {"region": 10}}, "20 px"),
+        ({"preprocess": {"size": 56}}, "56 px"),
+        ({"preprocess": {"classes": ["a", "b"]}}, "2 classes"),
+        ({"preprocess": {"scaling": "raw"}}, "mirror"),
+        ({"preprocess": {"regions": "published"}}, "mirror"),
+        ({"preprocess": {"channels": ["v", "u", "strain"]}}, "mirror"),
     ],
 )
 def test_config_files_that_cannot_be_followed(
@@ -124,9 +137,10 @@ def test_config_files_that_cannot_be_followed(
 
 def test_a_config_file_that_is_none(tmp_path: Path) -> None:
     path = tmp_path / "c.toml"
-    path.write_text("[[")
-    with pytest.raises(UsageError, match="TOML"):
-        read_toml(path)
+    for text in ("[[", "seed = 1.5", "network = ['a']", "model = 3"):
+        path.write_text(text)
+        with pytest.raises(UsageError, match="TOML"):
+            read_toml(path)
     with pytest.raises(UsageError, match="TOML"):
         read_toml(tmp_path / "none.toml")
 

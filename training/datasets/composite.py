@@ -18,6 +18,7 @@ are NumPy files, and a column apex_crop says "map": every apex picture is its ma
 """
 
 import csv
+import os
 from pathlib import Path
 
 import numpy as np
@@ -37,14 +38,20 @@ _AGAIN = "see the README on how to lay the data out"
 
 
 def read_clips(root: Path) -> list[Sample]:
-    """The clips of ``labels.csv``, in its order; raises `DataError` where it contradicts itself."""
+    """The clips of ``labels.csv``, in its order.
+
+    Raises `DataError` where it contradicts itself: a clip or a map that comes twice (shared by two
+    people, it would be trained on and tested on at once), a subject in two datasets, a class that
+    is not the label's. The column class may be missing or empty.
+    """
     table = root / "labels.csv"
     if not table.is_file():
         raise DataError(f"expected {table} with the clips and labels; found none: {_AGAIN}.")
     try:
         with table.open(newline="", encoding="utf-8") as file:
             reader = csv.DictReader(file)
-            columns, rows = reader.fieldnames or (), list(reader)
+            columns = reader.fieldnames or ()
+            rows = [(reader.line_num, row) for row in reader]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"expected a CSV file at {table}; got {error}: {_AGAIN}.") from None
     missing = [name for name in _COLUMNS if name not in columns]
@@ -53,12 +60,13 @@ def read_clips(root: Path) -> list[Sample]:
             f"expected the columns {', '.join(_COLUMNS)} in {table}; got no "
             f"{', '.join(missing)}: {_AGAIN}."
         )
-    clips = [_clip(root, table, number, row) for number, row in enumerate(rows, start=2)]
+    clips = [_clip(root, table, line, row) for line, row in rows]
     if not clips:
         raise DataError(f"expected clips in {table}; got none: {_AGAIN}.")
     seen: set[tuple[str, str, str]] = set()
     owner: dict[str, str] = {}
-    for clip in clips:
+    lines: dict[str, int] = {}
+    for (line, _), clip in zip(rows, clips, strict=True):
         key = (clip.dataset, clip.subject, clip.name)
         if key in seen:
             raise DataError(
@@ -71,21 +79,32 @@ def read_clips(root: Path) -> list[Sample]:
                 f"expected each subject in one dataset; {table} has {clip.subject} in "
                 f"{owner[clip.subject]} and {clip.dataset}: rename one of them."
             )
+        if (first := lines.setdefault(os.path.normpath(clip.flow), line)) != line:
+            raise DataError(
+                f"expected a map of its own for each clip in {table}; lines {first} and {line} "
+                f"both have {clip.flow}: correct or delete one of them."
+            )
     return clips
 
 
-def _clip(root: Path, table: Path, number: int, row: dict[str, str]) -> Sample:
+def _clip(root: Path, table: Path, line: int, row: dict[str, str]) -> Sample:
     empty = [name for name in _COLUMNS if not row[name]]
     if empty:
         raise DataError(
-            f"expected {', '.join(_COLUMNS)} on every line of {table}; line {number} has no "
+            f"expected {', '.join(_COLUMNS)} on every line of {table}; line {line} has no "
             f"{empty[0]}: complete or delete it."
         )
     label = row["label"].strip()
     if label not in ("0", "1", "2"):
         raise DataError(
-            f"expected a label of 0, 1 or 2 ({', '.join(CLASSES)}); {table} line {number} has "
+            f"expected a label of 0, 1 or 2 ({', '.join(CLASSES)}); {table} line {line} has "
             f"{label!r}: correct it."
+        )
+    name, stated = CLASSES[int(label)], (row.get("class") or "").strip()
+    if stated and stated.lower() != name:
+        raise DataError(
+            f"expected the class {name} beside the label {label}; {table} line {line} has "
+            f"{stated!r}: correct one of the two."
         )
     own_crop = row.get("apex_crop") == "map"
     return Sample(

@@ -4,8 +4,6 @@ Training itself needs no MediaPipe: with a cache file it runs on any machine.
 """
 
 import hashlib
-import os
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import cast
@@ -18,31 +16,34 @@ from htnet.engine.landmarks import POINTS
 from htnet.engine.types import F32
 from htnet.training.datasets.composite import read_apex
 from htnet.training.datasets.sample import Sample
+from htnet.training.files import write_array
 
 
 def apex_landmarks(clips: Sequence[Sample], cache: Path | None = None) -> F32:
     """Landmarks (N, 478, 2) of the clips' apex faces, as fractions of the pictures.
 
-    Taken from ``cache`` where that file exists, found and stored there otherwise. The default is
-    the ``landmarks.npy`` beside the clips' ``labels.csv`` if it holds as many, else a file of the
-    user's cache folder, named after the pictures' contents.
+    Taken from ``cache``, a NumPy file of them in the clips' order, where that file exists; found
+    and stored there otherwise. Without one they are those that `prepare` laid out if every picture
+    has its own, else kept in a file of the user's cache folder, named after the pictures' contents
+    in their order. Raises `DataError` for a file that holds something else and for a picture
+    without a face, `OutputError` where the file cannot be written.
     """
-    path = cache or _beside_labels(clips) or _default_cache(clips)
+    own = [landmarks_of(clip.apex) for clip in clips]
+    if cache is None and all(path.is_file() for path in own):
+        return np.stack([_read(path, (POINTS, 2)) for path in own])
+    path = cache or _default_cache(clips)
     if path.is_file():
-        return _read(path, len(clips))
+        return _read(path, (len(clips), POINTS, 2))
     found = np.stack([_one(clip) for clip in clips])
-    _write(path, found)
+    write_array(path, found)
     return found
 
 
-def _beside_labels(clips: Sequence[Sample]) -> Path | None:
-    homes = (folder for folder in clips[0].apex.parents if (folder / "labels.csv").is_file())
-    path = next(homes, Path()) / "landmarks.npy"
-    try:
-        fits = np.load(path, mmap_mode="r", allow_pickle=False).shape == (len(clips), POINTS, 2)
-    except (OSError, ValueError, EOFError):
-        return None
-    return path if fits else None
+def landmarks_of(apex: Path) -> Path:
+    """Where `prepare` puts the landmarks (478, 2) of the face ``apex/NAME.png``:
+    ``landmarks/NAME.npy``. By the picture and not by a line's place in the table, which people
+    sort."""
+    return apex.parent.parent / "landmarks" / f"{apex.stem}.npy"
 
 
 def _default_cache(clips: Sequence[Sample]) -> Path:
@@ -58,30 +59,19 @@ def _default_cache(clips: Sequence[Sample]) -> Path:
     return Path(user_cache_dir("htnet")) / f"landmarks-{digest.hexdigest()[:16]}.npy"
 
 
-def _read(path: Path, clips: int) -> F32:
+def _read(path: Path, shape: tuple[int, ...]) -> F32:
     try:
         found = np.load(path, allow_pickle=False)
-        wrong = str(found.shape) if found.shape != (clips, POINTS, 2) else ""
+        wrong = str(found.shape) if found.shape != shape else ""
         wrong = wrong or ("values that are not finite" if not np.isfinite(found).all() else "")
     except (OSError, ValueError, EOFError, TypeError) as error:
         wrong = str(error)
     if wrong:
         raise DataError(
-            f"expected landmarks of shape {(clips, POINTS, 2)} in {path}; got {wrong}: "
+            f"expected landmarks of shape {shape} in {path}; got {wrong}: "
             "delete the file and they are found anew."
         )
     return cast(F32, found.astype(np.float32))
-
-
-def _write(path: Path, landmarks: F32) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".npy", delete=False) as file:
-        try:
-            np.save(file, landmarks)
-            file.close()
-            os.replace(file.name, path)
-        finally:
-            Path(file.name).unlink(missing_ok=True)
 
 
 def _one(clip: Sample) -> F32:

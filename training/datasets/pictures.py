@@ -16,6 +16,9 @@ _DEPTH = 5
 # One subject's or one clip's folder, or a folder of depth maps: no release begins inside of these.
 _LEAF = re.compile(r"sub\d+|\d{3}|s\d+|spno\.\d.*|s\d+-\d+-\d+|depth", re.IGNORECASE)
 
+# Digits after letters, or after SAMM's number of the subject: a copy's "img46 (1)" is no frame 1.
+_FRAME = re.compile(r"(?:[a-z_]*|[0-9]{3}_)([0-9]+)", re.IGNORECASE)
+
 
 def walk(root: Path) -> Iterator[Path]:
     """``root`` and the folders in it, the outer ones first, each level by name.
@@ -50,14 +53,15 @@ def files(folder: Path) -> list[Path]:
 
 
 def numbered(folder: Path) -> dict[int, Path]:
-    """The pictures in ``folder`` by the last number in their names, in its order.
+    """The pictures in ``folder`` by the number of the frame in their names, in its order.
 
-    ``img46.jpg``, ``reg_img46.jpg``, ``006_00046.jpg`` and ``46.jpg`` are all number 46. Raises
-    `DataError` where two pictures have one number.
+    ``img46.jpg``, ``reg_img46.jpg``, ``006_00046.jpg`` and ``46.jpg`` are all number 46; pictures
+    with any other name, as ``img46 (1).jpg``, are passed over. Raises `DataError` where two
+    pictures have one number.
     """
     found: dict[int, Path] = {}
     for path in files(folder):
-        number = re.search(r"(\d+)\D*$", path.stem)
+        number = _FRAME.fullmatch(path.stem)
         if path.suffix.lower() not in PICTURES or number is None:
             continue
         there = found.setdefault(int(number[1]), path)

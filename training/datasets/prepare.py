@@ -17,11 +17,10 @@ import io
 import json
 import multiprocessing
 import os
-import tempfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -36,10 +35,12 @@ from htnet.engine.face import find_face
 from htnet.engine.flow import solver_named
 from htnet.engine.motion import measure_motion
 from htnet.engine.preprocess import CROP_HEIGHT, CROP_WIDTH, PreprocessSpec, flow_map
-from htnet.engine.types import CLASSES, F32, U8, AlignedFace, Frame, Pair
+from htnet.engine.types import CLASSES, U8, AlignedFace, Frame, Pair
+from htnet.training.datasets.landmarks import landmarks_of
 from htnet.training.datasets.pictures import read_picture
 from htnet.training.datasets.raw import RawClip
 from htnet.training.datasets.releases import read_raw
+from htnet.training.files import require_folder, write_array, write_json, write_whole
 
 Progress = Callable[[int, int], None]
 
@@ -83,6 +84,9 @@ class Prepared:
     skipped: tuple[Skipped, ...]
 
 
+_SKIPPED = [field.name for field in fields(Skipped)]
+
+
 def open_data(
     root: Path,
     progress: Progress | None = None,
@@ -116,15 +120,15 @@ def prepare(
 
     ``workers``: processes, by default one for each core; 1 works in this one. ``out`` gets
     ``labels.csv``, ``flow/*.npy`` (28, 28, 3) float32, ``apex/*.png`` (170, 140) gray,
-    ``landmarks.npy`` (N, 478, 2) as fractions of the apex crop, and ``skipped.csv``. What is there
-    already, of the same pictures and the same spec, is not made again. Raises `DataError` where
-    no clip is left, `OutputError` where ``out`` cannot be written.
+    ``landmarks/*.npy`` (478, 2) as fractions of the apex crop of the same name, and
+    ``skipped.csv``. What is there already, of the same pictures and the same spec, is not made
+    again. Raises `DataError` where no clip is left, `OutputError` where ``out`` cannot be written.
     """
     spec = spec or PreprocessSpec()
     clips = [clip for clip in read_raw(root) if clip.label is not None]
     jobs = [_Job(clip, out, _stem(clip, root, spec), spec) for clip in clips if not clip.missing]
-    for folder in _FOLDERS if jobs else ():
-        _make_folder(out / folder)
+    if jobs:
+        require_folder(out)
     _work([job for job in jobs if _note(job) is None], len(jobs), workers, progress)
     notes = [
         (job, _note(job) or {"skipped": "its files vanished while it was made"}) for job in jobs
@@ -145,12 +149,23 @@ def prepare(
 
 
 def read_skipped(folder: Path) -> list[Skipped]:
-    """The clips that a prepared folder lacks, and why; none for a folder that was not prepared."""
+    """The clips that a prepared folder lacks, and why; none for a folder that was not prepared.
+
+    Raises `DataError` for a ``skipped.csv`` that `prepare` did not write.
+    """
+    table = folder / "skipped.csv"
     try:
-        with (folder / "skipped.csv").open(newline="", encoding="utf-8") as file:
-            return [Skipped(**row) for row in csv.DictReader(file)]
+        with table.open(newline="", encoding="utf-8") as file:
+            header, *rows = [row for row in csv.reader(file) if row] or [[]]
     except FileNotFoundError:
         return []
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise _unreadable(table, str(error)) from None
+    if header != _SKIPPED:
+        raise _unreadable(table, f"the columns {', '.join(header) or '(none)'}")
+    if short := [row for row in rows if len(row) != len(_SKIPPED)]:
+        raise _unreadable(table, f"a line {','.join(short[0])!r}")
+    return [Skipped(*row) for row in rows]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -161,7 +176,9 @@ class _Job:
     spec: PreprocessSpec
 
     def path(self, folder: str) -> Path:
-        ending = {"flow": "npy", "apex": "png", "landmarks": "npy", "notes": "json"}[folder]
+        if folder == "landmarks":
+            return landmarks_of(self.path("apex"))
+        ending = {"flow": "npy", "apex": "png", "notes": "json"}[folder]
         return self.out / folder / f"{self.stem}.{ending}"
 
 
@@ -237,15 +254,15 @@ def _make(job: _Job) -> None:
     try:
         number, pair = _pair(job.clip)
     except DataError as error:
-        _write(job.path("notes"), json.dumps({"skipped": str(error)}).encode())
+        write_json(job.path("notes"), {"skipped": str(error)})
         return
     flow = measure_motion(pair, solver_named(job.spec.flows[0])).flow
-    _write(job.path("flow"), _npy(flow_map(flow, job.spec.size)))
-    _write(job.path("apex"), cv2.imencode(".png", pair.apex.gray)[1].tobytes())
+    write_array(job.path("flow"), flow_map(flow, job.spec.size))
+    write_whole(job.path("apex"), cv2.imencode(".png", pair.apex.gray)[1].tobytes())
     points = pair.apex.landmarks / np.array([CROP_WIDTH, CROP_HEIGHT], np.float32)
-    _write(job.path("landmarks"), _npy(points))
+    write_array(job.path("landmarks"), points)
     source = "annotation" if job.clip.apex is not None else "D&C-RoIs"
-    _write(job.path("notes"), json.dumps({"apex": number, "from": source}).encode())
+    write_json(job.path("notes"), {"apex": number, "from": source})
 
 
 def _pair(clip: RawClip) -> tuple[int, Pair]:
@@ -287,13 +304,9 @@ def _spotted(clip: RawClip, onset: AlignedFace) -> int:
 def _lay_out(
     out: Path, made: Sequence[tuple[_Job, dict[str, Any]]], skipped: Sequence[Skipped]
 ) -> None:
-    points = np.stack([_load_points(job.path("landmarks")) for job, _ in made])
-    # Without a table nothing is taken for whole while landmarks and table do not belong together.
+    # Without labels nothing is taken for whole while the two tables do not belong together.
     (out / "labels.csv").unlink(missing_ok=True)
-    _write(out / "landmarks.npy", _npy(points))
-    names = ("dataset", "subject", "clip", "reason")
-    lost = [[skip.dataset, skip.subject, skip.clip, skip.reason] for skip in skipped]
-    _write(out / "skipped.csv", _csv(names, lost))
+    write_whole(out / "skipped.csv", _csv(_SKIPPED, [astuple(skip) for skip in skipped]))
     rows = []
     for job, note in made:
         clip = job.clip
@@ -301,22 +314,11 @@ def _lay_out(
         files = [job.path(folder).relative_to(out).as_posix() for folder in ("flow", "apex")]
         named = [clip.dataset, clip.subject, clip.name, clip.label, CLASSES[clip.label], *files]
         rows.append([*named, "map", clip.onset, note["apex"], note["from"]])
-    _write(out / "labels.csv", _csv(_COLUMNS, rows))
-
-
-def _load_points(path: Path) -> F32:
-    points: F32 = np.load(path, allow_pickle=False)
-    return points
+    write_whole(out / "labels.csv", _csv(_COLUMNS, rows))
 
 
 def _skip(clip: RawClip, reason: str) -> Skipped:
     return Skipped(clip.dataset, clip.subject, clip.name, reason)
-
-
-def _npy(array: F32) -> bytes:
-    buffer = io.BytesIO()
-    np.save(buffer, array.astype(np.float32), allow_pickle=False)
-    return buffer.getvalue()
 
 
 def _csv(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> bytes:
@@ -327,29 +329,8 @@ def _csv(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> bytes:
     return text.getvalue().encode()
 
 
-def _make_folder(path: Path) -> None:
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise _unwritable(path, error) from None
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all."""
-    try:
-        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-            try:
-                file.write(data)
-                file.close()
-                os.replace(file.name, path)
-            finally:
-                Path(file.name).unlink(missing_ok=True)
-    except OSError as error:
-        raise _unwritable(path, error) from None
-
-
-def _unwritable(path: Path, error: OSError) -> OutputError:
-    return OutputError(
-        f"expected to write {path}; got {error.strerror or error}: make room there or check its "
-        "permissions, then run it again; what is done is kept."
+def _unreadable(table: Path, got: str) -> DataError:
+    return DataError(
+        f"expected the columns {', '.join(_SKIPPED)} in {table}; got {got}: delete the file, or "
+        "prepare the data again."
     )
