@@ -524,7 +524,7 @@ def _loso_config(
 ) -> Any:
     from htnet.training.cluster import RayConfig
     from htnet.training.files import require_folder
-    from htnet.training.loso import LosoConfig
+    from htnet.training.jobs import LosoConfig
 
     require_folder(store)
     only = None if folds == "all" else tuple(_names(folds, ","))

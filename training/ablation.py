@@ -15,7 +15,8 @@ from rich.table import Table
 from htnet.engine.errors import UsageError
 from htnet.training.config import TrainConfig, changed
 from htnet.training.folds import parameters
-from htnet.training.loso import LosoConfig, LosoReport, evaluate_loso
+from htnet.training.jobs import LosoConfig
+from htnet.training.loso import LosoReport, evaluate_loso
 from htnet.training.report import NOT_A_RESULT, markdown_table, seed_scores, spread
 
 BASE: Mapping[str, Any] = {

@@ -10,7 +10,8 @@ from htnet.engine.recognizer import torch_device
 from htnet.training.benchmark import ZooRow
 from htnet.training.config import Schedule, TrainConfig
 from htnet.training.folds import parameters
-from htnet.training.loso import LosoConfig, LosoReport, evaluate_loso
+from htnet.training.jobs import LosoConfig
+from htnet.training.loso import LosoReport, evaluate_loso
 from htnet.training.reanimate import CAMERA
 from htnet.training.recipes import configured
 

@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file
 
 from htnet.engine.errors import DataError, UsageError
-from htnet.training import loso, store
+from htnet.training import jobs, loso, nested, store
 from htnet.training.config import TrainConfig
 from htnet.training.folds import (
     at_once,
@@ -19,7 +19,8 @@ from htnet.training.folds import (
     subject_folds,
     subject_groups,
 )
-from htnet.training.loso import LosoConfig, evaluate_loso
+from htnet.training.jobs import LosoConfig
+from htnet.training.loso import evaluate_loso
 from htnet.training.metrics import scores
 from htnet.training.recipes import configured
 from htnet.training.samples import Samples, read_samples
@@ -78,12 +79,12 @@ def test_the_oracle_looks_and_last_does_not(config: TrainConfig, samples: Sample
 def test_a_killed_run_goes_on(
     config: TrainConfig, run: LosoConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(loso, "at_once", lambda config: 2)
+    monkeypatch.setattr(jobs, "at_once", lambda config: 2)
     said: list[str] = []
     run = replace(run, say=said.append)
     [whole] = evaluate_loso([config], "last", replace(run, store=run.store.parent / "whole"))
     assert said == []
-    real, calls = loso.fit_folds, []
+    real, calls = jobs.fit_folds, []
 
     def dies(*arguments, **named):  # type: ignore[no-untyped-def]
         calls.append(arguments)
@@ -91,7 +92,7 @@ def test_a_killed_run_goes_on(
             raise KeyboardInterrupt
         return real(*arguments, **named)
 
-    monkeypatch.setattr(loso, "fit_folds", dies)
+    monkeypatch.setattr(jobs, "fit_folds", dies)
     with pytest.raises(KeyboardInterrupt):
         evaluate_loso([config], "last", run)
     assert len(list(run.store.rglob("*.npz"))) == 4
@@ -182,10 +183,10 @@ def test_nested_never_looks_at_the_group_it_scores(
     config: TrainConfig, run: LosoConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The evidence for a group's choice holds no clip of that group."""
-    monkeypatch.setattr(loso, "GROUPS", 3)
+    monkeypatch.setattr(nested, "GROUPS", 3)
     config = replace(config, schedule=replace(config.schedule, epochs=10))
     slow = replace(config, schedule=replace(config.schedule, lr=1e-6))
-    monkeypatch.setattr(loso, "candidates", lambda config: {"slow": slow, "own": config})
+    monkeypatch.setattr(nested, "candidates", lambda config: {"slow": slow, "own": config})
     report = evaluate_loso([config], "nested", run)[0]["nested"]
     assert len(report.choices) == 3
     assert all("own, epoch" in line for line in report.choices)
@@ -196,8 +197,8 @@ def test_nested_never_looks_at_the_group_it_scores(
         lied = samples.labels.clone()
         lied[torch.from_numpy(group == out)] = 0
         pairs = {"own": fit_folds(samples, samples.inputs, config, pair_folds(group))}
-        true = list(loso._evidence(out, group, pairs, samples))
-        liar = list(loso._evidence(out, group, pairs, replace(samples, labels=lied)))
+        true = list(nested._evidence(out, group, pairs, samples))
+        liar = list(nested._evidence(out, group, pairs, replace(samples, labels=lied)))
         assert true == liar
         assert len(true) == 10
 
@@ -210,7 +211,7 @@ def test_ray_gives_the_same_folds(
     pytest.importorskip("ray")
     from htnet.training.cluster import RayConfig
 
-    monkeypatch.setattr(loso, "at_once", lambda config: 3)
+    monkeypatch.setattr(jobs, "at_once", lambda config: 3)
     config = replace(config, schedule=replace(config.schedule, epochs=3))
     here = evaluate_loso([config], "last", run)[0]["last"]
     spread = replace(run, store=run.store.parent / "ray", ray=RayConfig())
@@ -280,7 +281,7 @@ def test_several_recipes_at_once_are_each_alone(config: TrainConfig, run: LosoCo
 def test_too_few_subjects_to_choose_on(
     config: TrainConfig, run: LosoConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(loso, "GROUPS", 2)
+    monkeypatch.setattr(nested, "GROUPS", 2)
     with pytest.raises(DataError, match="at least 3 subjects"):
         evaluate_loso([config], "nested", run)
 

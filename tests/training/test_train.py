@@ -13,7 +13,8 @@ from htnet.engine.models import NETWORKS
 from htnet.engine.weights import load
 from htnet.training.ablation import ABLATIONS, ablation_markdown, ablation_table, run_ablation
 from htnet.training.config import Schedule, TrainConfig, changed
-from htnet.training.loso import LosoConfig, evaluate_loso
+from htnet.training.jobs import LosoConfig
+from htnet.training.loso import evaluate_loso
 from htnet.training.recipes import RECIPES, candidates, configured, read_toml, recipe_of, to_tables
 from htnet.training.samples import read_samples
 from htnet.training.train import train
