@@ -37,8 +37,8 @@ class Recognizer:
                 f"expected a flow solver these weights were trained for "
                 f"({', '.join(loaded.spec.flows)}); got {name!r}."
             )
-        self.solver: FlowSolver = solver_named(name)
         self._device = torch_device(device)
+        self.solver: FlowSolver = solver_named(name, device)
         self._network: nn.Module = loaded.network.to(self._device)
         self._uncertain_below = uncertain_below
         self._scale = np.array([CROP_WIDTH, CROP_HEIGHT], np.float32)

@@ -19,14 +19,14 @@ STABLE_SKIN = (
     (10, 36, 22, 92),
     (118, 36, 130, 92),
 )
-_STEP = 4
-_ROUNDS = 6
+STEP = 4
+ROUNDS = 6
 
 
 def _grid() -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     rows, columns = [], []
     for x0, y0, x1, y1 in STABLE_SKIN:
-        y, x = np.mgrid[y0:y1:_STEP, x0:x1:_STEP]
+        y, x = np.mgrid[y0:y1:STEP, x0:x1:STEP]
         rows.append(y.ravel())
         columns.append(x.ravel())
     return np.concatenate(rows), np.concatenate(columns)
@@ -48,7 +48,7 @@ def rigid_motion(flow: F32) -> F64:
     moved = flow[_ROWS, _COLUMNS].astype(np.float64).view(np.complex128)[:, 0]
     weights = np.full(len(_Z), 1 / len(_Z))
     shift, turn = 0j, 0j
-    for _ in range(_ROUNDS):
+    for _ in range(ROUNDS):
         z_mean, moved_mean = weights @ _Z, weights @ moved
         z: NDArray[np.complex128] = _Z - z_mean
         weighted = weights * z.conj()

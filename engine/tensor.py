@@ -12,7 +12,7 @@ from torch import Tensor
 from htnet.engine.flow.sampling import canvas, pixels, sampled
 from htnet.engine.preprocess import PreprocessSpec
 from htnet.engine.regions import PUBLISHED_CENTRES, PUBLISHED_TILES
-from htnet.engine.rigid import _ROUNDS, _STEP, STABLE_SKIN
+from htnet.engine.rigid import ROUNDS, STABLE_SKIN, STEP
 
 _CHANNELS = ("u", "v", "strain")
 
@@ -25,7 +25,7 @@ def rigid_motion(flow: Tensor) -> Tensor:
     count = place.shape[-1]
     weights = torch.full_like(moved[:, :1], 1 / count)
     shift = turn = torch.zeros_like(moved[:, :, :1])
-    for _ in range(_ROUNDS):
+    for _ in range(ROUNDS):
         mean, moved_mean = _mean(place, weights), _mean(moved, weights)
         arm, pull = place - mean, moved - moved_mean
         length = _mean((arm * arm).sum(dim=1, keepdim=True), weights)
@@ -55,7 +55,7 @@ def _from_centre(flow: Tensor) -> Tensor:
 
 def _stable(maps: Tensor) -> Tensor:
     """(B, C, N): ``maps`` at the points of stable skin."""
-    boxes = [maps[:, :, y0:y1:_STEP, x0:x1:_STEP] for x0, y0, x1, y1 in STABLE_SKIN]
+    boxes = [maps[:, :, y0:y1:STEP, x0:x1:STEP] for x0, y0, x1, y1 in STABLE_SKIN]
     return torch.cat([box.flatten(2) for box in boxes], dim=-1)
 
 
