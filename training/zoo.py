@@ -71,8 +71,10 @@ ZOO: Mapping[str, ZooEntry] = {
     "dual-inception": ZooEntry("dual-inception"),
     "rcn": ZooEntry("rcn"),
     "alexnet": ZooEntry("alexnet", note="23 million parameters; needs a GPU"),
-    "svm": ZooEntry("svm", note="RBF on the raw maps, no network"),
-    "bi-woof": ZooEntry("bi-woof", note="flow histograms and a linear SVM, no network"),
+    "svm": ZooEntry("svm", note="RBF on the raw maps, no network; no epochs for an oracle"),
+    "bi-woof": ZooEntry(
+        "bi-woof", note="flow histograms and a linear SVM; no epochs for an oracle"
+    ),
 }
 
 
