@@ -10,7 +10,7 @@ from torch import Tensor
 
 from htnet.training.cluster import RayConfig, run_here, run_on_ray
 from htnet.training.config import TrainConfig
-from htnet.training.folds import Fold, FoldResult, at_once, fit_folds
+from htnet.training.folds import Fold, FoldResult, at_once, fit_folds, parameters
 from htnet.training.loop import Progress
 from htnet.training.samples import Samples
 from htnet.training.store import FoldStore
@@ -64,6 +64,12 @@ def run_jobs(jobs: Sequence[Job], run: LosoConfig) -> list[list[FoldResult]]:
             run.say(
                 f"{len(found[number])} of {len(job.folds)} folds of {job.config.network}, seed "
                 f"{job.config.seed}, were finished before and are taken from {store.folder}."
+            )
+        gigabytes = 4e-9 * parameters(job.config) * (len(job.folds) - len(found[number]))
+        if run.keep and gigabytes > 1:
+            run.say(
+                f"The weights of the folds of {job.config.network}, seed {job.config.seed}, will "
+                f"take {gigabytes:.0f} GB in {store.folder}; --no-fold-weights leaves them out."
             )
         size = at_once(job.config)
         chunks = [job.folds[first : first + size] for first in range(0, len(job.folds), size)]
