@@ -376,9 +376,9 @@ def evaluate_ablation(
     _one_thread()
     run = replace(_loso_config(out, False), groups=groups)
     ablation, rows = run_ablation(name, config, seeds, run)
-    _console().print(ablation_table(ablation, rows))
+    _console().print(ablation_table(ablation, rows, groups))
     if markdown is not None:
-        write_text(markdown, ablation_markdown(ablation, rows, _command()))
+        write_text(markdown, ablation_markdown(ablation, rows, groups, _command()))
 
 
 @data_app.command("check")

@@ -159,6 +159,12 @@ def run_ablation(
     return ablation, rows
 
 
+def _held_out(groups: int | None) -> str:
+    if groups is None:
+        return "Leaving one subject out"
+    return f"Leaving out one of {groups} groups of subjects, so with less to train on than usual"
+
+
 def _cells(row: AblationRow) -> list[str]:
     found, best = seed_scores(row.last)["full"], seed_scores(row.oracle)["full"]
     again = seed_scores(row.last, "reanimated")["full"]
@@ -170,8 +176,8 @@ def _cells(row: AblationRow) -> list[str]:
     ]
 
 
-def ablation_table(ablation: Ablation, rows: Sequence[AblationRow]) -> Table:
-    """For the terminal; the oracle's column says what it is."""
+def ablation_table(ablation: Ablation, rows: Sequence[AblationRow], groups: int | None) -> Table:
+    """For the terminal; the oracle's column says what it is, the title who was held out."""
     table = Table(
         "",
         "parameters",
@@ -179,7 +185,7 @@ def ablation_table(ablation: Ablation, rows: Sequence[AblationRow]) -> Table:
         "UAR",
         "re-animated UF1",
         "oracle UF1*",
-        title=ablation.title,
+        title=f"{ablation.title}\n{_held_out(groups)}",
         caption=f"{ablation.note}\n* best epoch of each fold, {NOT_A_RESULT}",
     )
     for row in rows:
@@ -187,11 +193,14 @@ def ablation_table(ablation: Ablation, rows: Sequence[AblationRow]) -> Table:
     return table
 
 
-def ablation_markdown(ablation: Ablation, rows: Sequence[AblationRow], command: str) -> str:
+def ablation_markdown(
+    ablation: Ablation, rows: Sequence[AblationRow], groups: int | None, command: str
+) -> str:
     """A section of a page."""
     head = ["", "parameters", "UF1", "UAR", "re-animated UF1", "oracle UF1 \\*"]
     lines = [[row.name, *_cells(row)] for row in rows]
     return (
-        f"## {ablation.title}\n\n    {command}\n\n{markdown_table(head, lines)}\n\n"
+        f"## {ablation.title}\n\n    {command}\n\n{_held_out(groups)}.\n\n"
+        f"{markdown_table(head, lines)}\n\n"
         f"{ablation.note}\n\n\\* Best epoch of each fold, {NOT_A_RESULT}.\n"
     )

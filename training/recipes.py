@@ -31,7 +31,8 @@ _PUBLISHED = Schedule(
     distill=0.0,
     augment=NO_AUGMENT,
 )
-"""The official HTNet's and HypHTNet's: plain Adam and cross-entropy, nothing drawn."""
+"""The official HTNet's and HypHTNet's: plain Adam and cross-entropy, nothing drawn. Theirs ends an
+epoch with a smaller batch and takes the clips class by class; here batches run on over its end."""
 
 _PLAIN = Schedule(
     epochs=60,

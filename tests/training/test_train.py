@@ -162,9 +162,9 @@ def test_every_ablation_has_variants_that_can_be_built(
     ablation, rows = run_ablation(name, base, 1, LosoConfig(tmp_path, groups=2, keep=False))
     assert len(rows) == len(ablation.variants)
     assert len({row.name for row in rows}) == len(rows)
-    page = ablation_markdown(ablation, rows, "command")
-    assert "not a result" in page and ablation.note in page
-    assert ablation_table(ablation, rows).row_count == len(rows)
+    page = ablation_markdown(ablation, rows, 2, "command")
+    assert "not a result" in page and "2 groups" in page and ablation.note in page
+    assert ablation_table(ablation, rows, 2).row_count == len(rows)
 
 
 def test_unknown_ablations(composite: Path, tmp_path: Path) -> None:
