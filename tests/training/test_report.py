@@ -162,7 +162,7 @@ def page() -> str:
     return report_md(
         reports,
         calibrate(logits, labels, subjects),
-        oracle=[report(0, 3, "oracle")],
+        others={"oracle": [report(0, 3, "oracle")]},
         facts={"recipe": "dim 32", "machine": "one thread"},
         plots=["confusion.png", "other.png"],
     )
@@ -195,7 +195,7 @@ def test_the_page_of_a_nested_run_lists_its_choices() -> None:
     own = replace(report(0, 15, "nested"), choices=("group 1: 40 epochs", "group 2: 60 epochs"))
     text = report_md([own], None)
     assert "- group 1: 40 epochs\n- group 2: 60 epochs" in text
-    assert "scored best on the other groups" in text
+    assert "scored best on the others" in text
     assert "oracle" not in text
     assert "ECE" not in text
     two = report_md([own, replace(own, seed=1)], None)
