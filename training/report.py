@@ -132,6 +132,8 @@ def loso_table(reports: Sequence[LosoReport]) -> Table:
             "95% interval over people, published maps:\n"
             f"UF1 {a:.3f} to {b:.3f}, UAR {c:.3f} to {d:.3f}"
         )
+        if first.recipes_tried is not None:
+            table.caption += f"\nrecipes tried before on these subjects: {first.recipes_tried}"
     return table
 
 
