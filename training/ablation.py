@@ -60,7 +60,8 @@ def _of_model(name: str, *values: Any) -> list[Variant]:
 def _sized(patch: int, tokens: int = 1) -> Variant:
     """Four blocks of ``tokens`` x ``tokens`` patches along a side, and the regions to fill them."""
     side = 4 * tokens * patch
-    told = f"patches of {patch}, picture {side} x {side}, {tokens * tokens} tokens a block"
+    count = "1 token" if tokens == 1 else f"{tokens * tokens} tokens"
+    told = f"patches of {patch}, picture {side} x {side}, {count} a block"
     model = {"patch_size": patch, "image_size": side}
     return Variant(told, model, {"region": side // 2})
 
