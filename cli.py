@@ -342,7 +342,7 @@ def evaluate_zoo(
 @evaluate_app.command("ablation")
 def evaluate_ablation(
     name: Annotated[
-        str, typer.Argument(help="block-size, layers, dimensions, heads, tokens or crops.")
+        str, typer.Argument(help="block-size, layers, dimensions, heads, tokens, crops or views.")
     ],
     data: DataOption,
     network: NetworkOption = None,

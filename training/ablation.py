@@ -7,16 +7,18 @@ network "htnet" round the paper's own.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from rich.table import Table
 
 from htnet.engine.errors import UsageError
-from htnet.training.config import TrainConfig, changed
+from htnet.training.config import TrainConfig
 from htnet.training.folds import parameters
 from htnet.training.jobs import LosoConfig
 from htnet.training.loso import LosoReport, evaluate_loso
+from htnet.training.reanimate import CAMERA, PLAIN, ViewConfig
+from htnet.training.recipes import configured, merged, to_tables
 from htnet.training.report import NOT_A_RESULT, markdown_table, seed_scores, spread
 
 BASE: Mapping[str, Any] = {
@@ -34,11 +36,10 @@ _HEADS = (
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """``model`` and ``preprocess``: what differs from the base, as in a config file."""
+    """``changes``: what differs from the base, the tables and values of a config file."""
 
     name: str
-    model: Mapping[str, Any]
-    preprocess: Mapping[str, Any]
+    changes: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ class Ablation:
 
 def _of_model(name: str, *values: Any) -> list[Variant]:
     """A variant for each value of one field."""
-    return [Variant(f"{name} {value}", {name: value}, {}) for value in values]
+    return [Variant(f"{name} {value}", {"model": {name: value}}) for value in values]
 
 
 def _sized(patch: int, tokens: int = 1) -> Variant:
@@ -63,10 +64,10 @@ def _sized(patch: int, tokens: int = 1) -> Variant:
     count = "1 token" if tokens == 1 else f"{tokens * tokens} tokens"
     told = f"patches of {patch}, picture {side} x {side}, {count} a block"
     model = {"patch_size": patch, "image_size": side}
-    return Variant(told, model, {"region": side // 2})
+    return Variant(told, {"model": model, "preprocess": {"region": side // 2}})
 
 
-def _cropped(regions: str, **preprocess: Any) -> Variant:
+def _cropped(regions: str) -> Variant:
     names = {
         "tiled": "four regions round the landmarks",
         "published": "four regions at the published fixed places",
@@ -74,8 +75,15 @@ def _cropped(regions: str, **preprocess: Any) -> Variant:
     }
     # The published tiling lays the face on its side, so averaging with the mirror image of the
     # picture would average with another face's.
-    model = {"mirror": False}
-    return Variant(names[regions], model, {"regions": regions, **preprocess})
+    changes = {"model": {"mirror": False}, "preprocess": {"regions": regions}}
+    return Variant(names[regions], changes)
+
+
+def _taught(name: str, view: ViewConfig, teacher_views: int, **schedule: Any) -> Variant:
+    """A network that sees views and matches a teacher, unless ``schedule`` says otherwise."""
+    whole = {"epochs": 40, "distill": 1.0, "mixup": 1.0, "teacher_views": teacher_views}
+    changes = {"views": 6, "view": asdict(view), "schedule": {**whole, **schedule}}
+    return Variant(name, changes)
 
 
 ABLATIONS: Mapping[str, Ablation] = {
@@ -109,6 +117,16 @@ ABLATIONS: Mapping[str, Ablation] = {
         "allow.",
         [_cropped("published"), _cropped("tiled"), _cropped("whole")],
     ),
+    "views": Ablation(
+        "What it learns from",
+        "The third is what ships; re-animated pairs are scored as a camera gives them.",
+        [
+            _taught("views with noise alone", PLAIN, 0),
+            _taught("views as a camera gives them", CAMERA, 0),
+            _taught("the same, the teacher sees one of them", CAMERA, 1),
+            _taught("the same, no teacher", CAMERA, 0, distill=0.0, mixup=0.4, epochs=30),
+        ],
+    ),
 }
 
 
@@ -140,10 +158,13 @@ def run_ablation(
     if base.network == "htnet" and ablation.large is not None:
         variants = ablation.large
     configs = [
-        replace(
-            base,
-            model=changed(base.model_config, variant.model, "model"),
-            spec=changed(base.spec, variant.preprocess, "preprocess"),
+        configured(
+            base.network,
+            base.data,
+            landmarks=base.landmarks,
+            seed=base.seed,
+            device=base.device,
+            changes=merged(to_tables(base), variant.changes),
         )
         for variant in variants
     ]

@@ -170,3 +170,12 @@ def to_tables(config: TrainConfig) -> dict[str, Any]:
         "schedule": asdict(config.schedule),
         "view": asdict(config.view),
     }
+
+
+def merged(tables: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """``tables`` of a config, but for its network and seed, with ``changes`` laid over them."""
+    made = {name: own for name, own in tables.items() if name not in ("network", "seed")}
+    for name, own in changes.items():
+        old = made.get(name)
+        made[name] = merged(old, own) if isinstance(old, Mapping) else own
+    return made
