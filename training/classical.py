@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from htnet.engine.errors import DataError, UsageError
+from htnet.engine.extras import need
 from htnet.engine.models import build, entry
 from htnet.engine.models.svm import KernelConfig, KernelMachine
 from htnet.training.augment import mirror
-from htnet.training.extras import need
 from htnet.training.samples import Samples
 
 _TOPS = {"raw": 255.0, "unit": 1.0}  # u and its mirror image add up to it; 0 where 0 is rest

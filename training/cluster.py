@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 import torch
 
 from htnet.engine.errors import DependencyError, UsageError
-from htnet.training.extras import need
+from htnet.engine.extras import need
 
 R = TypeVar("R")
 

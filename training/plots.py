@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from htnet.engine.extras import need
 from htnet.engine.types import CLASSES
 from htnet.training.calibration import Calibration, Reliability, reliability, softmax
-from htnet.training.extras import need
 from htnet.training.files import write_whole
 from htnet.training.loso import LosoReport
 from htnet.training.metrics import SubjectScore, confusion, dataset_title, scores_by_subject

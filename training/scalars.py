@@ -5,7 +5,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from htnet.engine.errors import OutputError
-from htnet.training.extras import need
+from htnet.engine.extras import need
 
 
 class Scalars:

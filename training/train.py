@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from htnet import __version__
 from htnet.engine.errors import UsageError
+from htnet.engine.extras import need
 from htnet.engine.recognizer import torch_device
 from htnet.engine.types import F32
 from htnet.engine.weights import load, save
@@ -20,7 +21,6 @@ from htnet.training import plots
 from htnet.training.calibration import Calibration, calibrate
 from htnet.training.classical import fit_closed
 from htnet.training.config import TrainConfig
-from htnet.training.extras import need
 from htnet.training.files import require_folder, write_json, write_text
 from htnet.training.folds import fold_seed
 from htnet.training.loop import Epoch, Progress, fit
@@ -70,7 +70,7 @@ def train(
     losses: list[float] = []
     rates: list[float] = []
     require_folder(run)
-    _clear(run)
+    before = list((run / "events").glob("events.out.tfevents.*"))
     with Scalars(run / "events") as scalars:
 
         def watch(epoch: Epoch) -> None:
@@ -93,6 +93,7 @@ def train(
     card = _card(config, samples, reports, others, calibration, start)
     seconds = time.monotonic() - begun
     metrics = {**card, "fit": asdict(fitted), "seconds": round(seconds, 1)}
+    _clear(run, before)
     _write_pages(config, run, reports, others, calibration, (losses, rates), fitted)
     write_json(run / "metrics.json", metrics)
     target = run / "weights.safetensors"
@@ -102,12 +103,13 @@ def train(
     return TrainReport(run, target, len(samples.clips), subjects, fitted, seconds)
 
 
-def _clear(run: Path) -> None:
-    """Take an earlier run's files away, so that what is there is always of one run."""
+def _clear(run: Path, events: Sequence[Path]) -> None:
+    """Take an earlier run's files and ``events`` away once there are others to put in their place,
+    so that what is there is always of one run, and of the old one until the new one is trained."""
     for name in ("weights.safetensors", "metrics.json", "report.md", "config.toml", *_PLOTS):
         (run / name).unlink(missing_ok=True)
-    for path in (run / "events").glob("events.out.tfevents.*"):
-        path.unlink()
+    for path in events:
+        path.unlink(missing_ok=True)
 
 
 def _fitted(

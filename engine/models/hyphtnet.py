@@ -13,7 +13,6 @@ keep each subject's best epoch on that subject.
 Parameters: 139,716,486 with the published repeats (2, 2, 10), 139,712,131 with the hyperbolic head.
 """
 
-import importlib
 import math
 from dataclasses import dataclass
 from typing import Any
@@ -22,7 +21,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from htnet.engine.errors import DependencyError
+from htnet.engine.extras import need
 from htnet.engine.models.htnet import Backbone, HTNetConfig, LayerNorm, mean_head, on_mean
 from htnet.engine.models.limits import within
 
@@ -190,10 +189,4 @@ def _orthogonal(linear: nn.Module) -> None:
 
 def _geoopt() -> Any:
     """The formulas of the Poincare ball; loaded late, since few networks need it."""
-    try:
-        return importlib.import_module("geoopt.manifolds.stereographic.math")
-    except ImportError as error:
-        raise DependencyError(
-            "expected the library geoopt for a hyperbolic head or metric; it cannot be loaded "
-            f"({error}): pip install 'htnet[train]'."
-        ) from None
+    return need("geoopt.manifolds.stereographic.math")

@@ -53,7 +53,7 @@ def test_the_held_out_subject_is_never_learnt_from(config: TrainConfig, samples:
 def test_last_and_oracle_come_from_the_same_networks(config: TrainConfig, run: LosoConfig) -> None:
     [found] = evaluate_loso([config], "last", run)
     last, oracle = found["last"], found["oracle"]
-    assert last.protocol, oracle.protocol == ("last", "oracle")
+    assert (last.protocol, oracle.protocol) == ("last", "oracle")
     assert len(last.labels) == 36 and len(set(last.subjects)) == 6
     assert scores(last.labels, last.published.argmax(axis=1)).uf1 > 0.9  # plain to see
     assert last.reanimated is not None and last.reanimated.shape == (36, 3)

@@ -79,6 +79,21 @@ def test_training_goes_on_from_weights(config: TrainConfig, tmp_path: Path) -> N
         )
 
 
+def test_an_earlier_run_stays_until_there_is_another(config: TrainConfig, tmp_path: Path) -> None:
+    short = replace(config, schedule=replace(config.schedule, epochs=1))
+    first = train(short, tmp_path / "run").weights.read_bytes()
+
+    def stopped(done: int, of: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(replace(short, seed=1), tmp_path / "run", progress=stopped)
+    assert (tmp_path / "run" / "weights.safetensors").read_bytes() == first
+    train(replace(short, seed=1), tmp_path / "run")
+    assert (tmp_path / "run" / "weights.safetensors").read_bytes() != first
+    assert len(list((tmp_path / "run" / "events").iterdir())) == 1
+
+
 def test_a_run_folder_that_cannot_be(config: TrainConfig, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     short = replace(config, schedule=replace(config.schedule, epochs=1))

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from htnet.engine.errors import DataError
+from htnet.engine.extras import need
 from htnet.training.datasets.pictures import files, walk
-from htnet.training.extras import need
 
 _ENGINES = {".xlsx": "openpyxl", ".xls": "xlrd"}
 _PREAMBLE = 40  # lines before the header at most; SAMM's has 13

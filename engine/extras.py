@@ -1,4 +1,4 @@
-"""Libraries that training needs and live recognition does not."""
+"""Libraries that only some parts need, and live recognition does not."""
 
 import importlib
 from types import ModuleType
