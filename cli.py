@@ -33,6 +33,8 @@ app.add_typer(bench_app, name="bench")
 app.add_typer(evaluate_app, name="evaluate")
 app.add_typer(data_app, name="data")
 
+_DEMO_TRIES = 6  # how many times over a demo lasts what a calibration wants
+
 CameraOption = Annotated[int | None, typer.Option(help="Camera number; see htnet cameras.")]
 SourceOption = Annotated[
     str | None,
@@ -44,6 +46,12 @@ PaceOption = Annotated[bool, typer.Option(help="Replay a recording as if it were
 ModelOption = Annotated[Path | None, typer.Option(help="Weights file; default: htnet-s.")]
 FlowOption = Annotated[str | None, typer.Option(help="Flow solver: dis or farneback.")]
 DeviceOption = Annotated[str, typer.Option(help="Where torch runs: cpu, cuda, cuda:1, mps.")]
+RuntimeOption = Annotated[
+    str, typer.Option(help="auto, torch, compile, onnx, tensorrt or tensorrt-rtx.")
+]
+ServedOption = Annotated[
+    str, typer.Option("--precision", help="The network's: fp32, fp16, bf16 or int8.")
+]
 TaskOption = Annotated[
     Path | None, typer.Option("--landmarker", help="A MediaPipe face_landmarker.task to use.")
 ]
@@ -81,6 +89,41 @@ LandmarksOption = Annotated[
     Path | None, typer.Option(help="File that keeps the faces' landmarks; default: user cache.")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one row of JSON.")]
+SolversOption = Annotated[str, typer.Option(help="Flow solvers, such as farneback,dis.")]
+BatchesOption = Annotated[str, typer.Option(help="Pairs at a time, such as 1,16,256.")]
+SizesOption = Annotated[str, typer.Option(help="Pictures, such as 140x170,256x256.")]
+RoundsOption = Annotated[int, typer.Option(min=1, help="Times that each is called.")]
+SharesOption = Annotated[float, typer.Option(min=0, help="Enough for each, in seconds.")]
+FormsOption = Annotated[
+    str | None, typer.Option(help="torch,graph,compile; default: all on CUDA, torch on a CPU.")
+]
+RuntimesOption = Annotated[
+    str | None, typer.Option(help="Such as torch,onnx; default: all meant for the device.")
+]
+PrecisionsOption = Annotated[str, typer.Option(help="Of the network: fp32,fp16,bf16,int8.")]
+PartOption = Annotated[
+    str, typer.Option(help="pair: from gray crops to the answer; network: behind OpenCV's flow.")
+]
+BatchOption = Annotated[int, typer.Option(min=1, help="Pairs in one call; live takes 1.")]
+EngineOption = Annotated[
+    Path | None, typer.Option("--out", help="The engine's file; default: the cache live looks in.")
+]
+PairsOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--data",
+        help="Composite whose re-animated pairs the engine is held against; int8 needs them.",
+    ),
+]
+MotionOption = Annotated[
+    bool, typer.Option(help="Give flow and head motion too, which live needs of a pair graph.")
+]
+ProfileOption = Annotated[
+    str | None, typer.Option(help="A profile that htnet calibrate stored; see htnet profiles.")
+]
+RandomOption = Annotated[
+    str | None, typer.Option(help="A network with random weights instead, for speed alone.")
+]
 
 
 @app.command()
@@ -101,21 +144,143 @@ def live(
     model: ModelOption = None,
     flow: FlowOption = None,
     device: DeviceOption = "cpu",
+    runtime: RuntimeOption = "auto",
+    precision: ServedOption = "fp32",
     landmarker: TaskOption = None,
+    profile: ProfileOption = None,
 ) -> None:
     """Recognise micro-expressions as they happen: camera 0, or any camera, file or stream."""
     from htnet.realtime.run import RunConfig, run
 
     config = RunConfig(
-        path=_path_config(camera, source, demo_seed, size, fps, model, flow, device, landmarker),
+        path=_path_config(
+            camera,
+            source,
+            demo_seed,
+            size,
+            fps,
+            model=model,
+            flow=flow,
+            device=device,
+            runtime=runtime,
+            precision=precision,
+            landmarker=landmarker,
+        ),
         pace=pace,
         headless=headless,
         overlay_video=overlay_video,
         events=events,
         provisional=provisional,
         max_seconds=max_seconds,
+        profile=profile,
     )
     run(config, _console())
+
+
+@app.command()
+def calibrate(
+    name: Annotated[str, typer.Option(help="Of the profile; one of that name is replaced.")],
+    camera: CameraOption = None,
+    source: SourceOption = None,
+    demo_seed: SeedOption = 0,
+    still: Annotated[bool, typer.Option(help="Of the demo: a face at rest.")] = False,
+    size: SizeOption = "640x360",
+    fps: Annotated[float | None, typer.Option(help="Frame rate to ask a camera for.")] = None,
+    mains: Annotated[
+        int | None, typer.Option(help="50 or 60 Hz: have the camera filter the lamps' flicker.")
+    ] = None,
+    seconds: Annotated[float, typer.Option(min=3, max=120, help="Of rest to watch.")] = 10.0,
+    tries: Annotated[int, typer.Option(min=1, help="Before it is given up.")] = 5,
+    model: ModelOption = None,
+    flow: FlowOption = None,
+    device: DeviceOption = "cpu",
+    runtime: RuntimeOption = "auto",
+    precision: ServedOption = "fp32",
+    landmarker: TaskOption = None,
+) -> None:
+    """Watch a face at rest for ten seconds and keep what it and the camera are like."""
+    from htnet.calib.observer import Observer, ObserverConfig
+    from htnet.engine.profile import profile_path
+    from htnet.realtime.calibrate import CalibrateConfig, calibrate
+    from htnet.realtime.tables import profiles_table
+
+    if still and source != "demo":
+        raise UsageError("expected --still with --source demo alone; got another source.")
+    path = _path_config(
+        camera,
+        source,
+        demo_seed,
+        size,
+        fps,
+        demo={"still": still, "seconds": _DEMO_TRIES * seconds},
+        model=model,
+        flow=flow,
+        device=device,
+        runtime=runtime,
+        precision=precision,
+        landmarker=landmarker,
+    )
+    config = CalibrateConfig(path, name, tries, mains, seconds)
+    profile = calibrate(
+        config, _console(), Observer(ObserverConfig(seconds=seconds, expected_fps=fps))
+    )
+    if profile is None:
+        _console().print("Stopped: nothing is stored.")
+        raise typer.Exit(130)
+    _console().print(profiles_table([profile]))
+    for each in (*profile.locked, *profile.notes):
+        _console().out(f"{each[:1].upper()}{each[1:]}.")
+    _console().out(f"Stored in {profile_path(name)}: htnet live --profile {shlex.quote(name)}")
+
+
+@app.command()
+def profiles() -> None:
+    """List the profiles that htnet calibrate stored."""
+    from htnet.engine.profile import list_profiles, profile_folder
+    from htnet.realtime.tables import profiles_table
+
+    stored, troubles = list_profiles()
+    if stored:
+        _console().print(profiles_table(stored))
+    elif not troubles:
+        _console().out(
+            f"No profile in {profile_folder()} yet: htnet calibrate --name NAME makes one."
+        )
+    for each in troubles:
+        _console(stderr=True).out(each)
+
+
+@app.command()
+def simulate(
+    plan: Annotated[str, typer.Argument(help="A plan's TOML file, or 'standard'.")],
+    out: Annotated[Path, typer.Option(help="New folder for the video and its truth.")],
+    face: Annotated[
+        Path | None, typer.Option(help="Picture or clip of a face; default: the one that ships.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Instead of the plan's.")] = None,
+    fps: Annotated[float | None, typer.Option(help="Instead of the plan's.")] = None,
+    seconds: Annotated[float | None, typer.Option(help="Instead of the plan's.")] = None,
+    size: Annotated[
+        str | None, typer.Option(help="Instead of the plan's, such as 640x360.")
+    ] = None,
+) -> None:
+    """Render a face with known expressions and disturbances, and write down what truly happens."""
+    from dataclasses import replace
+
+    from htnet.engine.synth.plan import read_plan
+    from htnet.engine.synth.simulate import simulate
+    from htnet.realtime.portrait import open_portrait
+
+    given: dict[str, Any] = {"seed": seed, "fps": fps, "seconds": seconds}
+    given["size"] = None if size is None else _size(size)
+    changes = {name: value for name, value in given.items() if value is not None}
+    drawn = replace(read_plan(plan), **changes)
+    with _progress("frames") as progress:
+        made = simulate(drawn, open_portrait(face), out, progress)
+    _console().out(
+        f"{len(made)} frames in {out}; events: {len(made.truth.events)}, "
+        f"disturbances: {len(made.truth.disturbances)}"
+    )
 
 
 @app.command()
@@ -130,11 +295,13 @@ def recognize(
     model: ModelOption = None,
     flow: FlowOption = None,
     device: DeviceOption = "cpu",
+    runtime: RuntimeOption = "auto",
+    precision: ServedOption = "fp32",
 ) -> None:
     """Say what happened between two pictures of a face."""
     from htnet.engine.recognize import recognize, save_map
 
-    recognizer, name = _recognizer(model, flow, device)
+    recognizer = _recognizer(model, flow, device, runtime, precision)
     result = recognize(onset, apex, recognizer, aligned=aligned)
     if save_flow is not None:
         save_map(result.map, save_flow)
@@ -148,7 +315,7 @@ def recognize(
         "v": 1,
         "label": prediction.label,
         "probabilities": {k: round(p, 4) for k, p in prediction.probabilities.items()},
-        "model": name,
+        "model": recognizer.model,
     }
     if as_json:
         print(json.dumps(row))
@@ -190,6 +357,51 @@ def convert(
 
     convert(source, target)
     _console().print(f"wrote {target}")
+
+
+@app.command("export-onnx")
+def export_onnx(
+    model: ModelOption = None,
+    part: PartOption = "network",
+    flow: FlowOption = None,
+    precision: ServedOption = "fp32",
+    batch: BatchOption = 1,
+    motion: MotionOption = True,
+    out: EngineOption = None,
+    data: PairsOption = None,
+    landmarks: LandmarksOption = None,
+) -> None:
+    """Write a model for ONNX Runtime, checked against PyTorch, and its card beside it."""
+    from htnet.calib.export import ExportConfig
+
+    config = ExportConfig("onnx", part, model, flow, precision, batch, motion, out)
+    _export(config, data, landmarks)
+
+
+@app.command("export-trt")
+def export_trt(
+    model: ModelOption = None,
+    runtime: Annotated[str, typer.Option(help="tensorrt or tensorrt-rtx.")] = "tensorrt",
+    part: PartOption = "pair",
+    flow: FlowOption = None,
+    precision: ServedOption = "fp32",
+    batch: BatchOption = 1,
+    motion: MotionOption = True,
+    target: Annotated[
+        str | None,
+        typer.Option(help="Of tensorrt-rtx: default (Ampere and later), current, or sm80,sm89."),
+    ] = None,
+    out: EngineOption = None,
+    data: PairsOption = None,
+    landmarks: LandmarksOption = None,
+) -> None:
+    """Build a TensorRT engine, checked against PyTorch where it runs, and its card beside it."""
+    from htnet.calib.export import ExportConfig
+
+    if runtime not in ("tensorrt", "tensorrt-rtx"):
+        raise UsageError(f"expected the runtime tensorrt or tensorrt-rtx; got {runtime!r}.")
+    config = ExportConfig(runtime, part, model, flow, precision, batch, motion, out, target)
+    _export(config, data, landmarks)
 
 
 @app.command()
@@ -422,19 +634,195 @@ def bench_live(
     model: ModelOption = None,
     flow: FlowOption = None,
     device: DeviceOption = "cpu",
+    runtime: RuntimeOption = "auto",
+    precision: ServedOption = "fp32",
     landmarker: TaskOption = None,
 ) -> None:
     """Run the whole live path without drawing, and say how fast each part is."""
     from htnet.calib.bench import bench_live as measure
     from htnet.realtime.run import measured_ticks
 
-    path = _path_config(camera, source, demo_seed, size, None, model, flow, device, landmarker)
-    with measured_ticks(path, frames=frames, pace=pace) as ticks:
+    path = _path_config(
+        camera,
+        source,
+        demo_seed,
+        size,
+        None,
+        model=model,
+        flow=flow,
+        device=device,
+        runtime=runtime,
+        precision=precision,
+        landmarker=landmarker,
+    )
+    say = _console(stderr=True).out
+    with measured_ticks(path, frames=frames, pace=pace, say=say) as ticks:
         row = measure(ticks, warmup=min(100, frames // 10))
     if as_json:
         print(json.dumps(row))
     else:
         _console().print(_bench_table(row))
+
+
+@bench_app.command("flow")
+def bench_flow(
+    solvers: SolversOption = "farneback,tvl1,dis",
+    batches: BatchesOption = "1",
+    sizes: SizesOption = "140x170",
+    forms: FormsOption = None,
+    rounds: RoundsOption = 30,
+    seconds: SharesOption = 3.0,
+    as_json: JsonOption = False,
+    device: DeviceOption = "cpu",
+) -> None:
+    """Time optical flow, each solver beside OpenCV's in the same run."""
+    from htnet.calib.bench_flow import bench_flow as measure
+    from htnet.calib.bench_flow import flow_table
+
+    row = measure(
+        _names(solvers, ","),
+        device,
+        _numbers(batches),
+        [_size(size) for size in _names(sizes, ",")],
+        rounds,
+        forms=None if forms is None else _names(forms, ","),
+        seconds=seconds,
+    )
+    print(json.dumps(row)) if as_json else _console().print(flow_table(row))
+
+
+@bench_app.command("model")
+def bench_model(
+    model: ModelOption = None,
+    network: RandomOption = None,
+    repeats: RepeatsOption = None,
+    runtimes: RuntimesOption = None,
+    precisions: PrecisionsOption = "fp32",
+    batches: BatchesOption = "1",
+    rounds: RoundsOption = 100,
+    seconds: SharesOption = 5.0,
+    as_json: JsonOption = False,
+    device: DeviceOption = "cpu",
+) -> None:
+    """Time the network alone in every runtime, beside its official form."""
+    from htnet.calib.bench_model import bench_model as measure
+    from htnet.calib.bench_model import model_table
+    from htnet.calib.contest import open_model
+
+    row = measure(
+        open_model(model, network=network, repeats=None if repeats is None else _numbers(repeats)),
+        device,
+        None if runtimes is None else _names(runtimes, ","),
+        _names(precisions, ","),
+        _numbers(batches),
+        rounds,
+        seconds=seconds,
+        say=_console(stderr=True).out,
+    )
+    print(json.dumps(row)) if as_json else _console().print(model_table(row))
+
+
+@bench_app.command("pair")
+def bench_pair(
+    model: ModelOption = None,
+    network: RandomOption = None,
+    repeats: RepeatsOption = None,
+    runtimes: RuntimesOption = None,
+    precisions: PrecisionsOption = "fp32",
+    batches: BatchesOption = "1",
+    rounds: RoundsOption = 100,
+    seconds: SharesOption = 5.0,
+    as_json: JsonOption = False,
+    flow: FlowOption = None,
+    device: DeviceOption = "cpu",
+) -> None:
+    """Time the way from a pair of gray crops to probabilities, stage by stage and as one graph."""
+    from htnet.calib.bench_pair import bench_pair as measure
+    from htnet.calib.bench_pair import pair_tables
+    from htnet.calib.contest import open_model
+
+    row = measure(
+        open_model(model, network=network, repeats=None if repeats is None else _numbers(repeats)),
+        device,
+        None if runtimes is None else _names(runtimes, ","),
+        _names(precisions, ","),
+        _numbers(batches),
+        rounds,
+        flow=flow,
+        seconds=seconds,
+        say=_console(stderr=True).out,
+    )
+    print(json.dumps(row)) if as_json else _console().print(*pair_tables(row))
+
+
+@app.command()
+def doctor(as_json: JsonOption = False) -> None:
+    """Say what of this machine can be used, and what to do about the rest."""
+    from htnet.calib.doctor import doctor_row, doctor_table, examine, healthy
+    from htnet.realtime.cameras import list_cameras
+    from htnet.realtime.sinks.display import no_display
+
+    checks = examine(lambda: [f"{each.index} {each.name}" for each in list_cameras()], no_display)
+    if as_json:
+        print(json.dumps(doctor_row(checks)))
+    else:
+        _console().print(doctor_table(checks))
+    if not healthy(checks):
+        raise typer.Exit(1)
+
+
+@evaluate_app.command("runtimes")
+def evaluate_runtimes(
+    data: DataOption,
+    model: ModelOption = None,
+    flow: Annotated[str, typer.Option(help="Solvers of the weights', compared.")] = "dis,farneback",
+    view: Annotated[str, typer.Option(help="plain, or camera: the head moves too.")] = "plain",
+    pairs: Annotated[int | None, typer.Option(min=2, help="Clips; default: all.")] = None,
+    ways: Annotated[
+        str | None, typer.Option(help="Such as torch:fp32,onnx:int8; default: all for a CPU.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of size and noise.")] = 0,
+    json_file: JsonFileOption = None,
+    markdown: MarkdownOption = None,
+    device: DeviceOption = "cpu",
+    landmarks: LandmarksOption = None,
+) -> None:
+    """Hold every runtime's answers for re-animated pairs against eager float32's."""
+    from htnet.calib.agreement import agreements
+    from htnet.calib.agreement import markdown as page
+    from htnet.calib.ways import WAYS, opener, ways_named
+    from htnet.engine.weights import default_weights, load
+    from htnet.training.files import require_folder, write_json, write_text
+    from htnet.training.pairs import composite_pairs
+    from htnet.training.reanimate import VIEWS
+
+    for file in filter(None, (json_file, markdown)):
+        require_folder(file.parent)
+    if view not in VIEWS:
+        raise UsageError(f"expected a view among {', '.join(VIEWS)}; got {view!r}.")
+    named = ways_named(ways or WAYS)
+    _one_thread()
+    path = model or default_weights()
+    faces = composite_pairs(_opened(data), pairs, seed, VIEWS[view], landmarks)
+    registered = VIEWS[view].registered
+    rows = list(
+        agreements(
+            load(path, folded=False),
+            load(path),
+            faces,
+            named,
+            opener(faces, registered=registered, device=device, say=_console(stderr=True).out),
+            registered=registered,
+            flows=_names(flow, ","),
+        )
+    )
+    print(page(rows), end="")
+    if json_file is not None:
+        write_json(json_file, {"v": 1, "command": _command(), "rows": [r.as_json() for r in rows]})
+    if markdown is not None:
+        write_text(markdown, f"`{_command()}`\n\n{page(rows)}")
+    if any(row.holds is False for row in rows):
+        raise typer.Exit(1)
 
 
 @evaluate_app.command("demo")
@@ -446,14 +834,26 @@ def evaluate_demo(
     as_json: JsonOption = False,
     model: ModelOption = None,
     flow: FlowOption = None,
+    runtime: RuntimeOption = "auto",
 ) -> None:
     """Hold what is found in demo clips against what was put there."""
     from htnet.realtime.demo_score import score_demo
 
-    recognizer, _ = _recognizer(model, flow, "cpu")
+    recognizer = _recognizer(model, flow, "cpu", runtime)
     console = _console(stderr=as_json)
     row = score_demo(recognizer, range(first, first + seeds), still, seconds, console.print)
     print(json.dumps(row)) if as_json else console.print_json(data=row)
+
+
+def _export(config: Any, data: Path | None, landmarks: Path | None) -> None:
+    """Build an engine and tell where it lies and how near it comes."""
+    from htnet.calib.export import COUNT, export, told
+    from htnet.training.pairs import composite_pairs
+
+    pairs = None
+    if data is not None:
+        pairs = composite_pairs(_opened(data), COUNT, landmarks=landmarks)
+    print(told(export(config, pairs, _console(stderr=True).out)))
 
 
 def _opened(data: Path) -> Path:
@@ -536,7 +936,7 @@ def _loso_config(
                 "got --ray-gpus 0: give --ray-gpus 1, or less to share one."
             )
         cluster = RayConfig(address=None if ray == "local" else ray, gpus=ray_gpus)
-    say = _console(stderr=True).print
+    say = _console(stderr=True).out
     return LosoConfig(store, only, keep=keep, ray=cluster, say=say, bar=_progress)
 
 
@@ -608,27 +1008,21 @@ def _path_config(
     demo_seed: int,
     size: str,
     fps: float | None,
-    model: Path | None,
-    flow: str | None,
-    device: str,
-    landmarker: Path | None,
+    demo: Mapping[str, Any] | None = None,
+    **served: Any,
 ) -> Any:
     from htnet.engine.synth.demo import DemoConfig
     from htnet.realtime.run import PathConfig
     from htnet.realtime.source import SourceConfig
 
     wanted = _size(size)
-    demo = source == "demo"
-    if demo and camera is not None:
+    if source != "demo":
+        own = SourceConfig(camera=camera, source=source, size=wanted, fps=fps)
+        return PathConfig(source=own, demo=None, **served)
+    if camera is not None:
         raise UsageError("expected a camera or the demo; got both: leave one out.")
-    return PathConfig(
-        source=None if demo else SourceConfig(camera=camera, source=source, size=wanted, fps=fps),
-        demo=DemoConfig(seed=demo_seed, size=wanted) if demo else None,
-        model=model,
-        flow=flow,
-        device=device,
-        landmarker=landmarker,
-    )
+    drawn = DemoConfig(seed=demo_seed, size=wanted, **(demo or {}))
+    return PathConfig(source=None, demo=drawn, **served)
 
 
 def _size(text: str) -> tuple[int, int]:
@@ -638,10 +1032,15 @@ def _size(text: str) -> tuple[int, int]:
     return int(width), int(height)
 
 
-def _recognizer(model: Path | None, flow: str | None, device: str) -> tuple[Any, str]:
-    from htnet.realtime.run import open_recognizer
+def _recognizer(
+    model: Path | None, flow: str | None, device: str, runtime: str, precision: str = "fp32"
+) -> Any:
+    from htnet.engine.opening import open_recognizer
 
-    return open_recognizer(model, flow, device)
+    say = _console(stderr=True).out
+    return open_recognizer(
+        model, flow=flow, device=device, runtime=runtime, precision=precision, say=say
+    )
 
 
 def _bench_table(row: dict[str, Any]) -> Any:

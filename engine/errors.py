@@ -6,6 +6,7 @@
     |-- FaceError         no face where one is needed, or its tracker cannot start
     |-- WeightsError      a weights file is corrupt, of another shape, or holds more than tensors
     |-- DataError         a dataset is incomplete or contradicts itself
+    |-- EngineError       a compiled graph cannot be built, read or run here
     |-- OutputError       a result cannot be written, or not to its end
     `-- DependencyError   a library this part needs is missing or broken
 
@@ -39,6 +40,10 @@ class WeightsError(HTNetError):
 
 class DataError(HTNetError):
     """A dataset is incomplete or contradicts itself."""
+
+
+class EngineError(HTNetError):
+    """A compiled graph cannot be built, read or run here."""
 
 
 class OutputError(HTNetError):

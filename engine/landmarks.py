@@ -7,6 +7,7 @@ RIGHT_EYE_CORNERS: Final = (362, 263)
 # Upper and lower lid points over each other, three to an eye, for its openness.
 LEFT_LIDS: Final = ((159, 145), (160, 144), (158, 153))
 RIGHT_LIDS: Final = ((386, 374), (385, 380), (387, 373))
+IRISES: Final = (468, 473)  # their centres
 
 LEFT_LIP_CORNER: Final = 61
 RIGHT_LIP_CORNER: Final = 291

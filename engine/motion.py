@@ -20,11 +20,13 @@ class PairMotion:
 
     ``flow``: (170, 140, 2) float32 px, the head's motion removed. ``head``: (tx, ty, s, r) as
     `rigid_motion` gives it. ``regions``: each region's mean vector (x, y) in px.
+    ``probabilities``: (classes,) where one graph measured the pair and recognised it too.
     """
 
     flow: F32
     head: F64
     regions: Mapping[str, F32]
+    probabilities: F32 | None = None
 
     @property
     def magnitude(self) -> float:

@@ -62,7 +62,7 @@ def recognize(
         pair = Pair(first, _align_like(pictures[1], found[1], first))
         registered = False
     measured = recognizer.measure(pair, registered=registered)
-    prediction = recognizer.predict(measured.flow, pair.apex.landmarks)
+    prediction = recognizer.predict(measured, pair.apex.landmarks)
     if measured.magnitude < _FLOOR_PX:
         # The network has never seen stillness, and is sure of its answer to that too.
         prediction = replace(prediction, label=NEUTRAL)

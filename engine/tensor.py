@@ -144,9 +144,18 @@ def network_input(maps: Tensor, centres: Tensor, spec: PreprocessSpec) -> Tensor
     if spec.regions == "whole":
         return pictures
     if spec.regions == "published":
-        fixed = PUBLISHED_CENTRES[PUBLISHED_TILES].tolist()
-        centres = centres.new_tensor(fixed).expand(len(maps), 4, 2)
+        centres = _published(centres)
     return tile_regions(pictures, centres * spec.size, spec.region)
+
+
+def _published(centres: Tensor) -> Tensor:
+    """The official code's fixed centres (B, 4, 2), made on the device: a recorded graph may copy
+    nothing from the host."""
+    rows = [
+        torch.stack([torch.full_like(centres[:, 0, 0], float(at)) for at in place], dim=-1)
+        for place in PUBLISHED_CENTRES[PUBLISHED_TILES]
+    ]
+    return torch.stack(rows, dim=1)
 
 
 def tile_regions(pictures: Tensor, centres: Tensor, side: int) -> Tensor:

@@ -81,17 +81,20 @@ class Pair:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Motion:
-    """How far each region has moved between a pair, rigid motion removed.
+    """How far the face has moved between a pair, the head's motion taken out, px of the crop.
 
-    ``regions`` maps a region's name to px of the crop; ``magnitude`` is the largest over the
-    regions that count at this moment (``blinking`` takes the ones near the eyes out), and
-    ``threshold`` is what it is held against.
+    ``regions`` maps a region's name to how far it moved, for show; ``pulls`` a muscle's name to how
+    far it has pulled, which is what is spotted. ``leading`` is the muscle that stands out most from
+    its own rest; ``magnitude`` is its pull and ``threshold`` what that is held against.
+    ``blinking`` takes the muscles near the eyes out.
     """
 
     regions: Mapping[str, float]
     magnitude: float
     threshold: float
     blinking: bool
+    pulls: Mapping[str, float] = field(default_factory=_empty)
+    leading: str = ""
 
 
 class State(StrEnum):
@@ -115,7 +118,8 @@ class Prediction:
 @dataclass(frozen=True, slots=True, eq=False)
 class Event:
     """One spotted expression. ``stage`` is "provisional" at the apex and "final" at the offset;
-    ``rejected`` holds the reason when a candidate is not believed."""
+    ``rejected`` holds the reason when a candidate is not believed. ``muscle`` is the one that pulled
+    most, ``magnitude_px`` how far, and ``score`` how many times what it does at rest that is."""
 
     id: int
     stage: str
@@ -127,6 +131,8 @@ class Event:
     offset_ns: int
     magnitude_px: float
     rejected: str | None = None
+    muscle: str = ""
+    score: float = 0.0
 
     @property
     def duration_ms(self) -> float:
@@ -147,6 +153,8 @@ class Event:
             "offset_ms": round(self.offset_ns / NS_PER_MS, 3),
             "duration_ms": round(self.duration_ms, 3),
             "magnitude_px": round(self.magnitude_px, 3),
+            "muscle": self.muscle,
+            "score": round(self.score, 3),
             "rejected": self.rejected,
         }
 

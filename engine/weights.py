@@ -14,7 +14,7 @@ import pickle
 import re
 import tempfile
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -52,11 +52,18 @@ def default_weights() -> Path:
     return Path(__file__).parent / "assets" / "htnet-s.safetensors"
 
 
-def load(path: str | os.PathLike[str], *, folded: bool = True) -> Loaded:
+def load(
+    path: str | os.PathLike[str],
+    *,
+    folded: bool = True,
+    say: Callable[[str], None] | None = None,
+) -> Loaded:
     """Read a weights file.
 
-    ``folded`` serves an HTNet in its folded form: the same logits to about 1e-5, sooner. Raises
-    `WeightsError` for a file that is missing, corrupt, of another shape or no safetensors file.
+    ``folded`` serves an HTNet in its folded form: the same logits to about 1e-5, sooner. Where that
+    is not exact, ``say`` is told why and the network is served as it was trained; without ``say``
+    that is a `UsageError`. Raises `WeightsError` for a file that is missing, corrupt, of another
+    shape or no safetensors file.
     """
     path = Path(path)
     tensors, metadata = _read(path)
@@ -67,7 +74,12 @@ def load(path: str | os.PathLike[str], *, folded: bool = True) -> Loaded:
     network.load_state_dict(tensors, assign=True)
     network.eval().requires_grad_(False)
     if folded and isinstance(network, HTNet):
-        network = FoldedHTNet(network)
+        try:
+            network = FoldedHTNet(network)
+        except UsageError as error:
+            if say is None:
+                raise
+            say(f"{path.name} is served unfolded, slower and with the same answers: {error}")
     return Loaded(network, name, config, spec, card)
 
 
@@ -109,7 +121,7 @@ def save(
 def convert(
     source: str | os.PathLike[str], target: str | os.PathLike[str], *, heads: int = 3
 ) -> Loaded:
-    """Write an official checkpoint (.pth) as a weights file and load it.
+    """Write an official checkpoint (.pth) as a weights file and load it, unfolded.
 
     Raises as `read_official`.
     """
@@ -128,7 +140,7 @@ def convert(
         spec=official.spec,
         card=official.card,
     )
-    return load(target)
+    return load(target, folded=False)
 
 
 def read_official(source: str | os.PathLike[str], *, heads: int = 3) -> Loaded:

@@ -1,19 +1,24 @@
 """Telling a blink from the rest of the face."""
 
+from collections import deque
+
 import numpy as np
 
 from htnet.engine.types import NS_PER_MS
 
 
 class BlinkGate:
-    """Whether the eyes are closing: openness well under its running level.
+    """Whether the eyes are closing: openness well under its running level, and under its noise.
 
-    The level is a slow maximum, so it follows a person's own eyes and forgets in seconds. Eyes
-    that stay lower for longer than any blink look down: that becomes the level.
+    The level is the median of the last seconds, so it follows a person's own eyes; eyes that stay
+    lower for longer than any blink look down, and that becomes the level. Where narrow eyes or
+    spectacles make openness noisy, a blink has to stand out of the noise too.
     """
 
-    _FORGET_MS = 4000.0
+    _WINDOW_NS = 4000 * NS_PER_MS
+    _REFRESH_NS = 200 * NS_PER_MS
     _LONGEST_NS = 600 * NS_PER_MS
+    _DEVIATIONS = 4.0
 
     def __init__(self, ratio: float, margin_ms: float) -> None:
         self._ratio = ratio
@@ -22,22 +27,36 @@ class BlinkGate:
 
     def reset(self) -> None:
         """Forget the level."""
-        self._level = 0.0
-        self._t_ns = 0
+        self._seen: deque[tuple[int, float]] = deque(maxlen=2048)
+        self._least = 0.0
+        self._refreshed_ns: int | None = None
         self._since_ns: int | None = None
         self._until_ns: int | None = None
 
     def closing(self, t_ns: int, openness: float) -> bool:
         """Whether a blink is under way at ``t_ns``, or ended less than the margin ago."""
-        passed_ms = (t_ns - self._t_ns) / NS_PER_MS if self._level else 0.0
-        self._t_ns = t_ns
-        decay = float(np.exp(-passed_ms / self._FORGET_MS))
-        self._level = max(openness, openness + (self._level - openness) * decay)
-        if openness >= self._ratio * self._level:
+        self._seen.append((t_ns, openness))
+        while t_ns - self._seen[0][0] > self._WINDOW_NS:
+            self._seen.popleft()
+        if self._refreshed_ns is None or t_ns - self._refreshed_ns >= self._REFRESH_NS:
+            self._refreshed_ns = t_ns
+            self._least = self._lowest_open()
+        if openness >= self._least:
             self._since_ns = None
         else:
             self._since_ns = t_ns if self._since_ns is None else self._since_ns
             self._until_ns = t_ns + self._margin_ns
             if t_ns - self._since_ns > self._LONGEST_NS:
-                self._level, self._since_ns, self._until_ns = openness, None, None
+                self._seen.clear()
+                self._seen.append((t_ns, openness))
+                self._least, self._since_ns, self._until_ns = 0.0, None, None
         return self._until_ns is not None and t_ns <= self._until_ns
+
+    def _lowest_open(self) -> float:
+        """The least openness that is no blink."""
+        values = np.array([each for _, each in self._seen])
+        level = float(np.median(values))
+        # Of the steps from frame to frame, in which a blink is rare: it is no noise.
+        steps = np.abs(np.diff(values)) if len(values) > 8 else np.zeros(1)
+        noise = 1.4826 * float(np.median(steps)) / np.sqrt(2)
+        return float(min(self._ratio * level, level - self._DEVIATIONS * noise))

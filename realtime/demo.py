@@ -1,6 +1,7 @@
 """The demo clip as a source."""
 
-from htnet.engine.synth.demo import DemoConfig, TrueEvent, render_demo
+from htnet.engine.synth.demo import DemoConfig, render_demo
+from htnet.engine.synth.truth import TrueEvent
 from htnet.engine.types import Frame
 
 

@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterable
 
 from htnet.engine.face import MeshTracker
 from htnet.engine.recognizer import Recognizer
-from htnet.engine.synth.demo import DemoConfig, TrueEvent, render_demo
+from htnet.engine.synth.demo import DemoConfig, render_demo
+from htnet.engine.synth.truth import TrueEvent
 from htnet.engine.types import NS_PER_MS, Event
 from htnet.realtime.matching import match_events
 from htnet.realtime.pipeline import Pipeline

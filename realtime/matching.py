@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from htnet.engine.types import Event
 
 if TYPE_CHECKING:
-    from htnet.engine.synth.demo import TrueEvent
+    from htnet.engine.synth.truth import TrueEvent
 
 Match = tuple["TrueEvent | None", Event | None]
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 from htnet.engine.align import Aligner
 from htnet.engine.face import FaceTracker
+from htnet.engine.pulls import Pulls
 from htnet.engine.recognizer import Recognizer
 from htnet.engine.types import (
     NEUTRAL,
@@ -62,6 +63,7 @@ class Pipeline:
         self._ring = ring or Ring()
         self._aligner = aligner or Aligner()
         self._clock = clock
+        self._pulls: Pulls | None = None
         self._seen_ns: int | None = None
 
     def close(self) -> None:
@@ -100,10 +102,10 @@ class Pipeline:
         events: list[Event] = []
         if frame.fresh:
             events += self._cut_off("source restarted")
-            self._spotter.reset()
+            self._forget()
         elif tracked.face is not None and tracked.face.another:
             events += self._cut_off("another face")
-            self._spotter.reset()
+            self._forget()
         elif self._seen_ns is not None and not 0 <= frame.t_ns - self._seen_ns <= _GAP_NS:
             events += self._cut_off("frames missing")
         if aligned is None:
@@ -126,11 +128,13 @@ class Pipeline:
         began = self._clock()
         measured = self._recognizer.measure(pair)
         flowed = self._clock()
-        motion, state, spot = self._spotter.step(pair.onset, frame.t_ns, measured, blinking)
-        if spot is not None:
-            events.append(self._event(spot))
+        if self._pulls is None:
+            self._pulls = Pulls(aligned.landmarks)
+        pulled = self._pulls(pair.onset.gray, aligned.gray, measured)
+        motion, state, spots = self._spotter.step(pair, measured, pulled, blinking)
+        events += map(self._event, spots)
         spotted = self._clock()
-        prediction = self._recognizer.predict(measured.flow, aligned.landmarks)
+        prediction = self._recognizer.predict(measured, aligned.landmarks)
         if motion.magnitude < motion.threshold:
             prediction = replace(prediction, label=NEUTRAL)
         timings = tracked.timings_ms | {
@@ -156,11 +160,15 @@ class Pipeline:
         return tuple(self._cut_off("source ended"))
 
     def _cut_off(self, reason: str) -> list[Event]:
-        spot = self._spotter.cut_off(reason)
-        events = [] if spot is None else [self._event(spot)]
+        events = [self._event(spot) for spot in self._spotter.cut_off(reason)]
         self._ring.clear()
         self._seen_ns = None
         return events
+
+    def _forget(self) -> None:
+        """What comes next is another face."""
+        self._spotter.reset()
+        self._pulls = None
 
     def _event(self, spot: Spot) -> Event:
         """What the network says of the pair that the spotter settled on."""
@@ -176,12 +184,14 @@ class Pipeline:
             offset_ns=spot.offset_ns,
             magnitude_px=spot.magnitude_px,
             rejected=spot.rejected,
+            muscle=spot.muscle,
+            score=spot.score,
         )
 
     def _settled(self, spot: Spot) -> Prediction:
         apex = self._ring.nearest(spot.apex_ns)
         pair = Pair(self._ring.onset_before(spot.onset_ns), apex)
-        return self._recognizer.predict(self._recognizer.measure(pair).flow, apex.landmarks)
+        return self._recognizer.predict(self._recognizer.measure(pair), apex.landmarks)
 
 
 AHEAD = 3

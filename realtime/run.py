@@ -10,15 +10,19 @@ from pathlib import Path
 from rich.console import Console
 
 from htnet.engine.errors import HTNetError, UsageError
+from htnet.engine.opening import open_recognizer
+from htnet.engine.profile import Profile, read_profile
 from htnet.engine.recognizer import Recognizer
+from htnet.engine.runtimes.choice import AUTO
 from htnet.engine.synth.demo import DemoConfig
 from htnet.engine.types import Event, Tick
-from htnet.engine.weights import default_weights, load
+from htnet.realtime.controls import open_steady
 from htnet.realtime.demo import DemoSource
 from htnet.realtime.loop import LoopedSource
 from htnet.realtime.overlay.compose import Overlay
 from htnet.realtime.panel import StatusPanel
 from htnet.realtime.pipeline import Pipeline
+from htnet.realtime.profiled import open_profiled
 from htnet.realtime.reader import Reader
 from htnet.realtime.remote import RemoteTracker
 from htnet.realtime.session import ticks
@@ -27,6 +31,7 @@ from htnet.realtime.sinks.events import EventLog
 from htnet.realtime.sinks.video import OverlayVideo
 from htnet.realtime.sinks.window import Window
 from htnet.realtime.source import Source, SourceConfig, open_source
+from htnet.realtime.spotter import Spotter
 from htnet.realtime.tables import summary_table, truth_table
 
 _USUAL_FPS = 30.0
@@ -41,12 +46,14 @@ class PathConfig:
     model: Path | None = None
     flow: str | None = None
     device: str = "cpu"
+    runtime: str = AUTO
+    precision: str = "fp32"
     landmarker: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class RunConfig:
-    """A run and where its results go."""
+    """A run and where its results go. ``profile``: the name of a stored one to go by."""
 
     path: PathConfig
     pace: bool = False
@@ -55,6 +62,7 @@ class RunConfig:
     events: Path | None = None
     provisional: bool = False
     max_seconds: float | None = None
+    profile: str | None = None
 
 
 def run(config: RunConfig, console: Console) -> list[Event]:
@@ -67,15 +75,16 @@ def run(config: RunConfig, console: Console) -> list[Event]:
     failure: HTNetError | None = None
     started_ns: int | None = None
     frames = faceless = ended_ns = 0
-    # Paths and weights are refused before a camera is opened, and files begun only after.
+    # Paths, profile and weights are refused before a camera is opened, and files begun only after.
     _refuse_overwriting(config)
+    profile = None if config.profile is None else read_profile(config.profile)
     log = EventLog(config.events, config.provisional) if config.events is not None else None
     with ExitStack() as stack:
         tracker = RemoteTracker(config.path.landmarker)
         stack.callback(tracker.close)
-        recognizer, name = open_recognizer(config.path.model, config.path.flow, config.path.device)
+        recognizer = _recognizer(config.path, console.out)
         overlay = Overlay(recognizer.spec)
-        source = _open(config.path)
+        source, spotter = _opened(config.path, profile, console.out)
         reader = Reader(source, pace=config.pace)
         stack.callback(reader.close)
         fps = float(getattr(source, "fps", 0) or _USUAL_FPS)
@@ -83,8 +92,8 @@ def run(config: RunConfig, console: Console) -> list[Event]:
         if config.overlay_video is not None:
             video = stack.enter_context(OverlayVideo(config.overlay_video, fps, overlay))
         tracker.wait()
-        pipeline = Pipeline(tracker, recognizer)
-        console.print(f"{source.name}, {name}")
+        pipeline = Pipeline(tracker, recognizer, spotter=spotter)
+        console.print(f"{source.name}; {recognizer}")
         window = _window(config, overlay, fps, console)
         screen: Window | StatusPanel = window or StatusPanel(console)
         stack.enter_context(screen)
@@ -150,12 +159,14 @@ def run(config: RunConfig, console: Console) -> list[Event]:
 
 
 @contextmanager
-def measured_ticks(path: PathConfig, *, frames: int, pace: bool) -> Iterator[Iterator[Tick]]:
+def measured_ticks(
+    path: PathConfig, *, frames: int, pace: bool, say: Callable[[str], None] = print
+) -> Iterator[Iterator[Tick]]:
     """Up to ``frames`` Ticks of the whole path with nothing drawn; a recording is looped."""
     with ExitStack() as stack:
         tracker = RemoteTracker(path.landmarker)
         stack.callback(tracker.close)
-        recognizer, _ = open_recognizer(path.model, path.flow, path.device)
+        recognizer = _recognizer(path, say)
         source = _open(path)
         if not source.live:
             source.close()
@@ -166,23 +177,44 @@ def measured_ticks(path: PathConfig, *, frames: int, pace: bool) -> Iterator[Ite
         yield _first(ticks(reader, Pipeline(tracker, recognizer)), frames)
 
 
-def open_recognizer(model: Path | None, flow: str | None, device: str) -> tuple[Recognizer, str]:
-    """The recognizer of a weights file (default: the one that ships), and the network's name."""
-    import cv2
-    import torch
-
-    # One small pair at a time: more threads mostly wait for each other, and tracking the next face
-    # needs the other core.
-    torch.set_num_threads(1)
-    cv2.setNumThreads(1)
-    loaded = load(model or default_weights())
-    return Recognizer(loaded, flow=flow, device=device), loaded.name
+def _recognizer(path: PathConfig, say: Callable[[str], None]) -> Recognizer:
+    return open_recognizer(
+        path.model,
+        flow=path.flow,
+        device=path.device,
+        runtime=path.runtime,
+        precision=path.precision,
+        say=say,
+    )
 
 
 def _open(path: PathConfig) -> Source:
     if path.demo is not None:
         return DemoSource(path.demo)
     return open_source(path.source or SourceConfig())
+
+
+def _opened(
+    path: PathConfig, profile: Profile | None, say: Callable[[str], None]
+) -> tuple[Source, Spotter | None]:
+    """The source, and with a profile the spotter that goes by it; a camera is then held still, as
+    it was when the profile was made, and ``say`` is told how that went."""
+    if profile is None:
+        return _open(path), None
+    heard: set[str] = set()
+
+    def tell(sentences: list[str]) -> None:
+        for each in sentences:
+            if each not in heard:  # a camera that is opened anew says it all again
+                heard.add(each)
+                say(f"{each[:1].upper()}{each[1:]}.")
+
+    def steady() -> Source:
+        if path.demo is not None:
+            return _open(path)
+        return open_steady(path.source or SourceConfig(), tell, mains_hz=profile.mains_hz)
+
+    return open_profiled(steady, profile, say)
 
 
 def _first(all_of_them: Iterator[Tick], count: int) -> Iterator[Tick]:

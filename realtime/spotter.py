@@ -1,31 +1,40 @@
-"""Spotting: from how regions move against the running onset to onset, apex and offset.
+"""Spotting: from how muscles pull against the running onset to onset, apex and offset.
 
 A state machine in milliseconds. While the face is neutral the running onset is the newest
-open-eyed face of `SpotterConfig.reference_ms` ago, so that slow drift never adds up. When the
-magnitude passes the threshold the onset is frozen and motion is followed against it: rising to the
-apex, falling, closed. The times in the closed event come from a second look at the whole course:
-every region's vectors are projected on what they were at the apex, which sums their evidence and
-averages the noise out, and onset and offset are read from the slopes.
+open-eyed face of `SpotterConfig.reference_ms` ago, so that slow drift never adds up. When a muscle
+pulls by more than its threshold the onset is frozen and the pulls are followed against it: rising to
+the apex, falling, closed. The times in the closed event come from a second look at the whole course:
+the pulls are projected on what they were at the apex, which sums their evidence and averages the
+noise out, and onset and offset are read from the slopes.
+
+A candidate that something else explains is kept, with the reason why it is not believed. Where the
+mouth leads, the final answer waits a moment: what follows tells an expression from a first syllable.
 """
 
 from collections import deque
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from htnet.engine.motion import NEAR_EYES, SPOTTING, PairMotion
-from htnet.engine.types import F32, NS_PER_MS, AlignedFace, Motion, State
+from htnet.engine.motion import PairMotion
+from htnet.engine.pulls import MUSCLE_NAMES, Pulled
+from htnet.engine.types import F32, NS_PER_MS, AlignedFace, Motion, Pair, State
 from htnet.realtime.blink import BlinkGate
 from htnet.realtime.course import read_course
+from htnet.realtime.gates import MOUTH, GateConfig, SpeechGate, pupils
 from htnet.realtime.ring import Ring
 from htnet.realtime.threshold import RollingThreshold
 
 
 @dataclass(frozen=True, slots=True)
 class SpotterConfig:
-    """Times in ms, motion in px of the crop, the rest as fractions of the peak."""
+    """Times in ms; ``falling`` and ``closed`` as fractions of the peak.
 
+    ``score``: the operating point. A movement opens a candidate at 1 time its muscle's threshold, and
+    is believed if it reached ``score`` times.
+    """
+
+    score: float = 1.0
     reference_ms: float = 300.0
     smoothing_ms: float = 66.0
     micro_ms: float = 500.0
@@ -35,7 +44,8 @@ class SpotterConfig:
     settled_ms: float = 60.0
     falling: float = 0.7
     closed: float = 0.35
-    blink_ratio: float = 0.8
+    hold_ms: float = 350.0
+    blink_ratio: float = 0.72
     blink_margin_ms: float = 100.0
 
 
@@ -50,26 +60,36 @@ class Spot:
     apex_ns: int
     offset_ns: int
     magnitude_px: float
+    muscle: str
+    score: float
     rejected: str | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Sample:
     t_ns: int
-    vectors: F32  # (len(SPOTTING), 2)
-    magnitude: float
+    pulls: F32  # (8,) px
+    smooth: F32  # (8,) px, over the last moments
+    thresholds: F32  # (8,) px
     blinking: bool
+    grey: float
+    pupils: F32  # (2,) px
 
 
 class Spotter:
     """Chooses the live pair and closes events. One object follows one face."""
 
     def __init__(
-        self, config: SpotterConfig | None = None, threshold: RollingThreshold | None = None
+        self,
+        config: SpotterConfig | None = None,
+        threshold: RollingThreshold | None = None,
+        gates: GateConfig | None = None,
     ) -> None:
         self._config = config or SpotterConfig()
         self._threshold = threshold or RollingThreshold()
+        self._gates = gates or GateConfig()
         self._blink = BlinkGate(self._config.blink_ratio, self._config.blink_margin_ms)
+        self._speech = SpeechGate(self._gates)
         self._next_id = 1
         self._clear()
 
@@ -77,17 +97,22 @@ class Spotter:
         self._state = State.NEUTRAL
         self._samples: deque[_Sample] = deque(maxlen=2048)
         self._onset: AlignedFace | None = None
-        self._peak = 0.0
+        self._released = False
+        self._peak = 0.0  # in thresholds
         self._peak_ns = 0
         self._crossed_ns = 0
+        self._since_ns = 0
+        self._closed_ns = 0
         self._told = False
+        self._settled = False
         self._resting_until_ns: int | None = None
-        self._held: dict[str, F32] = {}
+        self._waiting: tuple[int, Spot] | None = None
 
     def reset(self) -> None:
         """Forget the face: what comes next has nothing to do with it."""
         self._clear()
         self._blink.reset()
+        self._speech.reset()
         self._threshold.reset()
 
     def keep(self, ring: Ring, face: AlignedFace) -> bool:
@@ -106,114 +131,161 @@ class Spotter:
         return ring.onset_before(t_ns - int(self._config.reference_ms * NS_PER_MS))
 
     def step(
-        self, onset: AlignedFace, t_ns: int, measured: PairMotion, blinking: bool
-    ) -> tuple[Motion, State, Spot | None]:
-        """Take in the motion from ``onset`` to the face at ``t_ns``."""
-        sample, regions = self._smooth(t_ns, measured, blinking)
+        self, pair: Pair, measured: PairMotion, pulled: Pulled, blinking: bool
+    ) -> tuple[Motion, State, tuple[Spot, ...]]:
+        """Take in how the face moved from the pair's onset, and what pulled."""
+        sample = self._sample(pair, pulled, blinking)
         self._samples.append(sample)
-        motion = Motion(regions, sample.magnitude, self._threshold.value, blinking)
-        spot = self._advance(onset, sample)
-        return motion, self._state, spot
+        self._threshold.observe(sample.t_ns, sample.smooth)
+        self._speech.observe(sample.t_ns, sample.smooth, sample.thresholds)
+        spots = self._advance(pair.onset, sample)
+        leading = int((sample.smooth / sample.thresholds).argmax())
+        motion = Motion(
+            regions={name: float(np.hypot(*v)) for name, v in measured.regions.items()},
+            magnitude=max(float(sample.smooth[leading]), 0.0),
+            threshold=float(sample.thresholds[leading]) * self._config.score,
+            blinking=blinking,
+            pulls=dict(zip(MUSCLE_NAMES, map(float, sample.smooth), strict=True)),
+            leading=MUSCLE_NAMES[leading],
+        )
+        return motion, self._state, spots
 
-    def cut_off(self, reason: str) -> Spot | None:
-        """End whatever is under way, unseen: returns it, rejected for ``reason``, or None.
+    def cut_off(self, reason: str) -> tuple[Spot, ...]:
+        """End whatever is under way, unseen, rejected for ``reason``; what only waits is told.
 
         The threshold is kept: the face or the frames may come back.
         """
-        spot = None
+        spots = [] if self._waiting is None else [self._waiting[1]]
         if self._state is not State.NEUTRAL and self._onset is not None:
-            spot = replace(self._spot("final"), rejected=reason)
+            spots.append(replace(self._spot("final"), rejected=reason))
             self._next_id += 1
         self._clear()
-        return spot
+        return tuple(spots)
 
-    def _smooth(
-        self, t_ns: int, measured: PairMotion, blinking: bool
-    ) -> tuple[_Sample, Mapping[str, float]]:
-        """Average the vectors (not their lengths: noise cancels) over the last moments."""
-        vectors = dict(measured.regions)
+    def _sample(self, pair: Pair, pulled: Pulled, blinking: bool) -> _Sample:
+        """The pulls, averaged over the last moments (not their sizes: noise cancels)."""
+        t_ns, pulls = pair.apex.t_ns, pulled.muscles
+        if self._released:
+            self._released = False
+            self._speech.restart(pulls)
         if blinking:
-            # A closing lid drags the skin of the brow along. What was known before it holds.
-            for name in NEAR_EYES:
-                vectors[name] = self._held.get(name, np.zeros(2, np.float32))
-        else:
-            self._held = {name: vectors[name] for name in NEAR_EYES}
-        now = np.stack([vectors[name] for name in SPOTTING])
+            # A closing lid drags the skin round the eyes along. What was known before it holds.
+            pulls = np.where(MOUTH, pulls, self._before(t_ns))
         earliest = t_ns - int(self._config.smoothing_ms * NS_PER_MS)
-        recent = [now]
+        recent = [pulls]
         for sample in reversed(self._samples):
             if sample.t_ns <= earliest:
                 break
-            recent.append(sample.vectors)
-        mean = np.mean(recent, axis=0)
-        lengths = np.hypot(mean[:, 0], mean[:, 1])
-        regions = dict(zip(SPOTTING, map(float, lengths), strict=True))
-        regions["eyes"] = float(np.hypot(*measured.regions["eyes"]))
-        sample = _Sample(t_ns, now, float(lengths.max()), blinking)
-        return sample, regions
+            recent.append(sample.pulls)
+        return _Sample(
+            t_ns,
+            pulls,
+            np.mean(recent, axis=0, dtype=np.float32),
+            self._threshold.at(pulled.turn),
+            blinking,
+            float(pair.apex.gray.mean()),
+            pupils(pair.apex.landmarks),
+        )
 
-    def _advance(self, onset: AlignedFace, sample: _Sample) -> Spot | None:
-        config, t_ns, magnitude = self._config, sample.t_ns, sample.magnitude
-        threshold = self._threshold.value
+    def _before(self, t_ns: int) -> F32:
+        """The pulls (8,) from before the lids set out: they do before a blink can be told."""
+        begun = t_ns - int(self._config.blink_margin_ms * NS_PER_MS)
+        for sample in reversed(self._samples):
+            if sample.blinking or sample.t_ns <= begun:
+                return sample.pulls
+        return np.zeros(len(MUSCLE_NAMES), np.float32)
+
+    def _advance(self, onset: AlignedFace, sample: _Sample) -> tuple[Spot, ...]:
+        config, t_ns = self._config, sample.t_ns
+        ready = self._no_longer_waiting(t_ns)
+        strength = float((sample.smooth / sample.thresholds).max())
         if self._state is State.NEUTRAL:
             if self._resting_until_ns is not None:
                 # Just after an event the old onset stays: the face of 300 ms ago is in the event.
+                self._settled = self._settled or strength < 0.5
                 if t_ns >= self._resting_until_ns:
                     self._resting_until_ns = None
-                    self._onset = None
-            elif magnitude < threshold:
-                self._threshold.observe(t_ns, magnitude)
-            else:
-                self._state = State.RISING
-                self._onset = onset
-                self._crossed_ns = self._peak_ns = t_ns
-                self._peak = magnitude
-                self._told = False
-            return None
-        if magnitude > self._peak:
-            self._peak, self._peak_ns = magnitude, t_ns
+                    self._release()
+                elif self._settled and strength >= 1:
+                    self._open(onset, t_ns, strength)
+            elif strength >= 1:
+                self._open(onset, t_ns, strength)
+            return ready
+        if strength > self._peak:
+            self._peak, self._peak_ns = strength, t_ns
             self._state = State.RISING
-        elif magnitude < max(config.closed * self._peak, 0.5 * threshold):
-            return self._close(t_ns)
-        elif magnitude < config.falling * self._peak:
+        elif strength < max(config.closed * self._peak, 0.5):
+            return ready + self._close(t_ns)
+        elif strength < config.falling * self._peak:
             self._state = State.FALLING
         elif t_ns - self._peak_ns >= config.settled_ms * NS_PER_MS:
             self._state = State.APEX
         if t_ns - self._crossed_ns > config.longest_ms * NS_PER_MS:
-            spot = self._close(t_ns)
+            spots = self._close(t_ns)
             # The face has not come back: what it does now is its new rest, and what was measured
             # against the old one says nothing of it.
-            self._resting_until_ns = self._onset = None
+            self._resting_until_ns = None
+            self._release()
             self._samples.clear()
-            return spot
+            return ready + spots
         if self._state is not State.RISING and not self._told:
             self._told = True
-            return self._spot("provisional")
-        return None
+            spot = self._spot("provisional")
+            return ready if spot.rejected is not None else (*ready, spot)
+        return ready
 
-    def _close(self, t_ns: int) -> Spot | None:
+    def _open(self, onset: AlignedFace, t_ns: int, strength: float) -> None:
+        self._state = State.RISING
+        self._onset = onset
+        # Of a second movement against the same onset, the first is not its course.
+        again = self._resting_until_ns is not None
+        self._since_ns = self._closed_ns if again else onset.t_ns
+        self._crossed_ns = self._peak_ns = t_ns
+        self._peak = strength
+        self._told = False
+        self._resting_until_ns = None
+
+    def _release(self) -> None:
+        """From here on the onset runs again."""
+        self._onset = None
+        self._released = True
+
+    def _close(self, t_ns: int) -> tuple[Spot, ...]:
         self._state = State.NEUTRAL
+        self._closed_ns = t_ns
+        self._settled = False
         self._resting_until_ns = t_ns + int(self._config.refractory_ms * NS_PER_MS)
-        short = t_ns - self._crossed_ns < self._config.shortest_ms * NS_PER_MS
-        if short and not self._told:
-            return None
         spot = self._spot("final")
+        if t_ns - self._crossed_ns < self._config.shortest_ms * NS_PER_MS:
+            if not self._told:
+                return ()
+            spot = replace(spot, rejected="too short")
         self._next_id += 1
-        return replace(spot, rejected="too short") if short else spot
+        if spot.rejected is not None:
+            return (spot,)
+        self._waiting = t_ns + int(self._config.hold_ms * NS_PER_MS), spot
+        # One that fell before it could be told at its apex is told now.
+        return () if self._told else (replace(spot, stage="provisional"),)
+
+    def _no_longer_waiting(self, t_ns: int) -> tuple[Spot, ...]:
+        """The final answer that waited for what follows, when it has."""
+        if self._waiting is None or t_ns < self._waiting[0]:
+            return ()
+        _, spot = self._waiting
+        self._waiting = None
+        speaking = self._speech.speaking(spot.onset_ns, t_ns)
+        return (replace(spot, rejected="speech") if speaking else spot,)
 
     def _spot(self, stage: str) -> Spot:
         assert self._onset is not None
-        course = [s for s in self._samples if s.t_ns >= self._onset.t_ns]
+        course = [s for s in self._samples if s.t_ns >= self._since_ns]
         times = np.array([s.t_ns for s in course], np.int64)
-        vectors = np.stack([s.vectors for s in course]).astype(np.float64)
-        onset_ns, apex_ns, offset_ns = read_course(times, vectors, self._peak_ns)
+        strengths = np.stack([s.pulls / s.thresholds for s in course]).astype(np.float64)
+        onset_ns, apex_ns, offset_ns = read_course(times, strengths[..., None], self._peak_ns)
+        peak = course[int(np.abs(times - self._peak_ns).argmin())]
+        leading = int((peak.smooth / peak.thresholds).argmax())
         micro = offset_ns - onset_ns <= self._config.micro_ms * NS_PER_MS
-        inside = (times >= onset_ns) & (times <= offset_ns)
-        blinks = np.array([s.blinking for s in course])[inside]
-        driving = SPOTTING[int(np.hypot(*vectors[np.abs(times - apex_ns).argmin()].T).argmax())]
-        # Lids pull at the brows, and a little at the fit of the head and so at everything.
-        weak = driving in NEAR_EYES or self._peak < 2 * self._threshold.value
-        blink = weak and blinks.size > 0 and blinks.mean() > 0.5
+        inside = [s for s in course if onset_ns <= s.t_ns <= offset_ns] or [peak]
         return Spot(
             id=self._next_id,
             stage=stage,
@@ -221,6 +293,29 @@ class Spotter:
             onset_ns=onset_ns,
             apex_ns=apex_ns,
             offset_ns=offset_ns,
-            magnitude_px=self._peak,
-            rejected="blink" if blink else None,
+            magnitude_px=float(peak.smooth[leading]),
+            muscle=MUSCLE_NAMES[leading],
+            score=self._peak,
+            rejected=self._reason(leading, inside, peak),
         )
+
+    def _reason(self, leading: int, inside: list[_Sample], peak: _Sample) -> str | None:
+        """What else explains a candidate that ``leading`` leads; None if nothing does."""
+        gates, first = self._gates, inside[0]
+        seconds = (inside[-1].t_ns - first.t_ns) / 1e9
+        weak = self._peak < gates.plain
+        blinks = float(np.mean([s.blinking for s in inside]))
+        if (weak or not MOUTH[leading]) and blinks > 0.5:
+            return "blink"
+        if MUSCLE_NAMES[leading] == "lid tighten":
+            if blinks:  # whose last part this is
+                return "blink"
+            if float(np.hypot(*(peak.pupils - first.pupils))) > gates.gaze_px:
+                return "gaze"
+        if self._speech.speaking(first.t_ns, inside[-1].t_ns):
+            return "speech"
+        if weak and abs(peak.grey - first.grey) > gates.grey_share * max(first.grey, 1.0):
+            return "lighting"
+        if len(inside) > 2 and (len(inside) - 1) / seconds < gates.slowest_fps:
+            return "low frame rate"
+        return "weak" if self._peak < self._config.score else None

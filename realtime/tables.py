@@ -7,17 +7,18 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from htnet.engine.profile import Profile
 from htnet.engine.types import NS_PER_MS, Event
 from htnet.realtime.matching import match_events
 
 if TYPE_CHECKING:
-    from htnet.engine.synth.demo import TrueEvent
+    from htnet.engine.synth.truth import TrueEvent
 
 LABELS: Final = {"negative": "#f08040", "positive": "#56b4e9", "surprise": "#f0e442"}
 MOVING: Final = "#46d8aa"
 ALERT: Final = "bold #ff8246"
 
-_WORDS = ("kind", "label", "true", "found", "result", "rejected")
+_WORDS = ("kind", "label", "true", "found", "result", "rejected", "profile", "made", "camera")
 
 
 def summary_table(events: Iterable[Event], start_ns: int = 0) -> Table:
@@ -74,6 +75,24 @@ def truth_table(truth: Iterable["TrueEvent"], events: Iterable[Event]) -> Table:
             cells.append(Text("hit", MOVING) if hit else Text("wrong label", ALERT))
         table.add_row(*cells)
     table.caption = f"{hits} of {total} hit; onset, apex and offset: found less true, in ms"
+    return table
+
+
+def profiles_table(profiles: Iterable[Profile]) -> Table:
+    """Stored profiles: what each was made of, and the range of its thresholds."""
+    table = _table("Profiles", ["profile", "made", "camera", "size", "fps", "noise", "px"])
+    for each in profiles:
+        thresholds = each.thresholds().values()
+        table.add_row(
+            each.name,
+            each.made[:16].replace("T", " "),
+            each.camera,
+            f"{each.size[0]} x {each.size[1]}",
+            f"{each.fps:.0f}",
+            f"{each.noise:.1f}",
+            f"{min(thresholds):.2f} to {max(thresholds):.2f}",
+        )
+    table.caption = "noise in grey levels; px: what the muscles do not exceed at rest"
     return table
 
 

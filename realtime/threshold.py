@@ -1,65 +1,67 @@
-"""The motion threshold: what this face in front of this camera does not exceed at rest."""
+"""What each muscle of this face in front of this camera does not exceed at rest."""
 
 from collections import deque
 from dataclasses import dataclass
 
 import numpy as np
 
-from htnet.engine.types import NS_PER_MS
+from htnet.engine.pulls import MUSCLE_NAMES
+from htnet.engine.types import F32, NS_PER_MS
 
 
 @dataclass(frozen=True, slots=True)
 class ThresholdConfig:
-    """``floor_px`` is never undercut. The threshold is the median of the magnitude at rest plus
-    ``spreads`` times the distance from the median to its 90th percentile, over ``window_ms``;
-    until ``warmup_ms`` of rest have been seen it is ``start_px``.
+    """``floor_px`` is never undercut. A muscle's threshold is ``spreads`` times the median of how far
+    it was from nought over ``window_ms``, expressions and speech and all: for that it takes less than
+    half of the time. Until ``warmup_ms`` have been seen it is ``start_px``. Every radian that the head
+    has turned since the onset adds ``per_turn`` px, since no head has quite the depth it is taken to
+    have.
     """
 
-    floor_px: float = 0.25
-    spreads: float = 3.0
-    start_px: float = 0.35
+    floor_px: float = 0.12
+    spreads: float = 7.0
+    start_px: float = 0.5
     warmup_ms: float = 1000.0
-    window_ms: float = 8000.0
+    window_ms: float = 15000.0
+    per_turn: float = 2.5
 
 
 class RollingThreshold:
-    """Adapts to the measured noise while the face is neutral.
-
-    The seam for calibration: whatever has `value` and `observe` can take its place.
-    """
+    """Adapts to what is measured; the seam for calibration."""
 
     _REFRESH_NS = 250 * NS_PER_MS
 
-    def __init__(self, config: ThresholdConfig | None = None) -> None:
+    def __init__(self, config: ThresholdConfig | None = None, least: F32 | None = None) -> None:
+        """``least``: (8,) px that a profile says are the least to hold a muscle against."""
         self._config = config or ThresholdConfig()
-        self._rest: deque[tuple[int, float]] = deque(maxlen=4096)
-        self._value = self._config.start_px
-        self._refreshed_ns: int | None = None
-
-    @property
-    def value(self) -> float:
-        """The threshold now, px of the crop."""
-        return self._value
+        floor = np.full(len(MUSCLE_NAMES), self._config.floor_px, np.float32)
+        self._floor = floor if least is None else np.maximum(floor, least)
+        self.reset()
 
     def reset(self) -> None:
         """Start over: another face, another camera."""
-        self._rest.clear()
-        self._value = self._config.start_px
-        self._refreshed_ns = None
+        self._seen: deque[tuple[int, F32]] = deque(maxlen=4096)
+        start = np.full(len(MUSCLE_NAMES), self._config.start_px, np.float32)
+        # With a profile too: a face that has just come is still settling.
+        self._rest = np.maximum(start, self._floor)
+        self._refreshed_ns: int | None = None
 
-    def observe(self, t_ns: int, magnitude: float) -> None:
-        """Take in the magnitude of a neutral frame."""
-        config = self._config
-        rest = self._rest
-        rest.append((t_ns, magnitude))
-        while t_ns - rest[0][0] > config.window_ms * NS_PER_MS:
-            rest.popleft()
+    def at(self, turn: F32) -> F32:
+        """Thresholds (8,) in px for a head that has turned by ``turn`` (2,) radians."""
+        return self._rest + np.float32(self._config.per_turn * float(np.hypot(*turn)))
+
+    def observe(self, t_ns: int, pulls: F32) -> None:
+        """Take in the pulls (8,) of a frame."""
+        config, seen = self._config, self._seen
+        seen.append((t_ns, pulls))
+        while t_ns - seen[0][0] > config.window_ms * NS_PER_MS:
+            seen.popleft()
         if self._refreshed_ns is None:
             self._refreshed_ns = t_ns
         if t_ns - self._refreshed_ns < self._REFRESH_NS:
             return
-        if t_ns - rest[0][0] < config.warmup_ms * NS_PER_MS:
+        if t_ns - seen[0][0] < config.warmup_ms * NS_PER_MS:
             return
         self._refreshed_ns = t_ns
-        middle, high = np.percentile([m for _, m in rest], (50, 90))
-        self._value = max(config.floor_px, float(middle + config.spreads * (high - middle)))
+        usual = np.median(np.abs([each for _, each in seen]), axis=0)
+        self._rest = np.maximum(self._floor, config.spreads * usual).astype(np.float32)

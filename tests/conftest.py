@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from htnet import cli
+from htnet.engine.opening import open_recognizer
 
 Said = tuple[int, str, str]
 Htnet = Callable[..., Said]
@@ -26,8 +27,16 @@ def data() -> Path:
     return Path(folder)
 
 
+@pytest.fixture(scope="session")
+def served() -> None:
+    """The shipped weights' engine lies in the cache, so that no command says that it builds it."""
+    open_recognizer(say=lambda sentence: None)
+
+
 @pytest.fixture
-def htnet(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Htnet:
+def htnet(
+    served: None, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> Htnet:
     """Runs a command in this process; gives its exit code, stdout and stderr."""
 
     def run(*arguments: object) -> Said:

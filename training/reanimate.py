@@ -103,6 +103,9 @@ CAMERA = ViewConfig(
 """What a webcam does besides. The live crop follows the head on a leash of 0.75 px at its corners;
 between two frames that leaves about as much as the head moves here."""
 
+VIEWS = {"plain": PLAIN, "camera": CAMERA}
+"""By name."""
+
 STILL = np.zeros(4)
 """A head at rest, as `rigid_motion` gives it."""
 
@@ -120,6 +123,20 @@ def reanimated(clips: Sequence[Sample], maps: F32, seed: int, config: ViewConfig
 
 
 def _view(clip: Sample, published: F32, seed: tuple[int, int], config: ViewConfig) -> F32:
+    onset, apex, flow = frames(clip, published, seed, config)
+    moved = Pair(as_crop(onset), as_crop(apex))
+    measured = measure_motion(moved, solver_named(flow), registered=config.registered)
+    return flow_map(measured.flow)
+
+
+def frames(
+    clip: Sample, published: F32, seed: tuple[int, int], config: ViewConfig
+) -> tuple[U8, U8, str]:
+    """Onset and apex (170, 140) of a clip re-animated by its published map (28, 28, 3), and the
+    flow solver that this view has drawn.
+
+    Raises `DataError` where the apex face cannot be read.
+    """
     draw = np.random.default_rng(seed)
     face = face_crop(read_apex(clip.apex), clip.to_map)
     flow = field(published, float(np.exp(draw.uniform(*np.log(config.pixels)))))
@@ -132,14 +149,11 @@ def _view(clip: Sample, published: F32, seed: tuple[int, int], config: ViewConfi
     head = extra.uniform(-1, 1, 4) * reach
     compressed = extra.random() < config.compressed
     quality = extra.uniform(*config.quality)
-    solver = solver_named(config.flows[int(extra.integers(len(config.flows)))])
-    frames = pair(face, flow, noise, draw, shares, head)
+    solver = config.flows[int(extra.integers(len(config.flows)))]
+    onset, apex = pair(face, flow, noise, draw, shares, head)
     if compressed:
-        onset, apex = (jpeg(frame, round(quality)) for frame in frames)
-    else:
-        onset, apex = frames
-    moved = Pair(as_crop(onset), as_crop(apex))
-    return flow_map(measure_motion(moved, solver, registered=config.registered).flow)
+        onset, apex = jpeg(onset, round(quality)), jpeg(apex, round(quality))
+    return onset, apex, solver
 
 
 def face_crop(bgr: NDArray[np.uint8], to_map: F32) -> U8:

@@ -30,11 +30,12 @@ SOLVERS: dict[str, type[Dis] | type[Farneback] | type[TVL1]] = {
 def solver_named(name: str, device: str = "cpu") -> FlowSolver:
     """The solver called ``name``: OpenCV's on a CPU, on another ``device`` ours where there is one.
 
-    Raises `UsageError` for an unknown one.
+    "tvl1" is ours everywhere: OpenCV's cannot be reproduced to better than hundredths of a pixel (see
+    `htnet.engine.flow.tvl1`), and is slower. Raises `UsageError` for an unknown one.
     """
     if name not in SOLVERS:
         raise UsageError(f"expected a flow solver among {', '.join(SOLVERS)}; got {name!r}.")
-    if not device.startswith("cpu"):
+    if name == TVL1.name or not device.startswith("cpu"):
         from htnet.engine.flow.device import TENSOR_SOLVERS, OnDevice
 
         if name in TENSOR_SOLVERS:

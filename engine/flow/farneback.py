@@ -31,6 +31,7 @@ class TensorFarneback(nn.Module):
     """
 
     name = "farneback"
+    _powers: Tensor
 
     def __init__(
         self,
@@ -44,8 +45,13 @@ class TensorFarneback(nn.Module):
         super().__init__()
         self.pyr_scale, self.levels = pyr_scale, levels
         self.winsize, self.iterations = winsize, iterations
-        self._window = _half_gaussian(poly_n, poly_sigma)
-        self._inverse = _inverse_moments(self._window)
+        window = _half_gaussian(poly_n, poly_sigma)
+        self._inverse = _inverse_moments(window)
+        # Buffers, so that they are on the device before a graph is recorded there.
+        self.register_buffer("_powers", _powers(window, 3), persistent=False)
+        for level in range(levels + 1):
+            blur = _powers(_blur((1 / pyr_scale**level - 1) / 2), 1)
+            self.register_buffer(f"_blur{level}", blur, persistent=False)
 
     def forward(self, onset: Tensor, apex: Tensor) -> Tensor:
         """Flow (B, 2, H, W) in px from ``onset`` to ``apex``, each (B, 1, H, W) in 0..255."""
@@ -60,7 +66,7 @@ class TensorFarneback(nn.Module):
             scale = self.pyr_scale**level
             if level and min(height, width) * scale < _LEAST_SIDE:
                 break
-            small = _blurred(both, (1 / scale - 1) / 2)
+            small = _blurred(both, getattr(self, f"_blur{level}"))
             if level:
                 small = resized(small, (round(height * scale), round(width * scale)))
             first, second = small.chunk(2)
@@ -79,10 +85,10 @@ class TensorFarneback(nn.Module):
 
     def _quadratics(self, pictures: Tensor) -> Tensor:
         """The coefficients (B, 5, H, W) of y, x, y^2, x^2 and xy round every pixel."""
-        reach = len(self._window) - 1
+        reach = self._powers.shape[-1] // 2
         padded = F.pad(pictures, (reach,) * 4, mode="replicate")
-        rows = torch.cat(_moments(padded, -2, self._window, 3), dim=1)  # of y^0, y^1, y^2
-        level, slope, bend = _moments(rows, -1, self._window, 3)  # of x^0, x^1, x^2
+        rows = torch.cat(_moments(padded, -2, self._powers), dim=1)  # of y^0, y^1, y^2
+        level, slope, bend = _moments(rows, -1, self._powers)  # of x^0, x^1, x^2
         one, y, yy = level.chunk(3, dim=1)
         linear, constant, square, mixed = self._inverse
         return torch.cat(
@@ -154,51 +160,42 @@ def _trust(distance: Tensor) -> Tensor:
     return torch.where(distance < 2, 0.14, torch.where(distance < 5, 0.4472, 1.0))
 
 
-def _moments(maps: Tensor, dim: int, window: list[float], orders: int) -> list[Tensor]:
-    """The sums of t^k ``maps`` under a symmetric window, t = -n..n along ``dim``, k < ``orders``.
+def _moments(maps: Tensor, dim: int, powers: Tensor) -> list[Tensor]:
+    """The sums of ``maps`` over a window along ``dim`` under each of `_powers`; the maps get shorter
+    by a window less one.
 
-    ``window``: its right half, from the middle on. The maps get 2 n shorter.
+    Sums of shifted maps are sooner in eager mode, but TensorRT-RTX fuses them by doing all that leads
+    to each anew, without end; windows it takes as they are.
     """
+    near = maps.unfold(dim, powers.shape[-1], 1)
+    return [(near * weights).sum(dim=-1) for weights in powers]
+
+
+def _powers(window: list[float], orders: int) -> Tensor:
+    """t^k under a symmetric window, t = -n..n and k < ``orders``: (orders, 2 n + 1); ``window``: its
+    right half, from the middle on."""
     reach = len(window) - 1
-    length = maps.shape[dim] - 2 * reach
-
-    def at(t: int) -> Tensor:
-        return maps.narrow(dim, reach + t, length)
-
-    middle = at(0)
-    sums = [middle * window[0]] + [torch.zeros_like(middle) for _ in range(1, orders)]
-    for t in range(1, reach + 1):
-        right, left = at(t), at(-t)
-        halves = (right + left, right - left) if orders > 1 else (right + left,)
-        for order in range(orders):
-            weight = t**order * window[t]
-            sums[order] = torch.add(sums[order], halves[order % 2], alpha=weight)
-    return sums
+    t = torch.arange(-reach, reach + 1, dtype=torch.float64)
+    bell = torch.tensor(window[:0:-1] + window, dtype=torch.float64)
+    return torch.stack([bell * t**order for order in range(orders)]).float()
 
 
 def _box_sums(maps: Tensor, dim: int, side: int) -> Tensor:
-    """The sums of every ``side`` neighbours along ``dim``, out of sums of 1, 2, 4, 8, ... of them."""
-    length = maps.shape[dim] - side + 1
-    pieces: list[Tensor] = []
-    start, run = 0, 1  # ``maps`` holds the sums of ``run`` neighbours
-    while True:
-        if side & run:
-            pieces.append(maps.narrow(dim, start, length))
-            start += run
-        if start == side:
-            return sum(pieces[1:], pieces[0])
-        overlap = maps.shape[dim] - run
-        maps = maps.narrow(dim, 0, overlap) + maps.narrow(dim, run, overlap)
-        run *= 2
+    """The sums of every ``side`` neighbours along ``dim``."""
+    return maps.unfold(dim, side, 1).sum(dim=-1)
 
 
-def _blurred(pictures: Tensor, sigma: float) -> Tensor:
-    """``pictures`` under a Gaussian of ``sigma`` px, 5 sigma wide but at least 3 px."""
+def _blur(sigma: float) -> list[float]:
+    """The right half of a Gaussian of ``sigma`` px, 5 sigma wide but at least 3 px."""
     reach = max(round(5 * sigma) | 1, 3) // 2
-    window = _half_gaussian(reach, sigma) if sigma else [0.5, 0.25]
-    padded = F.pad(pictures, (reach,) * 4, mode="reflect")
-    (rows,) = _moments(padded, -2, window, 1)
-    (out,) = _moments(rows, -1, window, 1)
+    return _half_gaussian(reach, sigma) if sigma else [0.5, 0.25]
+
+
+def _blurred(pictures: Tensor, window: Tensor) -> Tensor:
+    """``pictures`` under a window (1, 2 n + 1) both ways."""
+    padded = F.pad(pictures, (window.shape[-1] // 2,) * 4, mode="reflect")
+    (rows,) = _moments(padded, -2, window)
+    (out,) = _moments(rows, -1, window)
     return out
 
 

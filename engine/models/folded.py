@@ -5,12 +5,13 @@ its value matrix; and the gains and offsets of a norm go into the matrix behind 
 """
 
 from collections.abc import Iterable
-from typing import cast
+from typing import Final, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from htnet.engine.errors import UsageError
 from htnet.engine.models.htnet import (
     Attention,
     Branch,
@@ -114,8 +115,18 @@ class FoldedLevel(nn.Module):
         return pool(torch.layer_norm(x, self.gain.shape, self.gain, self.offset))
 
 
+_EXACT: Final = 1e-5
+"""Of the logits' scale: how far the folded form may be from its network."""
+
+
 class FoldedHTNet(nn.Module):
-    """An `HTNet` for serving; what is constant is multiplied out when it is made."""
+    """An `HTNet` for serving; what is constant is multiplied out when it is made.
+
+    Raises `UsageError` where that would be another function: for a network in training mode, whose
+    dropout acts between the matrices that are multiplied; for a subclass or one with hooks, whose
+    way from pictures to logits is its own; and where logits differ by more than 1e-5 of their scale
+    on random pictures, as they do when products of the weights are beyond float32.
+    """
 
     embedding: Tensor
     embedding_bias: Tensor
@@ -124,6 +135,7 @@ class FoldedHTNet(nn.Module):
 
     def __init__(self, network: HTNet) -> None:
         super().__init__()
+        _require_plain(network)
         self.config = network.config
         embedding, embedding_bias = _matrix(network.to_patch_embedding[1])
         norm = network.mlp_head[0]
@@ -136,6 +148,22 @@ class FoldedHTNet(nn.Module):
         self.register_buffer("head", head.float())
         self.register_buffer("head_bias", head_bias.float())
         self.eval()
+        self._require_same(network)
+
+    def _require_same(self, network: HTNet) -> None:
+        """Raise unless the logits are the network's, on pictures as they come: -1..1 and 0..255."""
+        side, draw = self.config.image_size, torch.Generator().manual_seed(0)
+        pictures = torch.rand(2, self.config.channels, side, side, generator=draw)
+        pictures = torch.stack([2 * pictures[0] - 1, 255 * pictures[1]]).to(self.head.device)
+        with torch.inference_mode():
+            wanted, found = network(pictures), self.forward(pictures)
+        off = float((found - wanted).abs().max() / wanted.abs().max().clamp(min=1))
+        if not off <= _EXACT:  # NaN too
+            raise UsageError(
+                f"expected a network whose folded form gives its logits to {_EXACT:g} of their "
+                f"scale; got {off:.1e}, since its weights are out of the range in which float32 "
+                "multiplies them exactly enough: use it unfolded."
+            )
 
     def forward(self, pictures: Tensor) -> Tensor:
         """``pictures``: (B, channels, S, S), S the config's ``image_size``."""
@@ -148,6 +176,22 @@ class FoldedHTNet(nn.Module):
         x = torch.layer_norm(x, x.shape[-1:]).mean(dim=(1, 2))
         logits = F.linear(x, self.head, self.head_bias)
         return halves_mean(logits) if self.config.mirror else logits  # (B, classes)
+
+
+def _require_plain(network: HTNet) -> None:
+    """Raise unless the network computes what `HTNet` says, in float32 and without chance."""
+    hooked = [m for m in network.modules() if m._forward_hooks or m._forward_pre_hooks]
+    if type(network) is not HTNet:
+        came = f"{type(network).__name__}, which may go its own way to its logits"
+    elif any(module.training for module in network.modules()):
+        came = "one in training mode: call eval() first, or use it unfolded"
+    elif hooked:
+        came = f"one with hooks on {type(hooked[0]).__name__}: remove them, or use it unfolded"
+    elif any(p.dtype != torch.float32 for p in network.parameters()):
+        came = "one in other numbers: fold it first and convert it then"
+    else:
+        return
+    raise UsageError(f"expected a plain HTNet in float32 and eval mode to fold; got {came}.")
 
 
 def _matrix(module: nn.Module) -> tuple[Tensor, Tensor]:

@@ -16,6 +16,7 @@ from htnet.engine.synth.muscles import BROW_LOWER, BROW_RAISE, LIP_CORNER_PULL
 from htnet.engine.synth.portrait import Portrait, load_portrait
 from htnet.engine.synth.pulse import Pulse
 from htnet.engine.synth.sway import Sway
+from htnet.engine.synth.truth import TrueEvent
 from htnet.engine.types import F32, Frame
 
 _SECOND = 1_000_000_000
@@ -25,24 +26,6 @@ _AFTER_LAST = 0.8  # s
 _BLINK_TO_EVENT = 0.5  # s
 _BLINK_TO_BLINK = 0.6  # s
 _SHORTEST = 8.0  # s
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class TrueEvent:
-    """One micro-expression as it was made. ``amplitude_px``: the peak displacement at the apex,
-    in px of the 140 px crop."""
-
-    label: str
-    muscle: str
-    onset_ns: int
-    apex_ns: int
-    offset_ns: int
-    amplitude_px: float
-
-    @property
-    def pulse(self) -> Pulse:
-        """Its time course."""
-        return Pulse(self.onset_ns, self.apex_ns, self.offset_ns)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,9 @@
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from htnet.engine.synth import geometry as g
-from htnet.engine.synth.geometry import FaceFrame
+from htnet.engine.synth.geometry import FaceFrame, line
 from htnet.engine.types import F32, F64, U8
 
 
@@ -30,12 +29,12 @@ class Eyelid:
         ends = sorted([wing, inner])
         x0, x1 = int(ends[0]) - 1, int(np.ceil(ends[1])) + 2
         columns = np.arange(x0, x1)
-        open_line = _line(landmarks, upper, columns)
-        drop = np.clip(_line(landmarks, lower, columns) - open_line, 0.0, None)
+        open_line = line(landmarks, upper, columns)
+        drop = np.clip(line(landmarks, lower, columns) - open_line, 0.0, None)
         inward = np.clip((columns - wing) / (inner - wing), 0.0, 1.0) / 0.4
         fold = 0.5 * drop.max() * _ease(inward) * _ease((1.0 - 0.4 * inward) / 0.6)
         drop = np.where(inward < 1.0, np.maximum(drop, fold), drop)
-        skin = 0.8 * (open_line - _line(landmarks, brow, columns))
+        skin = 0.8 * (open_line - line(landmarks, brow, columns))
         skin = np.maximum(skin, 1.5 * self._lashes)
         y0 = int((open_line - skin).min()) - 1
         y1 = int(np.ceil((open_line + drop).max() + self._soft)) + 2
@@ -74,14 +73,3 @@ def both_lids(landmarks: F32) -> tuple[Eyelid, Eyelid]:
         Eyelid(landmarks, g.RIGHT_UPPER_LID, g.RIGHT_LOWER_LID, g.RIGHT_BROW_BOTTOM),
         Eyelid(landmarks, g.LEFT_UPPER_LID, g.LEFT_LOWER_LID, g.LEFT_BROW_BOTTOM),
     )
-
-
-def _line(landmarks: F32, indices: tuple[int, ...], columns: NDArray[np.int64]) -> F64:
-    """The height of a chain of landmarks at each column, smoothed over an eighth of its length."""
-    points = landmarks[list(indices)].astype(np.float64)
-    points = points[np.argsort(points[:, 0])]
-    half = max(1, round(float(np.ptp(points[:, 0])) / 16))
-    wide = np.arange(columns[0] - half, columns[-1] + half + 1)
-    heights = np.interp(wide, points[:, 0], points[:, 1])
-    kernel = np.hanning(2 * half + 3)[1:-1]
-    return np.convolve(heights, kernel / kernel.sum(), mode="valid")

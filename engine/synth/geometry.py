@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
-from htnet.engine.types import F64
+from htnet.engine.types import F32, F64
 
 LANDMARKS = 478
 
@@ -17,6 +17,9 @@ RIGHT_UPPER_LID = (33, 246, 161, 160, 159, 158, 157, 173, 133)
 LEFT_UPPER_LID = (263, 466, 388, 387, 386, 385, 384, 398, 362)
 RIGHT_LOWER_LID = (33, 7, 163, 144, 145, 153, 154, 155, 133)
 LEFT_LOWER_LID = (263, 249, 390, 373, 374, 380, 381, 382, 362)
+RIGHT_IRIS = (468, 469, 470, 471, 472)  # the centre, then the rim
+LEFT_IRIS = (473, 474, 475, 476, 477)
+IRISES = slice(468, 478)
 RIGHT_BROW_TOP = (70, 63, 105, 66, 107)
 LEFT_BROW_TOP = (300, 293, 334, 296, 336)
 RIGHT_BROW_BOTTOM = (46, 53, 52, 65, 55)
@@ -24,6 +27,9 @@ LEFT_BROW_BOTTOM = (276, 283, 282, 295, 285)
 MOUTH_CORNERS = (61, 291)
 CHEEKBONES = (123, 352)  # where zygomaticus major arises, as near as the mesh shows it
 CHEEKS = (50, 280)
+NOSE_WINGS = (129, 358)
+INNER_LIPS = (13, 14)  # the upper one's lower edge, the lower one's upper edge, in the middle
+JAW = (149, 378)  # its lower edge, where triangularis arises
 FOREHEAD = 10
 CHIN = 152
 
@@ -36,6 +42,17 @@ def eye_centres(landmarks: ArrayLike) -> F64:
     """The middles of the eye corners, (2, 2) float64: picture-left eye, picture-right eye."""
     points = np.asarray(landmarks, np.float64)
     return np.stack([points[list(RIGHT_EYE)].mean(0), points[list(LEFT_EYE)].mean(0)])
+
+
+def line(landmarks: F32, indices: tuple[int, ...], columns: NDArray[np.int64]) -> F64:
+    """The height of a chain of landmarks at each column, smoothed over an eighth of its length."""
+    points = landmarks[list(indices)].astype(np.float64)
+    points = points[np.argsort(points[:, 0])]
+    half = max(1, round(float(np.ptp(points[:, 0])) / 16))
+    wide = np.arange(columns[0] - half, columns[-1] + half + 1)
+    heights = np.interp(wide, points[:, 0], points[:, 1])
+    kernel = np.hanning(2 * half + 3)[1:-1]
+    return np.convolve(heights, kernel / kernel.sum(), mode="valid")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

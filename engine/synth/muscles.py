@@ -155,8 +155,115 @@ def _zygomaticus(face: FaceFrame, at: F64) -> F64:
     return total
 
 
+def _orbicularis_oculi(face: FaceFrame, at: F64) -> F64:
+    """Orbicularis oculi, the part in the lids [AU7]: rings the eye and is held at its inner corner.
+    The lower lid rises and straightens and is drawn inwards, the upper lid comes down a little, so
+    that the eye narrows; brows and cheeks stay."""
+    p = face.points
+    total = np.zeros_like(at)
+    for (outer, inner), upper, lower, side in (
+        (g.RIGHT_EYE, g.RIGHT_UPPER_LID[4], g.RIGHT_LOWER_LID[4], -1.0),
+        (g.LEFT_EYE, g.LEFT_UPPER_LID[4], g.LEFT_LOWER_LID[4], 1.0),
+    ):
+        half = 0.5 * abs(p[inner, 0] - p[outer, 0])
+        aside = (at[..., 0] - (p[inner, 0] + p[outer, 0]) / 2) / (1.5 * half)
+        rise = _bump(aside**2 + ((at[..., 1] - p[lower, 1] - 0.08) / 0.3) ** 2)
+        fall = _bump(aside**2 + ((at[..., 1] - p[upper, 1] + 0.08) / 0.24) ** 2)
+        total += np.stack([-0.25 * side * rise, 0.5 * fall - rise], axis=-1)
+    return total
+
+
+def _levator_alae(face: FaceFrame, at: F64) -> F64:
+    """Levator labii superioris alaeque nasi [AU9]: from beside the root of the nose down to its
+    wing and the upper lip. Wings and the skin beside the nose are drawn up along it and bunch below
+    the inner corners of the eyes, and the upper lip follows; the back of the nose stays, which is
+    less than a strong wrinkle does."""
+    p = face.points
+    total = np.zeros_like(at)
+    for wing, eye, side in zip(g.NOSE_WINGS, (g.RIGHT_EYE, g.LEFT_EYE), (-1.0, 1.0), strict=True):
+        root = p[eye[1]] - 0.1 * side * np.array([1.0, 0.0])
+        length = float(np.hypot(*(root - p[wing])))
+        line = (root - p[wing]) / length
+        offset = at - p[wing]
+        along = offset @ line
+        aside = offset @ np.array([-line[1], line[0]])
+        reach = np.where(along > 0.0, 1.1 * length, 0.7)
+        pull = _bump((along / reach) ** 2 + (aside / 0.45) ** 2)
+        pull = pull * _ease((side * at[..., 0] - 0.06) / 0.3)
+        total += pull[..., None] * line
+    return total
+
+
+def _triangularis(face: FaceFrame, at: F64) -> F64:
+    """Depressor anguli oris, the triangular muscle [AU15]: from the lower edge of the jaw up to the
+    corner of the mouth. The corner is drawn along that line, down and a little out, the skin below
+    it is pushed ahead; the lips stretch, so that the middle of the mouth stays."""
+    p = face.points
+    middle = float(p[list(g.MOUTH_CORNERS), 0].mean())
+    total = np.zeros_like(at)
+    for corner, jaw, side in zip(
+        p[list(g.MOUTH_CORNERS)], p[list(g.JAW)], (-1.0, 1.0), strict=True
+    ):
+        length = float(np.hypot(*(jaw - corner)))
+        line = (jaw - corner) / length
+        offset = at - corner
+        along = offset @ line
+        aside = offset @ np.array([-line[1], line[0]])
+        reach = np.where(along > 0.0, length, 0.4)
+        pull = _bump((along / reach) ** 2 + (aside / 0.5) ** 2)
+        half = abs(corner[0] - middle)
+        pull = pull * _ease(side * (at[..., 0] - middle) / (0.9 * half))
+        total += pull[..., None] * line
+    return total
+
+
+def _orbicularis_oris(face: FaceFrame, at: F64) -> F64:
+    """Orbicularis oris [AU24]: rings the mouth. The lips are pressed on each other and narrow: the
+    upper one comes down, the lower one up, the corners are drawn in a little; the line between the
+    lips stays."""
+    p = face.points
+    corners = p[list(g.MOUTH_CORNERS)]
+    middle, half = float(corners[:, 0].mean()), 0.5 * float(np.ptp(corners[:, 0]))
+    below = at[..., 1] - float(p[list(g.INNER_LIPS), 1].mean())
+    aside = (at[..., 0] - middle) / (1.5 * half)
+    reach = 0.42
+    around = _bump((below / reach) ** 2 + aside**2)
+    return np.stack([-0.5 * aside * around, -3.0 * below / reach * around], axis=-1)
+
+
+def _jaw(face: FaceFrame, at: F64) -> F64:
+    """Masseter lets go and the jaw falls [AU26]: the chin and the lower lip go down as one, less
+    towards the joints before the ears, and the lips part. No teeth are made up: the line between
+    the lips widens, which holds for a few px."""
+    p = face.points
+    corners = p[list(g.MOUTH_CORNERS)]
+    upper, lower = p[list(g.INNER_LIPS), 1]
+    fall = _ease((at[..., 1] - upper) / (max(lower - upper, 0.0) + 0.22))
+    aside = (at[..., 0] - corners[:, 0].mean()) / 1.05
+    under = np.clip(at[..., 1] - p[g.CHIN, 1] + 0.05, 0.0, None) / 0.29
+    down = fall * _bump(aside**2) * _bump(under**2)
+    return np.stack([np.zeros_like(down), down], axis=-1)
+
+
 BROW_RAISE = Muscle("brow raise", "AU1+2", "surprise", _frontalis)
 BROW_LOWER = Muscle("brow lower", "AU4", "negative", _corrugator)
+LID_TIGHTEN = Muscle("lid tighten", "AU7", "negative", _orbicularis_oculi)
+NOSE_WRINKLE = Muscle("nose wrinkle", "AU9", "negative", _levator_alae)
 LIP_CORNER_PULL = Muscle("lip corner pull", "AU12", "positive", _zygomaticus)
+LIP_CORNER_DEPRESS = Muscle("lip corner depress", "AU15", "negative", _triangularis)
+LIP_PRESS = Muscle("lip press", "AU24", "negative", _orbicularis_oris)
+JAW_DROP = Muscle("jaw drop", "AU26", "surprise", _jaw)
 
-MUSCLES = {m.name: m for m in (BROW_RAISE, BROW_LOWER, LIP_CORNER_PULL)}
+MUSCLES = {
+    m.name: m
+    for m in (
+        BROW_RAISE,
+        BROW_LOWER,
+        LID_TIGHTEN,
+        NOSE_WRINKLE,
+        LIP_CORNER_PULL,
+        LIP_CORNER_DEPRESS,
+        LIP_PRESS,
+        JAW_DROP,
+    )
+}

@@ -27,10 +27,11 @@ class Pulse:
         if t_ns <= self.onset_ns or t_ns >= self.offset_ns:
             return 0.0
         if t_ns < self.apex_ns:
-            return _min_jerk((t_ns - self.onset_ns) / (self.apex_ns - self.onset_ns))
+            return min_jerk((t_ns - self.onset_ns) / (self.apex_ns - self.onset_ns))
         left = (self.offset_ns - t_ns) / (self.offset_ns - self.apex_ns) / (1.0 - self.hold)
-        return _min_jerk(min(left, 1.0))
+        return min_jerk(min(left, 1.0))
 
 
-def _min_jerk(t: float) -> float:
+def min_jerk(t: float) -> float:
+    """From 0 at 0 to 1 at 1 without a jerk at either end (Flash and Hogan 1985)."""
     return t * t * t * (10.0 + t * (6.0 * t - 15.0))

@@ -138,9 +138,10 @@ def test_pairs_of_a_batch_are_kept_apart() -> None:
 
 
 def test_opencvs_solvers_serve_a_cpu_and_tensors_another_device() -> None:
-    for name in ("farneback", "tvl1"):
+    for name in ("dis", "farneback"):
         assert type(solver_named(name, "cpu")) is SOLVERS[name]
-        ours = solver_named(name, "cuda:0")
+    for name, device in (("farneback", "cuda:0"), ("tvl1", "cuda:0"), ("tvl1", "cpu")):
+        ours = solver_named(name, device)
         assert isinstance(ours, OnDevice) and ours.name == name
     assert type(solver_named("dis", "cuda:0")) is SOLVERS["dis"]
 

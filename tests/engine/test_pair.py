@@ -74,7 +74,7 @@ def on_cpu(loaded: Loaded, faces: Faces, registered: bool) -> list[float]:
     recognizer = Recognizer(loaded, flow="farneback")
     crops = Pair(*(as_crop(face) for face in faces))
     measured = recognizer.measure(crops, registered=registered)
-    return list(recognizer.predict(measured.flow, canonical_landmarks()).probabilities.values())
+    return list(recognizer.predict(measured, canonical_landmarks()).probabilities.values())
 
 
 def on_tensors(loaded: Loaded, *faces: Faces, registered: bool = False) -> F32:

@@ -10,9 +10,12 @@ from torch import Tensor, nn
 
 from htnet.engine.align import as_crop, canonical_landmarks
 from htnet.engine.errors import DependencyError, UsageError
+from htnet.engine.graph import pair_graph
+from htnet.engine.motion import PairMotion
 from htnet.engine.preprocess import PreprocessSpec, flow_map, network_input
 from htnet.engine.recognizer import Recognizer, torch_device
 from htnet.engine.regions import region_centres
+from htnet.engine.runtimes.pytorch import PyTorch
 from htnet.engine.types import UNCERTAIN, Pair
 from htnet.engine.weights import Loaded, default_weights, load
 
@@ -39,6 +42,10 @@ def flow() -> np.ndarray:
     return 8 * cv2.GaussianBlur(noise, (0, 0), 8)
 
 
+def moved() -> PairMotion:
+    return PairMotion(flow(), np.zeros(4), {})
+
+
 def some_pair() -> Pair:
     noise = np.random.default_rng(1).normal(size=(170, 140))
     texture = cv2.GaussianBlur(noise, (0, 0), 2)
@@ -48,7 +55,7 @@ def some_pair() -> Pair:
 
 def test_probabilities_are_the_softmax_in_the_weights_own_classes() -> None:
     recognizer = Recognizer(loaded(0.5, 2.0, -1.0, classes=("a", "b", "c")))
-    prediction = recognizer.predict(flow(), canonical_landmarks())
+    prediction = recognizer.predict(moved(), canonical_landmarks())
     expected = np.exp([0.5, 2, -1]) / np.exp([0.5, 2, -1]).sum()
     assert prediction.label == "b"
     assert list(prediction.probabilities) == ["a", "b", "c"]
@@ -59,7 +66,7 @@ def test_probabilities_are_the_softmax_in_the_weights_own_classes() -> None:
 
 def test_temperature_divides_the_logits() -> None:
     recognizer = Recognizer(loaded(0.5, 2.0, -1.0, temperature=2.5))
-    found = recognizer.predict(flow(), canonical_landmarks()).probabilities
+    found = recognizer.predict(moved(), canonical_landmarks()).probabilities
     expected = np.exp([0.2, 0.8, -0.4]) / np.exp([0.2, 0.8, -0.4]).sum()
     np.testing.assert_allclose(list(found.values()), expected, rtol=1e-5)
 
@@ -67,7 +74,7 @@ def test_temperature_divides_the_logits() -> None:
 def test_the_network_is_given_what_the_spec_says() -> None:
     made = loaded(1, 0, 0, channels=("strain", "v", "u"), scaling="raw", region=10)
     landmarks = canonical_landmarks()
-    Recognizer(made).predict(flow(), landmarks)
+    Recognizer(made).predict(moved(), landmarks)
     centres = region_centres(landmarks / np.array([140, 170], np.float32))
     expected = network_input(flow_map(flow()), centres, made.spec)
     (seen,) = made.network.seen
@@ -87,7 +94,7 @@ def test_the_network_is_given_what_the_spec_says() -> None:
 )
 def test_a_low_best_is_uncertain(logits, below, label) -> None:
     recognizer = Recognizer(loaded(*logits), uncertain_below=below)
-    assert recognizer.predict(flow(), canonical_landmarks()).label == label
+    assert recognizer.predict(moved(), canonical_landmarks()).label == label
 
 
 def test_the_threshold_itself_is_certain() -> None:
@@ -127,10 +134,10 @@ def test_the_shipped_weights_answer_the_same_to_the_same_pair() -> None:
 
     def answers(by: Recognizer) -> list[float]:
         measured = by.measure(pair)
-        return list(by.predict(measured.flow, pair.apex.landmarks).probabilities.values())
+        return list(by.predict(measured, pair.apex.landmarks).probabilities.values())
 
     first = answers(recognizer)
-    recognizer.predict(flow(), canonical_landmarks())  # nothing is kept from one to the next
+    recognizer.predict(moved(), canonical_landmarks())  # nothing is kept from one to the next
     assert answers(recognizer) == first
     assert answers(Recognizer(load(default_weights()))) == first
     assert sum(first) == pytest.approx(1, abs=1e-5)
@@ -146,7 +153,27 @@ def test_a_flow_and_its_map_have_the_same_answer() -> None:
     shipped = load(default_weights())
     recognizer = Recognizer(replace(shipped, spec=replace(shipped.spec, temperature=1.7)))
     landmarks = canonical_landmarks()
-    of_flow = recognizer.predict(flow(), landmarks)
+    of_flow = recognizer.predict(moved(), landmarks)
     fractions = landmarks / np.array([140, 170], np.float32)
     of_map = recognizer.predict_map(flow_map(flow(), shipped.spec.size), fractions)
     assert of_flow.probabilities == of_map.probabilities
+
+
+def test_a_whole_graph_measures_and_recognises_in_one_piece() -> None:
+    shipped = load(default_weights())
+    graph = pair_graph(shipped, flow="farneback", with_motion=True)
+    both = Recognizer(shipped, flow="farneback", whole=PyTorch(graph))
+    apart = Recognizer(shipped, flow="farneback")
+    pair = some_pair()
+    one, other = both.measure(pair), apart.measure(pair)
+    assert one.probabilities is not None and other.probabilities is None
+    np.testing.assert_allclose(one.head, other.head, atol=1e-4)
+    inner = np.s_[10:-10, 10:-10]
+    np.testing.assert_allclose(one.flow[inner], other.flow[inner], atol=2e-3)
+    for name, vector in other.regions.items():
+        np.testing.assert_allclose(one.regions[name], vector, atol=1e-3)
+    landmarks = pair.apex.landmarks
+    answers = [r.predict(m, landmarks).probabilities for r, m in ((both, one), (apart, other))]
+    np.testing.assert_allclose(*(list(answer.values()) for answer in answers), atol=1e-3)
+    registered = both.measure(pair, registered=True)  # which the graph was not made for
+    assert registered.probabilities is None and not registered.head.any()

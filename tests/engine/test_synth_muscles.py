@@ -7,8 +7,13 @@ from htnet.engine.synth.geometry import FaceFrame
 from htnet.engine.synth.muscles import (
     BROW_LOWER,
     BROW_RAISE,
+    JAW_DROP,
+    LID_TIGHTEN,
+    LIP_CORNER_DEPRESS,
     LIP_CORNER_PULL,
+    LIP_PRESS,
     MUSCLES,
+    NOSE_WRINKLE,
     displacement,
     field,
 )
@@ -105,6 +110,56 @@ def test_lip_corners_go_up_and_out_and_the_middle_of_the_mouth_stays(at_landmark
     assert (moved[[205, 425], 1] < -0.3).all()  # the cheeks follow
     assert np.abs(moved[[145, 374]]).max() < 0.15  # the lower lids barely
     assert np.abs(moved[[70, 105, 107, 300, 334, 336, 10]]).max() == 0.0
+
+
+def test_lids_narrow_the_eye_and_leave_brows_and_cheeks(at_landmarks):
+    moved = at_landmarks[LID_TIGHTEN.name]
+    assert (moved[[145, 374], 1] < -0.6).all()  # the lower lids rise
+    assert (moved[[159, 386], 1] > 0.15).all()  # the upper ones come down a little
+    assert moved[145, 0] > 0.05 and moved[374, 0] < -0.05  # towards the inner corners
+    assert np.abs(moved[[105, 334, 107, 336, 205, 425, 61, 291]]).max() < 0.05
+
+
+def test_nose_wrinkles_upwards_beside_its_back(at_landmarks):
+    moved = at_landmarks[NOSE_WRINKLE.name]
+    assert (moved[[129, 358], 1] < -0.8).all()
+    assert (moved[[37, 267], 1] < 0.0).all()  # the upper lip follows
+    assert np.abs(moved[[17, 152, 105, 334]]).max() < 0.02
+
+
+def test_lip_corners_go_down_and_the_middle_of_the_mouth_stays(at_landmarks):
+    moved = at_landmarks[LIP_CORNER_DEPRESS.name]
+    assert (moved[[61, 291], 1] > 0.95).all()
+    assert np.abs(moved[[0, 13, 14, 17, 129, 358, 145, 374]]).max() < 0.05
+
+
+def test_lips_are_pressed_on_each_other(at_landmarks):
+    moved = at_landmarks[LIP_PRESS.name]
+    assert moved[0, 1] > 0.8 and moved[17, 1] < -0.8
+    assert moved[13, 1] == pytest.approx(-moved[14, 1], abs=0.05)
+    assert moved[61, 0] > 0.0 > moved[291, 0]
+    assert np.abs(moved[[129, 358, 145, 374, 105, 334]]).max() < 0.05
+
+
+def test_the_jaw_falls_and_the_upper_lip_stays(at_landmarks):
+    moved = at_landmarks[JAW_DROP.name]
+    assert moved[152, 1] > 0.85 and moved[17, 1] > 0.75
+    assert moved[14, 1] > moved[13, 1] + 0.2  # the lips part
+    assert np.abs(moved[[0, 13, 129, 358, 234, 454, 105, 334]]).max() < 0.05
+
+
+def test_classes_of_the_muscles():
+    labels = {name: muscle.label for name, muscle in MUSCLES.items()}
+    assert labels == {
+        "brow raise": "surprise",
+        "jaw drop": "surprise",
+        "lip corner pull": "positive",
+        "brow lower": "negative",
+        "nose wrinkle": "negative",
+        "lip corner depress": "negative",
+        "lip press": "negative",
+        "lid tighten": "negative",
+    }
 
 
 def test_the_bridge_of_the_nose_is_stable(at_landmarks):

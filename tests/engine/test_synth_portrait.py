@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 
 from htnet.engine.errors import FaceError
+from htnet.engine.synth.animator import Animator, Pose
 from htnet.engine.synth.demo import render_demo
-from htnet.engine.synth.portrait import load_portrait, locate
+from htnet.engine.synth.portrait import load_portrait, locate, portrait_of
 
 
 @pytest.fixture(scope="module")
@@ -59,3 +60,39 @@ def test_a_face_tracker_follows_the_clip(find):
         assert found is not None
         firm = [33, 133, 362, 263, 61, 291, 4, 168]
         assert np.abs(found - clip.landmarks(i))[firm].mean() < 1.5
+
+
+def test_a_tight_face_is_laid_on_a_background_that_a_tracker_follows(find):
+    shipped = load_portrait()
+    (x0, y0), (x1, y1) = shipped.landmarks.min(0).astype(int), shipped.landmarks.max(0).astype(int)
+    tight = shipped.bgr[y0 + 8 : y1, x0:x1]
+    own = np.ones((*tight.shape[:2], 2), np.float32)
+    portrait = portrait_of(tight, find, own)
+    assert portrait.own.shape == (*portrait.bgr.shape[:2], 2)
+    rows, columns = (
+        np.flatnonzero(portrait.own[..., 0].any(1)),
+        np.flatnonzero(portrait.own[0].any(1)),
+    )
+    assert len(rows) == tight.shape[0] and len(columns) == 0
+    # its inner part is the picture, the rest is smooth
+    top, left = rows[0], np.flatnonzero(portrait.own[rows[0], :, 0])[0]
+    inner = np.s_[15:-15, 15:-15]
+    there = portrait.bgr[top : top + tight.shape[0], left : left + tight.shape[1]]
+    np.testing.assert_array_equal(there[inner], tight[inner])
+    assert cv2.Laplacian(portrait.bgr[: top - 10], cv2.CV_32F).std() < 2.0
+    corner = np.array([x0, y0 + 8]) - [left, top]
+    assert np.median(np.abs(portrait.landmarks + corner - shipped.landmarks)) < 0.7
+    animator = Animator(portrait)
+    for pose in (Pose(), Pose(8.0, -6.0, 0.03), Pose(yaw=0.14), Pose(scale=1.3, pitch=0.1)):
+        found = find(animator.render(pose))
+        assert found is not None
+        firm = [33, 133, 362, 263, 61, 291, 4, 168]
+        assert np.abs(found - animator.landmarks(pose))[firm].mean() < 2.5
+
+
+def test_a_wide_picture_is_taken_as_it_is(find):
+    bgr = cv2.copyMakeBorder(load_portrait().bgr, 100, 0, 100, 100, cv2.BORDER_REFLECT_101)
+    portrait = portrait_of(bgr, find)
+    assert portrait.bgr is bgr and portrait.own is None
+    with pytest.raises(FaceError, match="found none"):
+        portrait_of(np.full((120, 160, 3), 128, np.uint8), find)

@@ -13,7 +13,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from htnet.engine import weights
-from htnet.engine.errors import WeightsError
+from htnet.engine.errors import UsageError, WeightsError
 from htnet.engine.models import NETWORKS, build
 from htnet.engine.models.htnet import HTNet, HTNetConfig
 from htnet.engine.models.hyphtnet import HypHTNetConfig
@@ -34,6 +34,23 @@ def saved(network: HTNet, tmp_path: Path) -> Path:
     spec = PreprocessSpec(scaling="unit", temperature=1.5)
     weights.save(path, network, name="htnet", config=CONFIG, spec=spec, card={"seed": 7})
     return path
+
+
+@torch.no_grad()
+def test_what_cannot_be_folded_is_served_as_it_is_and_that_is_said(
+    network: HTNet, saved: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("htnet.engine.models.folded._EXACT", -1.0)
+    with pytest.raises(UsageError, match="use it unfolded"):
+        weights.load(saved)
+    said: list[str] = []
+    loaded = weights.load(saved, say=said.append)
+    pictures = torch.randn(2, 3, 28, 28)
+    assert torch.equal(loaded.network(pictures), network(pictures))
+    assert len(said) == 1
+    assert said[0].startswith("made.safetensors is served unfolded")
+    assert weights.load(saved, folded=False, say=said.append).name == "htnet"
+    assert len(said) == 1
 
 
 @torch.no_grad()

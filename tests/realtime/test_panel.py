@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console, RenderableType
 
-from htnet.engine.synth.demo import TrueEvent
+from htnet.engine.synth.truth import TrueEvent
 from htnet.engine.types import (
     NS_PER_MS,
     Event,

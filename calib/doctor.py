@@ -1,0 +1,188 @@
+"""What of this machine a run can use, each thing in a line, and what to do where it is lacking."""
+
+import platform
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
+
+from htnet.calib.timing import cores, processor
+from htnet.engine.errors import HTNetError
+from htnet.engine.face import FaceTracker, open_tracker
+from htnet.engine.graph import digest
+from htnet.engine.runtimes import Availability
+from htnet.engine.runtimes.choice import availabilities, preferred
+from htnet.engine.weights import default_weights, load
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+_ANEW = "pip install htnet anew"
+_FOR_CUDA = "install the torch that fits the driver: pytorch.org, Get Started"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing looked at. ``said``: what was found; ``remedy``: what to do where something is
+    lacking. ``needed``: nothing works without it; the rest some paths can do without."""
+
+    name: str
+    ok: bool
+    said: str
+    remedy: str = ""
+    needed: bool = False
+
+
+def examine(
+    cameras: Callable[[], Sequence[str]],
+    no_display: Callable[[], str | None],
+    *,
+    runtimes: Callable[[], Sequence[Availability]] = availabilities,
+    tracker: Callable[[], FaceTracker] = open_tracker,
+) -> list[Check]:
+    """Look at everything once; a failure is a `Check`, not an exception.
+
+    What lives in other rooms is handed in: the names of ``cameras``, and ``no_display``, the reason
+    why no window can be opened here or None.
+    """
+    there = list(runtimes())
+    gpu, device = _gpu()
+    return [
+        Check("Python", True, f"{platform.python_version()}, {platform.system()}", needed=True),
+        _library("torch", "torch"),
+        _library("OpenCV", "cv2"),
+        _face(tracker),
+        _model(),
+        Check("CPU", True, f"{processor()}, {cores()} cores"),
+        gpu,
+        *(Check(f"runtime {each.name}", each.usable, each.said, each.remedy) for each in there),
+        _auto({each.name for each in there if each.usable}, device),
+        _camera(cameras),
+        _display(no_display),
+    ]
+
+
+def healthy(checks: Iterable[Check]) -> bool:
+    """Whether all that the default way needs is there."""
+    return all(check.ok for check in checks if check.needed)
+
+
+def doctor_row(checks: Sequence[Check]) -> dict[str, Any]:
+    """The row of ``htnet doctor --json``."""
+    return {"v": 1, "ok": healthy(checks), "checks": [asdict(check) for check in checks]}
+
+
+def doctor_table(checks: Iterable[Check]) -> "Table":
+    """Each check in a line or two of 80 columns."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table.grid(padding=(0, 2, 0, 0))
+    for _ in range(3):
+        table.add_column()
+    for check in checks:
+        mark = "[green]ok[/]" if check.ok else "[red]broken[/]" if check.needed else "[yellow]no[/]"
+        table.add_row(check.name, mark, escape(check.said))
+        if check.remedy:
+            table.add_row("", "", f"[dim]{escape(check.remedy)}[/]")
+    return table
+
+
+def _library(name: str, module: str) -> Check:
+    try:
+        loaded = import_module(module)
+    except ImportError as error:
+        system = ".so" in str(error)
+        remedy = "install the system's libgl1 and libglib2.0-0" if system else _ANEW
+        return Check(name, False, _line(error), remedy, needed=True)
+    return Check(name, True, str(loaded.__version__), needed=True)
+
+
+def _face(tracker: Callable[[], FaceTracker]) -> Check:
+    try:
+        tracker().close()
+        said = f"MediaPipe {version('mediapipe')}, its face tracker starts"
+    except (HTNetError, PackageNotFoundError) as error:
+        return Check("face", False, _line(error), _ANEW, needed=True)
+    return Check("face", True, said, needed=True)
+
+
+def _gpu() -> tuple[Check, str]:
+    """The GPU, and how torch names the device that a run can use."""
+    import torch
+
+    if torch.backends.mps.is_available():
+        return Check("GPU", True, "Apple's, by --device mps"), "mps"
+    driver = _driver()
+    if torch.version.cuda is None:
+        said = "this torch is for the CPU alone"
+        if driver is None:
+            return Check("GPU", False, f"{said}; no NVIDIA driver answers"), "cpu"
+        return Check("GPU", False, f"{said}; {driver} is there", _FOR_CUDA), "cpu"
+    try:
+        torch.zeros(1, device="cuda").item()
+    except Exception as error:  # noqa: BLE001 - drivers fail in ways of their own
+        remedy = "install or update NVIDIA's driver" if driver is None else _FOR_CUDA
+        return Check("GPU", False, f"{_line(error)} ({driver or 'no driver'})", remedy), "cpu"
+    memory = torch.cuda.get_device_properties(0).total_memory
+    name = driver or torch.cuda.get_device_name(0)
+    said = f"{name}, {memory / 1e9:.0f} GB, CUDA {torch.version.cuda}"
+    return Check("GPU", True, said), "cuda"
+
+
+def _driver() -> str | None:
+    """Name and driver of the first NVIDIA GPU, as its own tool says; None where there is none."""
+    import subprocess
+
+    command = ["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"]
+    try:
+        told = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    name, _, version = told.stdout.strip().partition("\n")[0].partition(", ")
+    return f"{name}, driver {version}" if version else None
+
+
+def _model() -> Check:
+    try:
+        loaded = load(default_weights())
+    except HTNetError as error:
+        return Check("model", False, _line(error), _ANEW, needed=True)
+    said = f"{loaded.name}, digest {digest(loaded)[:16]}, flow {loaded.spec.flows[0]}"
+    return Check("model", True, said, needed=True)
+
+
+def _auto(usable: set[str], device: str) -> Check:
+    """What ``--runtime auto`` comes to on the CPU, the default device, and on the GPU."""
+    said = "; ".join(_chosen(each, usable) for each in dict.fromkeys(("cpu", device)))
+    return Check("runtime auto", True, said)
+
+
+def _chosen(device: str, usable: set[str]) -> str:
+    wanted = preferred(device)
+    name = next((each for each in wanted if each in usable), wanted[-1])
+    lost = wanted[: wanted.index(name)]
+    why = f"for want of {' and '.join(lost)}" if lost else "the first choice there"
+    return f"{name} on {device}, {why}"
+
+
+def _camera(cameras: Callable[[], Sequence[str]]) -> Check:
+    try:
+        names = cameras()
+    except HTNetError as error:
+        return Check("camera", False, _line(error))
+    if names:
+        return Check("camera", True, ", ".join(names))
+    return Check("camera", False, "none found", "plug one in, or try htnet live --source demo")
+
+
+def _display(no_display: Callable[[], str | None]) -> Check:
+    reason = no_display()
+    if reason is None:
+        return Check("display", True, "a window can be opened")
+    return Check("display", False, reason, "runs print a status line instead, as with --headless")
+
+
+def _line(error: BaseException) -> str:
+    return str(error).strip().partition("\n")[0] or type(error).__name__

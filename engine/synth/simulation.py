@@ -1,0 +1,93 @@
+"""A plan and a portrait become frames with known truth."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from htnet.engine.synth.animator import Animator
+from htnet.engine.synth.codec import Codec, Format, compressed
+from htnet.engine.synth.draw import draw_schedule
+from htnet.engine.synth.geometry import FaceFrame
+from htnet.engine.synth.plan import Plan
+from htnet.engine.synth.portrait import Portrait
+from htnet.engine.synth.sensor import Flicker, Sensor, Spot
+from htnet.engine.synth.timing import Timing
+from htnet.engine.synth.truth import Truth
+from htnet.engine.types import F32, U8, Frame
+
+
+class Simulation:
+    """The video of a plan, its truth, and the means to look behind it.
+
+    Everything is drawn when it is made, from ``seed`` (by default the plan's) and the plan alone:
+    the same three give the same bytes, and another frame rate or codec shows the same happenings.
+    Nothing is kept of frames that were rendered, so videos of any length can be.
+    """
+
+    def __init__(self, plan: Plan, portrait: Portrait, seed: int | None = None) -> None:
+        """Raises `UsageError` where the plan's events find no room."""
+        self.plan = plan
+        self.seed = plan.seed if seed is None else seed
+        self.animator = Animator(portrait, plan.size, plan.eyes_px or None, quick=True)
+        self.schedule = draw_schedule(plan, self.seed, self.animator.face.crop_px)
+        self.timing = Timing(plan.fps, plan.seconds, plan.timing, self.seed)
+        rng = np.random.default_rng([self.seed, 103])
+        camera, light = plan.camera, plan.light
+        self.noise = float(rng.uniform(*camera.noise))
+        self.codec = Codec(camera.codec, round(rng.uniform(*camera.quality)), camera.crf)
+        self.format = Format(plan.size, plan.fps, plan.seconds)
+        flicker = Flicker.draw(rng, light.flicker_percent / 100, light.mains_hz, plan.fps)
+        self._sensor = Sensor(plan.size, self.seed, self.noise, flicker)
+
+    @property
+    def truth(self) -> Truth:
+        """What happens in it."""
+        return self.schedule.truth
+
+    def __len__(self) -> int:
+        """How many frames arrive."""
+        return len(self.timing)
+
+    def frames(self) -> Iterator[Frame]:
+        """The video as a reader gets it, compression and all."""
+        return compressed(self.sensed(), self.codec, self.format)
+
+    def sensed(self) -> Iterator[Frame]:
+        """The frames before they are compressed."""
+        picture = None
+        for index, shot in enumerate(self.timing):
+            if picture is None or not shot.again:
+                picture = self._sensor.expose(
+                    self.clean(shot.taken_ns),
+                    shot.taken_ns,
+                    shot.number,
+                    self.schedule.brightness(shot.taken_ns),
+                    self._spots(shot.taken_ns),
+                )
+            yield Frame(index, shot.t_ns, picture)
+
+    def clean(self, t_ns: int) -> U8:
+        """What a perfect camera would see at a time: (H, W, 3) uint8 BGR."""
+        state = self.schedule
+        return self.animator.render(
+            state.pose(t_ns), state.pulls(t_ns), state.closure(t_ns), state.gaze(t_ns)
+        )
+
+    def landmarks(self, t_ns: int) -> F32:
+        """Where the landmarks truly are at a time: (478, 2) float32 px of the frame."""
+        return self.animator.landmarks(self.schedule.pose(t_ns), self.schedule.pulls(t_ns))
+
+    def _spots(self, t_ns: int) -> list[Spot]:
+        """The glints at a time, where the head has carried them."""
+        glints = self.schedule.glints(t_ns)
+        if not glints:
+            return []
+        face = FaceFrame.of(self.landmarks(t_ns))
+        spots = []
+        for flare, glint in glints:
+            x = glint.x + glint.slide * (t_ns - glint.pulse.onset_ns) * 1e-9
+            at = face.origin + face.to_picture(np.array([x, glint.y]) * face.unit)
+            spots.append(
+                Spot(float(at[0]), float(at[1]), glint.radius * face.unit, flare * glint.levels)
+            )
+        return spots

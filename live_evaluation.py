@@ -1,0 +1,277 @@
+"""`htnet evaluate live`: whole videos through the very path that `live` takes, and their scores.
+
+The one place besides the command line that knows two rooms: realtime replays, training scores.
+Videos are independent, so they are made and judged in as many processes as asked for, and every
+finished one is kept in a folder: a run that was stopped goes on where it was. Its name holds a digest
+of the code and of the video's recipe, so what another spotter found is never taken for this one's.
+"""
+
+import csv
+import hashlib
+import json
+import multiprocessing
+import pickle
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from htnet.engine.errors import DataError, UsageError
+from htnet.engine.face import MeshTracker
+from htnet.engine.opening import open_recognizer
+from htnet.engine.recognizer import Recognizer
+from htnet.engine.synth.plan import OWN, EventPlan, Plan
+from htnet.engine.synth.portrait import load_portrait
+from htnet.engine.synth.simulation import Simulation
+from htnet.engine.types import CLASSES, AlignedFace, Frame, Pair, Tick
+from htnet.realtime.pipeline import Pipeline
+from htnet.realtime.replay import replay
+from htnet.realtime.spotter import Spotter, SpotterConfig
+from htnet.training.datasets.composite import read_clips, read_map
+from htnet.training.datasets.megc import LongVideo, read_megc
+from htnet.training.datasets.sample import Sample
+from htnet.training.files import write_whole
+from htnet.training.own_fields import clip_portrait, own_portrait
+from htnet.training.spotting import Disturbance, TrueEvent, Video, found_events, simulated
+
+HALVES = ("tuned", "untouched")
+FACES_FILE = Path(__file__).parent / "engine" / "assets" / "plans" / "faces.csv"
+OWN_PX = 2.0
+"""How far a re-animated clip's apex picture is taken to be from its neutral face, px of the crop."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One video to be made and judged. One of ``plan`` and ``recording`` is given; ``face``: the
+    clip whose apex face acts the plan, None for the portrait that ships; ``own``: with that clip's own
+    published movement. ``model``: weights, None for those that ship."""
+
+    name: str
+    subject: str
+    plan: Plan | None = None
+    seed: int = 0
+    face: Sample | None = None
+    own: bool = False
+    recording: LongVideo | None = None
+    model: Path | None = None
+    flow: str | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Judged:
+    """``given``: for each true event its label, and what the network says where onset and apex are
+    the truth's. ``spot_ms``: the median of what spotting took of a frame."""
+
+    video: Video
+    given: tuple[tuple[str, str], ...]
+    frames: int
+    faceless: int
+    spot_ms: float
+
+
+def simulated_jobs(
+    plan: Plan, rates: Sequence[float], faces: Path | None, half: str | None, model: Path | None
+) -> list[Job]:
+    """The plan acted by the listed faces of the composite at ``faces`` (by one ``half`` of them, or
+    all), or by the portrait that ships, at every frame rate."""
+    actors: list[tuple[str, int, Sample | None]] = [("portrait", plan.seed, None)]
+    if faces is not None:
+        actors = list(_listed(faces, half))
+    return [
+        Job(f"{name} at {rate:g}", name, replace(plan, fps=rate), seed, face, model=model)
+        for rate in rates
+        for name, seed, face in actors
+    ]
+
+
+def reanimated_jobs(
+    composite: Path, rates: Sequence[float], folds: Path, every: int = 1
+) -> list[Job]:
+    """Each clip's own movement on its own face, once, from neutral over onset and apex to offset;
+    judged by the weights in ``folds`` (SUBJECT.safetensors) that never saw the subject."""
+    jobs = []
+    for number, clip in enumerate(read_clips(composite)):
+        if number % every:
+            continue
+        weights = folds / f"{clip.subject}.safetensors"
+        if not weights.is_file():
+            raise DataError(
+                f"expected the weights of the fold without {clip.subject} at {weights}; found none: "
+                "run htnet evaluate loso --fold-weights first and name its folder."
+            )
+        draw = np.random.default_rng([7, number])
+        events = EventPlan(
+            count=1,
+            amplitude_px=(OWN_PX, OWN_PX),
+            micro_s=(0.2, 0.5),
+            muscles={OWN: CLASSES[clip.label]},
+            first_s=1.6,
+            apart_s=0.7,
+        )
+        seconds = 3.2 + float(draw.uniform(0, 0.3))
+        plan = replace(_camera_alone(), events=events, seconds=seconds)
+        subject = f"{clip.dataset}-{clip.subject}"
+        jobs += [
+            Job(
+                f"{clip.dataset} {clip.name} at {rate:g}",
+                subject,
+                replace(plan, fps=rate),
+                number,
+                clip,
+                own=True,
+                model=weights,
+            )
+            for rate in rates
+        ]
+    return jobs
+
+
+def recorded_jobs(folder: Path, model: Path | None) -> list[Job]:
+    """The long videos of a dataset as it was released."""
+    return [
+        Job(video.name, video.subject, recording=video, model=model) for video in read_megc(folder)
+    ]
+
+
+def judge_all(
+    jobs: Sequence[Job],
+    store: Path,
+    *,
+    workers: int = 1,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> list[Judged]:
+    """All videos, in the order of ``jobs``; those that ``store`` holds are not made again."""
+    code = _code()
+    paths = [store / f"{_digest(code, job)}.pickle" for job in jobs]
+    made: dict[int, Judged] = {}
+    for number, path in enumerate(paths):
+        if path.is_file():
+            made[number] = pickle.loads(path.read_bytes())
+    progress(len(made), len(jobs))
+    left = [number for number in range(len(jobs)) if number not in made]
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, mp_context=context) as pool:
+        pending = {pool.submit(judge, jobs[number]): number for number in left}
+        try:
+            for future in as_completed(pending):
+                number = pending[future]
+                made[number] = future.result()
+                write_whole(paths[number], pickle.dumps(made[number]))
+                progress(len(made), len(jobs))
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    return [made[number] for number in range(len(jobs))]
+
+
+def judge(job: Job) -> Judged:
+    """Make or read one video and run it through the live path, the spotter wide open."""
+    recognizer = open_recognizer(job.model, flow=job.flow, runtime="torch")
+    tracker = MeshTracker()
+    frames, truth, disturbances, fps = _video(job, tracker)
+    tracker.reset()
+    pipeline = Pipeline(tracker, recognizer, spotter=Spotter(SpotterConfig(score=0.0)))
+    watch = _Watch(truth)
+    try:
+        seen = replay(frames, pipeline, watch)
+    finally:
+        pipeline.close()
+    found = found_events(
+        ((report.event, report.told_ns) for report in seen.reports), lambda event: event.score
+    )
+    video = Video(job.name, job.subject, seen.seconds, truth, found, disturbances, fps)
+    return Judged(video, watch.given(recognizer), seen.frames, seen.faceless, watch.spot_ms())
+
+
+def _video(
+    job: Job, tracker: MeshTracker
+) -> tuple[Iterable[Frame], tuple[TrueEvent, ...], tuple[Disturbance, ...], float]:
+    if job.recording is not None:
+        return job.recording.frames(), job.recording.events, (), job.recording.fps
+    assert job.plan is not None
+    if job.face is None:
+        portrait = load_portrait()
+    elif job.own:
+        portrait = own_portrait(job.face, read_map(job.face.flow), OWN_PX, tracker)
+    else:
+        portrait = clip_portrait(job.face, tracker)
+    simulation = Simulation(job.plan, portrait, job.seed)
+    return simulation.frames(), *simulated(simulation.truth), job.plan.fps
+
+
+class _Watch:
+    """Keeps the faces nearest to the true onsets and apexes, and how long spotting took."""
+
+    def __init__(self, truth: Sequence[TrueEvent]) -> None:
+        self._truth = truth
+        self._nearest: dict[int, AlignedFace] = {}
+        self._times = [t for e in truth for t in (e.onset_ns, e.apex_ns or e.onset_ns)]
+        self._spot: list[float] = []
+
+    def __call__(self, tick: Tick) -> None:
+        if tick.aligned is None:
+            return
+        self._spot.append(tick.timings_ms["spot"])
+        for place, t_ns in enumerate(self._times):
+            best = self._nearest.get(place)
+            if best is None or abs(tick.aligned.t_ns - t_ns) < abs(best.t_ns - t_ns):
+                self._nearest[place] = tick.aligned
+
+    def given(self, recognizer: Recognizer) -> tuple[tuple[str, str], ...]:
+        answers = []
+        for number, event in enumerate(self._truth):
+            if event.label is None or 2 * number + 1 not in self._nearest:
+                continue
+            pair = Pair(self._nearest[2 * number], self._nearest[2 * number + 1])
+            measured = recognizer.measure(pair)
+            answer = recognizer.predict(measured, pair.apex.landmarks)
+            best = max(answer.probabilities, key=answer.probabilities.__getitem__)
+            answers.append((event.label, best))
+        return tuple(answers)
+
+    def spot_ms(self) -> float:
+        return float(np.median(self._spot)) if self._spot else 0.0
+
+
+def _listed(composite: Path, half: str | None) -> Iterator[tuple[str, int, Sample]]:
+    if half not in (None, *HALVES):
+        raise UsageError(f"expected a half among {', '.join(HALVES)}; got {half!r}: choose one.")
+    clips = {(c.dataset, c.subject, c.name): c for c in read_clips(composite)}
+    with FACES_FILE.open(newline="", encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            if half is not None and row["half"] != half:
+                continue
+            key = row["dataset"], row["subject"], row["clip"]
+            if key not in clips:
+                raise DataError(
+                    f"expected the clip {' '.join(key)} in {composite}; found none: give the whole "
+                    "composite."
+                )
+            yield f"{key[0]}-{key[1]}", int(row["seed"]), clips[key]
+
+
+def _camera_alone() -> Plan:
+    """A still head before a webcam: noise and compression, so that what is measured is the clip's
+    own movement."""
+    from htnet.engine.synth.plan import CameraPlan, HeadPlan
+
+    camera = CameraPlan(noise=(2.0, 4.0), codec="mjpeg", quality=(60.0, 80.0))
+    return Plan(camera=camera, head=HeadPlan(sway_px=(1.0, 3.0)))
+
+
+def _code() -> str:
+    """A digest of everything that a video's answers come from."""
+    root = Path(__file__).parent
+    total = hashlib.sha256()
+    for room in ("engine", "realtime"):
+        for path in sorted((root / room).rglob("*.py")):
+            total.update(path.read_bytes())
+    total.update(Path(__file__).read_bytes())
+    return total.hexdigest()
+
+
+def _digest(code: str, job: Job) -> str:
+    text = json.dumps([code, repr(job)])
+    return hashlib.sha256(text.encode()).hexdigest()[:20]

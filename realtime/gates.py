@@ -1,0 +1,89 @@
+"""What stands between a camera and an expression, each told by its own sign.
+
+The names are what a rejected event carries in ``rejected``.
+"""
+
+from collections import deque
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from htnet.engine import landmarks as lm
+from htnet.engine.pulls import MUSCLE_NAMES
+from htnet.engine.types import F32, NS_PER_MS
+
+MOUTH: Final = np.array(
+    [n in ("lip corner pull", "lip corner depress", "lip press", "jaw drop") for n in MUSCLE_NAMES]
+)
+"""The muscles (8,) that speech moves; the others are near the eyes."""
+
+_MEMORY_NS = 10_000 * NS_PER_MS
+
+
+@dataclass(frozen=True, slots=True)
+class GateConfig:
+    """``turns``: how often the mouth must turn back within ``speech_ms`` to be speaking: one
+    expression sets off and turns back once. ``grey_share``: by how much of itself the face's mean
+    grey may change between onset and apex. ``gaze_px``: how far the pupils may move between them, px
+    of the crop. ``plain``: so many times its threshold a pull
+    is no doing of light. ``slowest_fps``: with fewer frames a second micro-expressions fall between them."""
+
+    speech_ms: float = 1000.0
+    turns: int = 4
+    grey_share: float = 0.08
+    gaze_px: float = 1.2
+    plain: float = 2.0
+    slowest_fps: float = 18.0
+
+
+class SpeechGate:
+    """Whether a muscle of the mouth moves to and fro."""
+
+    def __init__(self, config: GateConfig) -> None:
+        self._config = config
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the mouth."""
+        count = int(MOUTH.sum())
+        self._turns: deque[tuple[int, NDArray[np.bool_]]] = deque()
+        self._extreme = np.zeros(count, np.float32)
+        self._way = np.full(count, -1.0, np.float32)
+
+    def restart(self, pulls: F32) -> None:
+        """The onset was replaced, so that pulls (8,) jump, which no mouth did."""
+        self._extreme = pulls[MOUTH]
+
+    def observe(self, t_ns: int, pulls: F32, thresholds: F32) -> None:
+        """Take in the pulls (8,) of a frame; going back by a threshold (8,) is a turn."""
+        mouth = pulls[MOUTH]
+        self._extreme = np.where(self._way * (mouth - self._extreme) > 0, mouth, self._extreme)
+        turned = self._way * (self._extreme - mouth) > thresholds[MOUTH]
+        if not turned.any():
+            return
+        self._way = np.where(turned, -self._way, self._way)
+        self._extreme = np.where(turned, mouth, self._extreme)
+        self._turns.append((t_ns, turned))
+        while t_ns - self._turns[0][0] > _MEMORY_NS:
+            self._turns.popleft()
+
+    def speaking(self, since_ns: int, until_ns: int) -> bool:
+        """Whether a muscle turned often enough in a stretch of time that meets this one."""
+        span, count = int(self._config.speech_ms * NS_PER_MS), self._config.turns
+        near = [(t, who) for t, who in self._turns if since_ns - span <= t <= until_ns + span]
+        for muscle in range(int(MOUTH.sum())):
+            turns = [t for t, who in near if who[muscle]]
+            pairs = zip(turns, turns[count - 1 :], strict=False)
+            if any(last - first <= span for first, last in pairs):
+                return True
+        return False
+
+
+def pupils(landmarks: F32) -> F32:
+    """Where both irises stand between the corners of their eyes, (2,) px of the crop."""
+    irises = landmarks[list(lm.IRISES)].mean(axis=0)
+    corners = landmarks[[*lm.LEFT_EYE_CORNERS, *lm.RIGHT_EYE_CORNERS]].mean(axis=0)
+    where: F32 = irises - corners
+    return where
