@@ -825,6 +825,92 @@ def evaluate_runtimes(
         raise typer.Exit(1)
 
 
+@evaluate_app.command("live")
+def evaluate_live(
+    data: Annotated[
+        Path | None, typer.Option(help="CAS(ME)^2, CAS(ME)^3 or SAMM Long Videos as released.")
+    ] = None,
+    simulate: Annotated[
+        str | None, typer.Option(metavar="PLAN", help="A plan: standard, or a TOML file.")
+    ] = None,
+    reanimate: Annotated[
+        Path | None, typer.Option(help="The composite: every clip's own movement on its own face.")
+    ] = None,
+    faces: Annotated[
+        Path | None, typer.Option(help="The composite, whose listed faces act the plan.")
+    ] = None,
+    half: Annotated[str | None, typer.Option(help="Of those faces: tuned or untouched.")] = None,
+    fps: Annotated[str, typer.Option(help="Frame rates, such as 30,60,200.")] = "30",
+    seconds: Annotated[float | None, typer.Option(help="Instead of the plan's.")] = None,
+    amplitude: Annotated[
+        str | None, typer.Option(help="Of the events in px of the crop: 0.5 or 1,2.")
+    ] = None,
+    duration: Annotated[str | None, typer.Option(help="Of the events in s: 0.04,0.1.")] = None,
+    neutral: Annotated[bool, typer.Option(help="No events.")] = False,
+    quiet: Annotated[bool, typer.Option(help="No disturbance but sensor noise.")] = False,
+    folds: Annotated[
+        Path | None, typer.Option(help="With --reanimate: weights without each SUBJECT.")
+    ] = None,
+    every: Annotated[int, typer.Option(min=1, help="With --reanimate: each so many clips.")] = 1,
+    false_alarms: Annotated[
+        float | None,
+        typer.Option("--false-alarms-per-minute", help="Choose the operating point by it."),
+    ] = None,
+    score: Annotated[
+        float | None, typer.Option(min=0, help="The operating point; default: what live uses.")
+    ] = None,
+    json_file: JsonFileOption = None,
+    model: ModelOption = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes; default: cores.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder that keeps finished videos.")] = Path(
+        "runs/live"
+    ),
+) -> None:
+    """Run whole videos through the live path, and hold what it says against what is there."""
+    import os
+
+    from htnet import live_evaluation as live
+    from htnet.training.files import require_folder
+    from htnet.training.spotting_report import spotting_tables, write_spotting
+
+    if json_file is not None:
+        require_folder(json_file.parent)
+    require_folder(out)
+    rates = [_number(each) for each in _names(fps, ",")]
+    if [data, simulate, reanimate].count(None) != 2:
+        raise UsageError(
+            "expected one of --data, --simulate and --reanimate; got none or several: give one."
+        )
+    if data is not None:
+        jobs = live.recorded_jobs(data, model)
+    elif reanimate is not None:
+        if folds is None:
+            raise UsageError(
+                "expected --folds with --reanimate, the folder of weights that evaluate loso keeps, "
+                "so that nobody is judged by a network that has seen them; got none: give it."
+            )
+        jobs = live.reanimated_jobs(reanimate, rates, folds, every)
+    else:
+        changes = live.Changes(
+            seconds=seconds,
+            amplitude_px=None if amplitude is None else _span(amplitude),
+            micro_s=None if duration is None else _span(duration),
+            neutral=neutral,
+            quiet=quiet,
+        )
+        plan = live.changed(live.read_plan(simulate or "standard"), changes)
+        jobs = live.simulated_jobs(plan, rates, faces, half, model)
+    with _progress("videos") as progress:
+        judged = live.judge_all(
+            jobs, out, workers=workers or os.cpu_count() or 1, progress=progress
+        )
+    summary = live.summed(judged, score=score, false_alarms_per_minute=false_alarms)
+    for table in (*spotting_tables(summary.evaluation), live.given_table(summary)):
+        _console().print(table)
+    if json_file is not None:
+        write_spotting(json_file, summary.evaluation, summary.points, summary.row())
+
+
 @evaluate_app.command("demo")
 def evaluate_demo(
     seeds: Annotated[int, typer.Option(min=1, help="How many seeds.")] = 20,
@@ -971,6 +1057,21 @@ def _numbers(text: str) -> tuple[int, ...]:
     if not parts or not all(part.isdecimal() for part in parts):
         raise UsageError(f"expected numbers such as 2,2,10; got {text!r}.")
     return tuple(map(int, parts))
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise UsageError(f"expected a number; got {text!r}: give one such as 30.") from None
+
+
+def _span(text: str) -> tuple[float, float]:
+    """From "0.5" or "1,2" the least and the most."""
+    parts = [_number(each) for each in _names(text, ",")]
+    if len(parts) not in (1, 2):
+        raise UsageError(f"expected one number or two; got {text!r}: give such as 0.5 or 1,2.")
+    return parts[0], parts[-1]
 
 
 def _command() -> str:

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -22,7 +23,7 @@ from htnet.engine.errors import DataError, UsageError
 from htnet.engine.face import MeshTracker
 from htnet.engine.opening import open_recognizer
 from htnet.engine.recognizer import Recognizer
-from htnet.engine.synth.plan import OWN, EventPlan, Plan
+from htnet.engine.synth.plan import OWN, CameraPlan, EventPlan, HeadPlan, Plan, read_plan
 from htnet.engine.synth.portrait import load_portrait
 from htnet.engine.synth.simulation import Simulation
 from htnet.engine.types import CLASSES, AlignedFace, Frame, Pair, Tick
@@ -33,8 +34,39 @@ from htnet.training.datasets.composite import read_clips, read_map
 from htnet.training.datasets.megc import LongVideo, read_megc
 from htnet.training.datasets.sample import Sample
 from htnet.training.files import write_whole
+from htnet.training.metrics import scores
 from htnet.training.own_fields import clip_portrait, own_portrait
-from htnet.training.spotting import Disturbance, TrueEvent, Video, found_events, simulated
+from htnet.training.spotting import (
+    Disturbance,
+    Evaluation,
+    Point,
+    TrueEvent,
+    Video,
+    curve,
+    cut_for,
+    cuts,
+    evaluate,
+    found_events,
+    simulated,
+)
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+__all__ = [
+    "Changes",
+    "Job",
+    "Judged",
+    "Summary",
+    "changed",
+    "given_table",
+    "judge_all",
+    "read_plan",
+    "reanimated_jobs",
+    "recorded_jobs",
+    "simulated_jobs",
+    "summed",
+]
 
 HALVES = ("tuned", "untouched")
 FACES_FILE = Path(__file__).parent / "engine" / "assets" / "plans" / "faces.csv"
@@ -69,6 +101,103 @@ class Judged:
     frames: int
     faceless: int
     spot_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What an evaluation asks of a plan instead of what it says; None leaves it."""
+
+    seconds: float | None = None
+    amplitude_px: tuple[float, float] | None = None
+    micro_s: tuple[float, float] | None = None
+    neutral: bool = False
+    quiet: bool = False
+
+
+def changed(plan: Plan, changes: Changes) -> Plan:
+    """``plan`` with ``changes``; "quiet" leaves nothing but the sensor's noise."""
+    if changes.seconds is not None:
+        plan = replace(plan, seconds=changes.seconds)
+    if changes.quiet:
+        bare = Plan(events=plan.events, camera=CameraPlan(noise=plan.camera.noise))
+        plan = replace(bare, size=plan.size, fps=plan.fps, seconds=plan.seconds, seed=plan.seed)
+    events = plan.events
+    if changes.amplitude_px is not None:
+        events = replace(events, amplitude_px=changes.amplitude_px)
+    if changes.micro_s is not None:
+        events = replace(events, micro_s=changes.micro_s)
+    return replace(plan, events=EventPlan() if changes.neutral else events)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Summary:
+    """``evaluation`` at the operating point, and the curve over all of them. ``given``: UF1 and UAR
+    of the network where onset and apex are the truth's, whatever was spotted."""
+
+    evaluation: Evaluation
+    points: tuple[Point, ...]
+    given: tuple[float, float]
+    given_events: int
+    frames: int
+    faceless: int
+    spot_ms: float
+
+    def row(self) -> dict[str, object]:
+        """What the spotting row does not say."""
+        return {
+            "truth_given": {
+                "events": self.given_events,
+                "uf1": round(self.given[0], 4),
+                "uar": round(self.given[1], 4),
+            },
+            "frames": self.frames,
+            "faceless": self.faceless,
+            "spot_ms": round(self.spot_ms, 3),
+        }
+
+
+def summed(
+    judged: Sequence[Judged],
+    *,
+    score: float | None = None,
+    false_alarms_per_minute: float | None = None,
+) -> Summary:
+    """The scores at ``score``, or where there are no more than so many false alarms a minute, or
+    at what `live` uses."""
+    videos = [each.video for each in judged]
+    points = tuple(curve(videos, cuts(videos)))
+    if false_alarms_per_minute is not None:
+        score = cut_for(points, false_alarms_per_minute)
+    evaluation = evaluate(videos, SpotterConfig().score if score is None else score)
+    pairs = [pair for each in judged for pair in each.given]
+    given = (float("nan"), float("nan"))
+    if pairs:
+        there, said = ([CLASSES.index(pair[i]) for pair in pairs] for i in (0, 1))
+        known = scores(there, said)
+        given = known.uf1, known.uar
+    return Summary(
+        evaluation,
+        points,
+        given,
+        len(pairs),
+        sum(each.frames for each in judged),
+        sum(each.faceless for each in judged),
+        float(np.median([each.spot_ms for each in judged])),
+    )
+
+
+def given_table(summary: Summary) -> "Table":
+    """What spotting costs: recognition with the truth's onset and apex."""
+    from rich.table import Table
+
+    table = Table("truth's onset and apex given", "events", "UF1", "UAR")
+    uf1, uar = summary.given
+    table.add_row("network alone", str(summary.given_events), f"{uf1:.3f}", f"{uar:.3f}")
+    table.caption = (
+        f"{summary.frames} frames, no face in {summary.faceless}; spotting took "
+        f"{summary.spot_ms:.2f} ms of one (median)"
+    )
+    return table
 
 
 def simulated_jobs(
@@ -255,8 +384,6 @@ def _listed(composite: Path, half: str | None) -> Iterator[tuple[str, int, Sampl
 def _camera_alone() -> Plan:
     """A still head before a webcam: noise and compression, so that what is measured is the clip's
     own movement."""
-    from htnet.engine.synth.plan import CameraPlan, HeadPlan
-
     camera = CameraPlan(noise=(2.0, 4.0), codec="mjpeg", quality=(60.0, 80.0))
     return Plan(camera=camera, head=HeadPlan(sway_px=(1.0, 3.0)))
 

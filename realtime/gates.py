@@ -19,6 +19,7 @@ MOUTH: Final = np.array(
 )
 """The muscles (8,) that speech moves; the others are near the eyes."""
 
+_LATELY_MS, _PART, _SPOKEN_PX = 1000.0, 0.35, 6.0
 _MEMORY_NS = 10_000 * NS_PER_MS
 
 
@@ -51,16 +52,23 @@ class SpeechGate:
         self._turns: deque[tuple[int, NDArray[np.bool_]]] = deque()
         self._extreme = np.zeros(count, np.float32)
         self._way = np.full(count, -1.0, np.float32)
+        self._reach = 0.0
+        self._t_ns = 0
 
     def restart(self, pulls: F32) -> None:
         """The onset was replaced, so that pulls (8,) jump, which no mouth did."""
         self._extreme = pulls[MOUTH]
 
     def observe(self, t_ns: int, pulls: F32, thresholds: F32) -> None:
-        """Take in the pulls (8,) of a frame; going back by a threshold (8,) is a turn."""
+        """Take in the pulls (8,) of a frame; going back by a threshold (8,) is a turn. A mouth that
+        went further lately than speech takes it has to go back further: a broad grin trembles."""
         mouth = pulls[MOUTH]
+        passed_ms, self._t_ns = (t_ns - self._t_ns) / NS_PER_MS, t_ns
+        fading = float(np.exp(-max(passed_ms, 0.0) / _LATELY_MS))
+        self._reach = max(float(np.abs(mouth).max()), self._reach * fading)
+        enough = np.maximum(thresholds[MOUTH], _PART * (self._reach - _SPOKEN_PX))
         self._extreme = np.where(self._way * (mouth - self._extreme) > 0, mouth, self._extreme)
-        turned = self._way * (self._extreme - mouth) > thresholds[MOUTH]
+        turned = self._way * (self._extreme - mouth) > enough
         if not turned.any():
             return
         self._way = np.where(turned, -self._way, self._way)

@@ -136,7 +136,8 @@ class Spotter:
         """Take in how the face moved from the pair's onset, and what pulled."""
         sample = self._sample(pair, pulled, blinking)
         self._samples.append(sample)
-        self._threshold.observe(sample.t_ns, sample.smooth)
+        rest = self._state is State.NEUTRAL and self._resting_until_ns is None
+        self._threshold.observe(sample.t_ns, sample.smooth, rest=rest)
         self._speech.observe(sample.t_ns, sample.smooth, sample.thresholds)
         spots = self._advance(pair.onset, sample)
         leading = int((sample.smooth / sample.thresholds).argmax())

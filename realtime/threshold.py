@@ -13,13 +13,14 @@ from htnet.engine.types import F32, NS_PER_MS
 class ThresholdConfig:
     """``floor_px`` is never undercut. A muscle's threshold is ``spreads`` times the median of how far
     it was from nought over ``window_ms``, expressions and speech and all: for that it takes less than
-    half of the time. Until ``warmup_ms`` have been seen it is ``start_px``. Every radian that the head
+    half of the time. Until ``warmup_ms`` of rest have been seen it is ``start_px``, and in the first
+    third of a window rest alone counts, since one expression would fill it. Every radian that the head
     has turned since the onset adds ``per_turn`` px, since no head has quite the depth it is taken to
     have.
     """
 
     floor_px: float = 0.12
-    spreads: float = 7.0
+    spreads: float = 7.5
     start_px: float = 0.5
     warmup_ms: float = 1000.0
     window_ms: float = 15000.0
@@ -40,7 +41,7 @@ class RollingThreshold:
 
     def reset(self) -> None:
         """Start over: another face, another camera."""
-        self._seen: deque[tuple[int, F32]] = deque(maxlen=4096)
+        self._seen: deque[tuple[int, F32, bool]] = deque(maxlen=4096)
         start = np.full(len(MUSCLE_NAMES), self._config.start_px, np.float32)
         # With a profile too: a face that has just come is still settling.
         self._rest = np.maximum(start, self._floor)
@@ -50,18 +51,22 @@ class RollingThreshold:
         """Thresholds (8,) in px for a head that has turned by ``turn`` (2,) radians."""
         return self._rest + np.float32(self._config.per_turn * float(np.hypot(*turn)))
 
-    def observe(self, t_ns: int, pulls: F32) -> None:
-        """Take in the pulls (8,) of a frame."""
+    def observe(self, t_ns: int, pulls: F32, *, rest: bool) -> None:
+        """Take in the pulls (8,) of a frame; ``rest``: nothing is under way in it."""
         config, seen = self._config, self._seen
-        seen.append((t_ns, pulls))
+        seen.append((t_ns, pulls, rest))
         while t_ns - seen[0][0] > config.window_ms * NS_PER_MS:
             seen.popleft()
         if self._refreshed_ns is None:
             self._refreshed_ns = t_ns
         if t_ns - self._refreshed_ns < self._REFRESH_NS:
             return
-        if t_ns - seen[0][0] < config.warmup_ms * NS_PER_MS:
-            return
         self._refreshed_ns = t_ns
-        usual = np.median(np.abs([each for _, each in seen]), axis=0)
+        span_ms = (t_ns - seen[0][0]) / NS_PER_MS
+        kept = [each for _, each, quiet in seen if quiet]
+        if span_ms * len(kept) / len(seen) < config.warmup_ms:
+            return
+        if span_ms > config.window_ms / 3:
+            kept = [each for _, each, _ in seen]
+        usual = np.median(np.abs(kept), axis=0)
         self._rest = np.maximum(self._floor, config.spreads * usual).astype(np.float32)

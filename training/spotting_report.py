@@ -3,7 +3,7 @@
 import csv
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -171,10 +171,16 @@ def delay_plot(evaluation: Evaluation) -> "Figure":
     return figure
 
 
-def write_spotting(path: Path, evaluation: Evaluation, points: Sequence[Point] = ()) -> list[Path]:
+def write_spotting(
+    path: Path,
+    evaluation: Evaluation,
+    points: Sequence[Point] = (),
+    more: Mapping[str, object] | None = None,
+) -> list[Path]:
     """Write ``path`` (JSON) and beside it a CSV table of events and two PNG pictures.
 
-    ``points``: of the curve; without any there is no picture of it. Returns what was written.
+    ``points``: of the curve; without any there is no picture of it. ``more``: what else the JSON is
+    to say. Returns what was written.
     Raises `OutputError` where it cannot be, `DependencyError` without matplotlib.
     """
     require_folder(path.parent)
@@ -182,7 +188,7 @@ def write_spotting(path: Path, evaluation: Evaluation, points: Sequence[Point] =
     if points:
         pictures["curve"] = curve_plot(points, evaluation.cut)
     written = [path, path.with_name(f"{path.stem}-events.csv")]
-    write_json(path, spotting_row(evaluation, points))
+    write_json(path, spotting_row(evaluation, points) | dict(more or {}))
     write_text(written[1], spotting_csv(evaluation))
     for name, figure in pictures.items():
         written.append(path.with_name(f"{path.stem}-{name}.png"))

@@ -1,0 +1,115 @@
+"""Gates by themselves; what they do to candidates is in test_spotter."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from htnet.engine import landmarks as lm
+from htnet.engine.pulls import MUSCLE_NAMES
+from htnet.realtime.gates import MOUTH, GateConfig, SpeechGate, pupils
+
+MS = 1_000_000
+THRESHOLDS = np.full(len(MUSCLE_NAMES), 0.15, np.float32)
+Course = Callable[[float], float]
+
+
+def heard(gate: SpeechGate, muscle: str, course: Course, until: float, fps: float = 60) -> None:
+    """Let ``muscle`` pull by ``course`` px from 0 to ``until`` ms."""
+    pulls = np.zeros(len(MUSCLE_NAMES), np.float32)
+    for i in range(round(until * fps / 1000)):
+        pulls[MUSCLE_NAMES.index(muscle)] = course(i * 1000 / fps)
+        gate.observe(round(i * 1e9 / fps), pulls.copy(), THRESHOLDS)
+
+
+def talk(px: float, each: float, since: float = 1000, until: float = 3000) -> Course:
+    return lambda t: (
+        px * (1 - np.cos(2 * np.pi * (t - since) / each)) / 2 if since < t < until else 0.0
+    )
+
+
+def test_the_mouths_muscles_are_those_below_the_nose() -> None:
+    names = {name for name, mouth in zip(MUSCLE_NAMES, MOUTH, strict=True) if mouth}
+    assert names == {"lip corner pull", "lip corner depress", "lip press", "jaw drop"}
+
+
+@pytest.mark.parametrize("fps", [30, 60, 200])
+@pytest.mark.parametrize(
+    "muscle", [n for n, mouth in zip(MUSCLE_NAMES, MOUTH, strict=True) if mouth]
+)
+@pytest.mark.parametrize("syllable_ms", [150, 250, 330])
+def test_three_to_seven_syllables_a_second_are_speech(
+    fps: float, muscle: str, syllable_ms: float
+) -> None:
+    gate = SpeechGate(GateConfig())
+    heard(gate, muscle, talk(1.0, syllable_ms), 4000, fps)
+    assert gate.speaking(1500 * MS, 2500 * MS)
+
+
+def test_brows_do_not_speak() -> None:
+    gate = SpeechGate(GateConfig())
+    heard(gate, "brow raise", talk(2.0, 200), 4000)
+    assert not gate.speaking(0, 4000 * MS)
+
+
+def test_what_stays_under_the_threshold_is_no_speech() -> None:
+    gate = SpeechGate(GateConfig())
+    heard(gate, "jaw drop", talk(0.1, 200), 4000)
+    assert not gate.speaking(0, 4000 * MS)
+
+
+@given(st.floats(0.3, 5), st.floats(100, 900))
+def test_one_expression_is_no_speech(px: float, length: float) -> None:
+    gate = SpeechGate(GateConfig())
+    heard(gate, "lip corner pull", talk(px, length, 1000, 1000 + length), 3000)
+    assert not gate.speaking(900 * MS, 2200 * MS)
+
+
+def test_a_broad_grin_that_trembles_is_no_speech() -> None:
+    gate = SpeechGate(GateConfig())
+    grin = talk(4.0, 4000, 500, 4500)
+    heard(gate, "lip corner pull", lambda t: grin(t) * (1 + 0.06 * np.sin(t / 30)), 5000)
+    assert not gate.speaking(0, 5000 * MS)
+
+
+def test_speech_is_said_of_the_time_around_it_alone() -> None:
+    gate = SpeechGate(GateConfig())
+    heard(gate, "jaw drop", talk(1.0, 200, 3000, 4000), 7000)
+    assert gate.speaking(3300 * MS, 3600 * MS)
+    assert gate.speaking(4500 * MS, 4800 * MS)  # half a second after the last syllable
+    assert not gate.speaking(500 * MS, 900 * MS)
+    assert not gate.speaking(6000 * MS, 6400 * MS)
+
+
+def test_a_new_onset_is_no_movement_of_the_mouth() -> None:
+    config = GateConfig()
+    for told in (False, True):
+        gate = SpeechGate(config)
+        away = np.zeros(len(MUSCLE_NAMES), np.float32)
+        back = away + MOUTH  # the same mouth against two onsets
+        for i in range(20):
+            pulls = away if i % 2 else back
+            if told:
+                gate.restart(pulls)
+            gate.observe(i * 100 * MS, pulls, THRESHOLDS)
+        assert gate.speaking(0, 2000 * MS) != told
+
+
+def test_after_a_reset_nothing_was_said() -> None:
+    gate = SpeechGate(GateConfig())
+    heard(gate, "jaw drop", talk(1.0, 200), 4000)
+    gate.reset()
+    assert not gate.speaking(0, 4000 * MS)
+
+
+@given(st.tuples(st.floats(-50, 50), st.floats(-50, 50)), st.tuples(*[st.floats(-4, 4)] * 2))
+def test_pupils_are_where_they_are_in_their_eyes(
+    shift: tuple[float, float], look: tuple[float, float]
+) -> None:
+    points = np.random.default_rng(0).uniform(0, 140, (lm.POINTS, 2)).astype(np.float32)
+    moved = points + np.array(shift, np.float32)
+    np.testing.assert_allclose(pupils(moved), pupils(points), atol=1e-3)
+    moved[list(lm.IRISES)] += np.array(look, np.float32)
+    np.testing.assert_allclose(pupils(moved) - pupils(points), look, atol=1e-3)
