@@ -148,6 +148,10 @@ def live(
     precision: ServedOption = "fp32",
     landmarker: TaskOption = None,
     profile: ProfileOption = None,
+    false_alarms: Annotated[
+        float | None,
+        typer.Option("--false-alarms-per-minute", help="How many to put up with; fewer find less."),
+    ] = None,
 ) -> None:
     """Recognise micro-expressions as they happen: camera 0, or any camera, file or stream."""
     from htnet.realtime.run import RunConfig, run
@@ -173,6 +177,7 @@ def live(
         provisional=provisional,
         max_seconds=max_seconds,
         profile=profile,
+        false_alarms=false_alarms,
     )
     run(config, _console())
 
@@ -860,6 +865,9 @@ def evaluate_live(
         float | None, typer.Option(min=0, help="The operating point; default: what live uses.")
     ] = None,
     json_file: JsonFileOption = None,
+    operating: Annotated[
+        Path | None, typer.Option(help="Write score and false alarms a minute, as live reads them.")
+    ] = None,
     model: ModelOption = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes; default: cores.")] = None,
     out: Annotated[Path, typer.Option(help="Folder that keeps finished videos.")] = Path(
@@ -909,6 +917,8 @@ def evaluate_live(
         _console().print(table)
     if json_file is not None:
         write_spotting(json_file, summary.evaluation, summary.points, summary.row())
+    if operating is not None:
+        live.write_operating(operating, summary, _command())
 
 
 @evaluate_app.command("demo")

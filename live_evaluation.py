@@ -33,7 +33,7 @@ from htnet.realtime.spotter import Spotter, SpotterConfig
 from htnet.training.datasets.composite import read_clips, read_map
 from htnet.training.datasets.megc import LongVideo, read_megc
 from htnet.training.datasets.sample import Sample
-from htnet.training.files import write_whole
+from htnet.training.files import write_json, write_whole
 from htnet.training.metrics import scores
 from htnet.training.own_fields import clip_portrait, own_portrait
 from htnet.training.spotting import (
@@ -66,6 +66,7 @@ __all__ = [
     "recorded_jobs",
     "simulated_jobs",
     "summed",
+    "write_operating",
 ]
 
 HALVES = ("tuned", "untouched")
@@ -184,6 +185,18 @@ def summed(
         sum(each.faceless for each in judged),
         float(np.median([each.spot_ms for each in judged])),
     )
+
+
+def write_operating(path: Path, summary: Summary, command: str) -> None:
+    """The curve that `htnet.realtime.operating` reads: meant for neutral faces alone, on which every
+    believed event is a false alarm."""
+    points = [
+        (round(point.cut, 3), round(point.false_alarms_a_minute, 3))
+        for point in summary.points
+        if point.cut >= SpotterConfig().score
+    ]
+    minutes = round(summary.evaluation.minutes, 1)
+    write_json(path, {"v": 1, "command": command, "minutes": minutes, "points": points})
 
 
 def given_table(summary: Summary) -> "Table":

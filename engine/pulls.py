@@ -42,10 +42,13 @@ _EVEN = 12.0  # grey levels of contrast that are left as they are
 @dataclass(frozen=True, slots=True, eq=False)
 class Pulled:
     """``muscles``: (8,) px at each muscle's strongest place, in the order of `MUSCLE_NAMES`; below
-    zero where the skin moves the other way. ``turn``: (2,) yaw and nod of the head, radians."""
+    zero where the skin moves the other way. ``turn``: (2,) yaw and nod of the head, radians.
+    ``unexplained``: how much of the face's contrast no head and no muscle carries from the onset to
+    the apex: a quarter for a face, more than a half where a hand lies on it."""
 
     muscles: F32
     turn: F32
+    unexplained: float = 0.0
 
 
 class Pulls:
@@ -100,7 +103,8 @@ class Pulls:
         # It shrinks a pull: each is scaled so that one px of its own shape reads as one.
         shrunk = np.diagonal(solved[:, 1:])[-2 - _COUNT : -2]
         muscles = found[-_COUNT:] / np.maximum(shrunk, 0.05)
-        return Pulled(muscles.astype(np.float32), found[4:6].astype(np.float32))
+        unexplained = float(np.linalg.norm(rest) / max(float(np.linalg.norm(values)), 1e-6))
+        return Pulled(muscles.astype(np.float32), found[4:6].astype(np.float32), unexplained)
 
 
 def _skin_deep(gray: U8) -> F32:

@@ -29,13 +29,14 @@ class GateConfig:
     expression sets off and turns back once. ``grey_share``: by how much of itself the face's mean
     grey may change between onset and apex. ``gaze_px``: how far the pupils may move between them, px
     of the crop. ``plain``: so many times its threshold a pull
-    is no doing of light. ``slowest_fps``: with fewer frames a second micro-expressions fall between them."""
+    is no doing of light. ``unexplained``: as in `Pulled`; above it something lies on the face. ``slowest_fps``: with fewer frames a second micro-expressions fall between them."""
 
     speech_ms: float = 1000.0
     turns: int = 4
     grey_share: float = 0.08
     gaze_px: float = 1.2
     plain: float = 2.0
+    unexplained: float = 0.5
     slowest_fps: float = 18.0
 
 

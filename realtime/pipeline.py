@@ -11,8 +11,12 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
+import cv2
+import numpy as np
+
 from htnet.engine.align import Aligner
 from htnet.engine.face import FaceTracker
+from htnet.engine.preprocess import CROP_HEIGHT, CROP_WIDTH
 from htnet.engine.pulls import Pulls
 from htnet.engine.recognizer import Recognizer
 from htnet.engine.types import (
@@ -32,6 +36,9 @@ from htnet.realtime.ring import Ring
 from htnet.realtime.spotter import Spot, Spotter
 
 _GAP_NS = 500 * NS_PER_MS
+_CORNERS = np.array(
+    [[0, 0, 1], [CROP_WIDTH, 0, 1], [CROP_WIDTH, CROP_HEIGHT, 1], [0, CROP_HEIGHT, 1]], np.float64
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -131,7 +138,9 @@ class Pipeline:
         if self._pulls is None:
             self._pulls = Pulls(aligned.landmarks)
         pulled = self._pulls(pair.onset.gray, aligned.gray, measured)
-        motion, state, spots = self._spotter.step(pair, measured, pulled, blinking)
+        motion, state, spots = self._spotter.step(
+            pair, measured, pulled, blinking, outside=_leaves(frame, aligned)
+        )
         events += map(self._event, spots)
         spotted = self._clock()
         prediction = self._recognizer.predict(measured, aligned.landmarks)
@@ -192,6 +201,14 @@ class Pipeline:
         apex = self._ring.nearest(spot.apex_ns)
         pair = Pair(self._ring.onset_before(spot.onset_ns), apex)
         return self._recognizer.predict(self._recognizer.measure(pair), apex.landmarks)
+
+
+def _leaves(frame: Frame, aligned: AlignedFace) -> bool:
+    """Whether a twentieth of the crop's width or height is not in the frame."""
+    corners = _CORNERS @ cv2.invertAffineTransform(aligned.to_crop).T
+    height, width = frame.bgr.shape[:2]
+    room = 0.05 * float(np.hypot(*(corners[1] - corners[0])))
+    return bool((corners < -room).any() or (corners > np.array([width, height]) + room).any())
 
 
 AHEAD = 3

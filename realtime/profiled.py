@@ -8,19 +8,18 @@ import numpy as np
 
 from htnet.engine.errors import SourceError
 from htnet.engine.profile import Profile
+from htnet.engine.types import F32
 from htnet.realtime.capture import Size, size_of
 from htnet.realtime.source import Source
-from htnet.realtime.spotter import Spotter
-from htnet.realtime.threshold import RollingThreshold
 
 _TIMED: Final = 30
 
 
 def open_profiled(
     open_one: Callable[[], Source], profile: Profile, say: Callable[[str], None]
-) -> tuple[Source, Spotter]:
-    """The source that ``open_one`` opens, and a spotter whose thresholds never fall under the
-    profile's, adapted to the size and frame rate that come; ``say`` is told what to beware of.
+) -> tuple[Source, F32]:
+    """The source that ``open_one`` opens, and the profile's thresholds (8,) in px, adapted to the size
+    and frame rate that come; ``say`` is told what to beware of.
 
     A camera is watched for `_TIMED` frames, since what it says of its rate is seldom true; a
     recording is opened twice. Raises `UsageError` where the profile cannot be adapted and
@@ -38,8 +37,7 @@ def open_profiled(
     except BaseException:
         source.close()
         raise
-    least = np.fromiter(profile.thresholds().values(), np.float32)
-    return source, Spotter(threshold=RollingThreshold(least=least))
+    return source, np.fromiter(profile.thresholds().values(), np.float32)
 
 
 def _seen(source: Source) -> tuple[Size, float | None]:

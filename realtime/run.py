@@ -15,10 +15,11 @@ from htnet.engine.profile import Profile, read_profile
 from htnet.engine.recognizer import Recognizer
 from htnet.engine.runtimes.choice import AUTO
 from htnet.engine.synth.demo import DemoConfig
-from htnet.engine.types import Event, Tick
+from htnet.engine.types import F32, Event, Tick
 from htnet.realtime.controls import open_steady
 from htnet.realtime.demo import DemoSource
 from htnet.realtime.loop import LoopedSource
+from htnet.realtime.operating import score_for
 from htnet.realtime.overlay.compose import Overlay
 from htnet.realtime.panel import StatusPanel
 from htnet.realtime.pipeline import Pipeline
@@ -31,8 +32,9 @@ from htnet.realtime.sinks.events import EventLog
 from htnet.realtime.sinks.video import OverlayVideo
 from htnet.realtime.sinks.window import Window
 from htnet.realtime.source import Source, SourceConfig, open_source
-from htnet.realtime.spotter import Spotter
+from htnet.realtime.spotter import Spotter, SpotterConfig
 from htnet.realtime.tables import summary_table, truth_table
+from htnet.realtime.threshold import RollingThreshold
 
 _USUAL_FPS = 30.0
 
@@ -53,7 +55,9 @@ class PathConfig:
 
 @dataclass(frozen=True, slots=True)
 class RunConfig:
-    """A run and where its results go. ``profile``: the name of a stored one to go by."""
+    """A run and where its results go. ``profile``: the name of a stored one to go by.
+    ``false_alarms``: how many a minute are put up with; None for the operating point that was tuned.
+    """
 
     path: PathConfig
     pace: bool = False
@@ -63,6 +67,7 @@ class RunConfig:
     provisional: bool = False
     max_seconds: float | None = None
     profile: str | None = None
+    false_alarms: float | None = None
 
 
 def run(config: RunConfig, console: Console) -> list[Event]:
@@ -78,13 +83,14 @@ def run(config: RunConfig, console: Console) -> list[Event]:
     # Paths, profile and weights are refused before a camera is opened, and files begun only after.
     _refuse_overwriting(config)
     profile = None if config.profile is None else read_profile(config.profile)
+    score = None if config.false_alarms is None else score_for(config.false_alarms)
     log = EventLog(config.events, config.provisional) if config.events is not None else None
     with ExitStack() as stack:
         tracker = RemoteTracker(config.path.landmarker)
         stack.callback(tracker.close)
         recognizer = _recognizer(config.path, console.out)
         overlay = Overlay(recognizer.spec)
-        source, spotter = _opened(config.path, profile, console.out)
+        source, least = _opened(config.path, profile, console.out)
         reader = Reader(source, pace=config.pace)
         stack.callback(reader.close)
         fps = float(getattr(source, "fps", 0) or _USUAL_FPS)
@@ -92,6 +98,10 @@ def run(config: RunConfig, console: Console) -> list[Event]:
         if config.overlay_video is not None:
             video = stack.enter_context(OverlayVideo(config.overlay_video, fps, overlay))
         tracker.wait()
+        spotter = Spotter(
+            SpotterConfig() if score is None else SpotterConfig(score=score),
+            RollingThreshold(least=least),
+        )
         pipeline = Pipeline(tracker, recognizer, spotter=spotter)
         console.print(f"{source.name}; {recognizer}")
         window = _window(config, overlay, fps, console)
@@ -196,8 +206,8 @@ def _open(path: PathConfig) -> Source:
 
 def _opened(
     path: PathConfig, profile: Profile | None, say: Callable[[str], None]
-) -> tuple[Source, Spotter | None]:
-    """The source, and with a profile the spotter that goes by it; a camera is then held still, as
+) -> tuple[Source, F32 | None]:
+    """The source, and with a profile the least thresholds (8,) in px that it sets; a camera is then held still, as
     it was when the profile was made, and ``say`` is told how that went."""
     if profile is None:
         return _open(path), None

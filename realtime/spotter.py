@@ -25,6 +25,8 @@ from htnet.realtime.gates import MOUTH, GateConfig, SpeechGate, pupils
 from htnet.realtime.ring import Ring
 from htnet.realtime.threshold import RollingThreshold
 
+_NO_TURN = np.zeros(2, np.float32)
+
 
 @dataclass(frozen=True, slots=True)
 class SpotterConfig:
@@ -71,9 +73,12 @@ class _Sample:
     pulls: F32  # (8,) px
     smooth: F32  # (8,) px, over the last moments
     thresholds: F32  # (8,) px
+    still: F32  # (8,) px, what they were if the head had not turned
     blinking: bool
     grey: float
     pupils: F32  # (2,) px
+    unexplained: float
+    outside: bool
 
 
 class Spotter:
@@ -107,6 +112,7 @@ class Spotter:
         self._settled = False
         self._resting_until_ns: int | None = None
         self._waiting: tuple[int, Spot] | None = None
+        self._turning: list[_Sample] = []
 
     def reset(self) -> None:
         """Forget the face: what comes next has nothing to do with it."""
@@ -131,10 +137,17 @@ class Spotter:
         return ring.onset_before(t_ns - int(self._config.reference_ms * NS_PER_MS))
 
     def step(
-        self, pair: Pair, measured: PairMotion, pulled: Pulled, blinking: bool
+        self,
+        pair: Pair,
+        measured: PairMotion,
+        pulled: Pulled,
+        blinking: bool,
+        *,
+        outside: bool = False,
     ) -> tuple[Motion, State, tuple[Spot, ...]]:
-        """Take in how the face moved from the pair's onset, and what pulled."""
-        sample = self._sample(pair, pulled, blinking)
+        """Take in how the face moved from the pair's onset, and what pulled; ``outside``: a part of
+        the face is not in the frame."""
+        sample = self._sample(pair, pulled, blinking, outside)
         self._samples.append(sample)
         rest = self._state is State.NEUTRAL and self._resting_until_ns is None
         self._threshold.observe(sample.t_ns, sample.smooth, rest=rest)
@@ -163,7 +176,7 @@ class Spotter:
         self._clear()
         return tuple(spots)
 
-    def _sample(self, pair: Pair, pulled: Pulled, blinking: bool) -> _Sample:
+    def _sample(self, pair: Pair, pulled: Pulled, blinking: bool, outside: bool) -> _Sample:
         """The pulls, averaged over the last moments (not their sizes: noise cancels)."""
         t_ns, pulls = pair.apex.t_ns, pulled.muscles
         if self._released:
@@ -183,9 +196,12 @@ class Spotter:
             pulls,
             np.mean(recent, axis=0, dtype=np.float32),
             self._threshold.at(pulled.turn),
+            self._threshold.at(_NO_TURN),
             blinking,
             float(pair.apex.gray.mean()),
             pupils(pair.apex.landmarks),
+            pulled.unexplained,
+            outside,
         )
 
     def _before(self, t_ns: int) -> F32:
@@ -210,7 +226,10 @@ class Spotter:
                 elif self._settled and strength >= 1:
                     self._open(onset, t_ns, strength)
             elif strength >= 1:
+                self._turning.clear()
                 self._open(onset, t_ns, strength)
+            else:
+                return ready + self._turned(sample)
             return ready
         if strength > self._peak:
             self._peak, self._peak_ns = strength, t_ns
@@ -234,6 +253,39 @@ class Spotter:
             spot = self._spot("provisional")
             return ready if spot.rejected is not None else (*ready, spot)
         return ready
+
+    def _turned(self, sample: _Sample) -> tuple[Spot, ...]:
+        """Tells of a movement that a turning head explains, when it is over."""
+        bare = sample.smooth / sample.still
+        if bare.max() >= 1:
+            self._turning.append(sample)
+            return ()
+        if not self._turning:
+            return ()
+        first, last = self._turning[0], self._turning[-1]
+        peak = max(self._turning, key=lambda s: float((s.smooth / s.still).max()))
+        leading = int((peak.smooth / peak.still).argmax())
+        self._turning.clear()
+        if last.t_ns - first.t_ns < self._config.shortest_ms * NS_PER_MS:
+            return ()
+        spot = Spot(
+            id=self._next_id,
+            stage="final",
+            kind=self._kind(first.t_ns, last.t_ns),
+            onset_ns=first.t_ns,
+            apex_ns=peak.t_ns,
+            offset_ns=last.t_ns,
+            magnitude_px=float(peak.smooth[leading]),
+            muscle=MUSCLE_NAMES[leading],
+            score=float((peak.smooth / peak.thresholds).max()),
+            rejected="head turn",
+        )
+        self._next_id += 1
+        return (spot,)
+
+    def _kind(self, onset_ns: int, offset_ns: int) -> str:
+        micro = offset_ns - onset_ns <= self._config.micro_ms * NS_PER_MS
+        return "micro" if micro else "macro"
 
     def _open(self, onset: AlignedFace, t_ns: int, strength: float) -> None:
         self._state = State.RISING
@@ -285,12 +337,11 @@ class Spotter:
         onset_ns, apex_ns, offset_ns = read_course(times, strengths[..., None], self._peak_ns)
         peak = course[int(np.abs(times - self._peak_ns).argmin())]
         leading = int((peak.smooth / peak.thresholds).argmax())
-        micro = offset_ns - onset_ns <= self._config.micro_ms * NS_PER_MS
         inside = [s for s in course if onset_ns <= s.t_ns <= offset_ns] or [peak]
         return Spot(
             id=self._next_id,
             stage=stage,
-            kind="micro" if micro else "macro",
+            kind=self._kind(onset_ns, offset_ns),
             onset_ns=onset_ns,
             apex_ns=apex_ns,
             offset_ns=offset_ns,
@@ -303,6 +354,10 @@ class Spotter:
     def _reason(self, leading: int, inside: list[_Sample], peak: _Sample) -> str | None:
         """What else explains a candidate that ``leading`` leads; None if nothing does."""
         gates, first = self._gates, inside[0]
+        if any(s.outside for s in inside):
+            return "out of frame"
+        if max(s.unexplained for s in inside) > gates.unexplained:
+            return "occlusion"
         seconds = (inside[-1].t_ns - first.t_ns) / 1e9
         weak = self._peak < gates.plain
         blinks = float(np.mean([s.blinking for s in inside]))

@@ -69,8 +69,12 @@ def test_one_expression_is_no_speech(px: float, length: float) -> None:
 
 def test_a_broad_grin_that_trembles_is_no_speech() -> None:
     gate = SpeechGate(GateConfig())
-    grin = talk(4.0, 4000, 500, 4500)
-    heard(gate, "lip corner pull", lambda t: grin(t) * (1 + 0.06 * np.sin(t / 30)), 5000)
+
+    def grin(t: float) -> float:
+        held = min(max((t - 1000) / 200, 0), 1) * min(max((4000 - t) / 200, 0), 1)
+        return 12 * held + 0.4 * np.sin(t / 30) * (1200 < t < 3800)
+
+    heard(gate, "lip corner pull", grin, 5000)
     assert not gate.speaking(0, 5000 * MS)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from htnet.engine.face import MeshTracker
+from htnet.engine.pulls import MUSCLE_NAMES
 from htnet.engine.recognizer import Recognizer
 from htnet.engine.synth.demo import DemoClip, DemoConfig, render_demo
 from htnet.engine.types import NEUTRAL, Frame, State, Tick
@@ -48,6 +49,8 @@ def test_the_demo_finds_exactly_its_three(demo_ticks: list[Tick], clip: DemoClip
     for event, truth in zip(events, clip.truth, strict=True):
         assert event.kind == "micro"
         assert event.rejected is None
+        assert event.muscle == truth.muscle
+        assert event.score > 1
         assert abs(event.onset_ns - truth.onset_ns) <= 50e6
         assert abs(event.apex_ns - truth.apex_ns) <= 50e6
 
@@ -62,6 +65,8 @@ def test_every_frame_has_its_pair_and_its_answer(demo_ticks: list[Tick]) -> None
         assert sum(tick.prediction.probabilities.values()) == pytest.approx(1, abs=1e-5)
         quiet = tick.motion.magnitude < tick.motion.threshold
         assert (tick.prediction.label == NEUTRAL) == quiet
+        assert tuple(tick.motion.pulls) == MUSCLE_NAMES
+        assert tick.motion.magnitude == max(tick.motion.pulls[tick.motion.leading], 0)
         assert set(tick.timings_ms) == {"face", "align", "flow", "spot", "network"}
 
 
@@ -70,7 +75,7 @@ def told(tick: Tick) -> tuple[object, ...]:
     return (
         tick.frame.index,
         tick.state,
-        None if motion is None else (motion.magnitude, motion.threshold, dict(motion.regions)),
+        None if motion is None else (motion.magnitude, motion.threshold, dict(motion.pulls)),
         None if prediction is None else (prediction.label, dict(prediction.probabilities)),
         None if tick.pair is None else tick.pair.onset.t_ns,
         [event.row() for event in tick.events],
@@ -127,6 +132,10 @@ def test_a_face_that_leaves_ends_what_was_under_way(pipeline: Pipeline, data: Pa
     assert gone.state is State.NO_FACE
     [event] = gone.events
     assert (event.stage, event.rejected) == ("final", "face lost")
+    row = event.row()  # what the log keeps of it
+    assert row["rejected"] == "face lost"
+    assert row["muscle"] in MUSCLE_NAMES
+    assert row["score"] == round(event.score, 3) > 1
 
 
 def test_a_gap_in_time_ends_what_was_under_way(pipeline: Pipeline, data: Path) -> None:

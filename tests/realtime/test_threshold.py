@@ -59,13 +59,11 @@ def test_each_muscle_has_its_own() -> None:
     assert (np.delete(value, 3) == CONFIG.floor_px).all()
 
 
-def test_expressions_do_not_raise_it() -> None:
-    pulls, expressions = noise(0.03, 20), noise(0.03, 20)
-    expressions[::45] += 2.0  # a frame in a second and a half that was not told from rest
-    np.testing.assert_allclose(fed(expressions), fed(pulls), rtol=0.15)
-    told = np.arange(600) % 60 < 30
-    expressions[told] += 2.0  # half of the time, and told
-    np.testing.assert_allclose(fed(expressions, rest=~told), fed(pulls), rtol=0.3)
+def test_expressions_hardly_raise_it() -> None:
+    pulls, moving = noise(0.03, 20), np.arange(600) % 75 < 15  # a fifth of the time
+    expressions = pulls + 2.0 * moving[:, None].astype(np.float32)
+    assert (fed(expressions, rest=~moving) < 1.6 * fed(pulls)).all()
+    assert (fed(expressions) < 1.6 * fed(pulls)).all()  # nor where they are not told from rest
 
 
 def test_noise_that_leaves_no_rest_is_learnt_all_the_same() -> None:

@@ -1,0 +1,35 @@
+"""The operating point in words people understand: how many false alarms a minute.
+
+``assets/operating.json`` holds what `htnet evaluate live --simulate standard --neutral` measured: for
+each score how many believed events a minute there were on disturbed neutral faces, where every one is
+false. Simulated faces, not people: the figure is an order of magnitude.
+"""
+
+import json
+from pathlib import Path
+from typing import Final
+
+from htnet.engine.errors import UsageError
+
+FILE: Final = Path(__file__).resolve().parents[1] / "engine" / "assets" / "operating.json"
+
+
+def score_for(false_alarms_per_minute: float) -> float:
+    """The least score (`SpotterConfig.score`) with so few measured false alarms.
+
+    Raises `UsageError` for fewer than any score had.
+    """
+    points = measured()
+    for score, rate in points:
+        if rate <= false_alarms_per_minute:
+            return score
+    raise UsageError(
+        f"expected at least {points[-1][1]:.2g} false alarms a minute, the fewest that were "
+        f"measured; got {false_alarms_per_minute:g}: ask for that."
+    )
+
+
+def measured() -> list[tuple[float, float]]:
+    """(score, false alarms a minute), by rising score."""
+    read = json.loads(FILE.read_text(encoding="utf-8"))
+    return sorted((float(score), float(rate)) for score, rate in read["points"])
