@@ -402,16 +402,18 @@ def _camera_alone() -> Plan:
 
 
 def _code() -> str:
-    """A digest of everything that a video's answers come from."""
+    """A digest of everything that a video's answers come from, but for weights of one's own."""
     root = Path(__file__).parent
     total = hashlib.sha256()
-    for room in ("engine", "realtime"):
-        for path in sorted((root / room).rglob("*.py")):
+    paths = [*(root / "engine").rglob("*"), *(root / "realtime").glob("*.py")]
+    paths += [*(root / "training" / "datasets").glob("*.py"), root / "training" / "own_fields.py"]
+    for path in sorted((*paths, Path(__file__))):
+        if path.is_file() and path.suffix != ".pyc":
             total.update(path.read_bytes())
-    total.update(Path(__file__).read_bytes())
     return total.hexdigest()
 
 
 def _digest(code: str, job: Job) -> str:
-    text = json.dumps([code, repr(job)])
+    weights = "" if job.model is None else hashlib.sha256(job.model.read_bytes()).hexdigest()
+    text = json.dumps([code, repr(job), weights])
     return hashlib.sha256(text.encode()).hexdigest()[:20]

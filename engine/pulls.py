@@ -44,11 +44,13 @@ class Pulled:
     """``muscles``: (8,) px at each muscle's strongest place, in the order of `MUSCLE_NAMES`; below
     zero where the skin moves the other way. ``turn``: (2,) yaw and nod of the head, radians.
     ``unexplained``: how much of the face's contrast no head and no muscle carries from the onset to
-    the apex: a quarter for a face, more than a half where a hand lies on it."""
+    the apex: a quarter for a face, more than a half where a hand lies on it. ``eyes``: the same of
+    the boxes round the eyes, which are left out of the fit: lids and pupils."""
 
     muscles: F32
     turn: F32
     unexplained: float = 0.0
+    eyes: float = 0.0
 
 
 class Pulls:
@@ -61,6 +63,8 @@ class Pulls:
         skin = _skin(x, y, landmarks)
         self._x, self._y = x[skin].astype(np.float32), y[skin].astype(np.float32)
         self._at = y[skin].astype(np.intp), x[skin].astype(np.intp)
+        self._eye_x, self._eye_y = x[~skin].astype(np.float32), y[~skin].astype(np.float32)
+        self._eye_at = y[~skin].astype(np.intp), x[~skin].astype(np.intp)
         depth = Head(landmarks, landmarks.mean(axis=0).astype(np.float64)).on_grid(columns, rows)
         points = np.stack([x, y], axis=-1)
         fields = [
@@ -72,6 +76,11 @@ class Pulls:
         model = np.concatenate([across, down])
         normal = model.T @ model
         normal[-_COUNT:, -_COUNT:] += _GUESS_RIDGE * np.eye(_COUNT)
+        # Eyes go where the head does.
+        self._eye_head: tuple[F32, F32] = tuple(
+            np.stack([f[~skin][:, i] for f in fields[:-_COUNT]], axis=1).astype(np.float32)
+            for i in (0, 1)
+        )
         self._guess: F32 = np.linalg.solve(normal, model.T).astype(np.float32)
         self._across: F32 = np.ascontiguousarray(across, np.float32)
         self._down: F32 = np.ascontiguousarray(down, np.float32)
@@ -103,8 +112,14 @@ class Pulls:
         # It shrinks a pull: each is scaled so that one px of its own shape reads as one.
         shrunk = np.diagonal(solved[:, 1:])[-2 - _COUNT : -2]
         muscles = found[-_COUNT:] / np.maximum(shrunk, 0.05)
+        eye_x, eye_y = self._eye_head
+        there = _look(
+            after, self._eye_x + eye_x @ guess[:-_COUNT], self._eye_y + eye_y @ guess[:-_COUNT]
+        )
+        seen = before[self._eye_at]
+        eyes = float(np.linalg.norm(there - seen) / max(float(np.linalg.norm(seen)), 1e-6))
         unexplained = float(np.linalg.norm(rest) / max(float(np.linalg.norm(values)), 1e-6))
-        return Pulled(muscles.astype(np.float32), found[4:6].astype(np.float32), unexplained)
+        return Pulled(muscles.astype(np.float32), found[4:6].astype(np.float32), unexplained, eyes)
 
 
 def _skin_deep(gray: U8) -> F32:

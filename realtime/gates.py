@@ -29,7 +29,9 @@ class GateConfig:
     expression sets off and turns back once. ``grey_share``: by how much of itself the face's mean
     grey may change between onset and apex. ``gaze_px``: how far the pupils may move between them, px
     of the crop. ``plain``: so many times its threshold a pull
-    is no doing of light. ``unexplained``: as in `Pulled`; above it something lies on the face. ``slowest_fps``: with fewer frames a second micro-expressions fall between them."""
+    is no doing of light. ``unexplained``: as in `Pulled`; above it
+    something lies on the face, unless a muscle pulls by ``broad_px``: so broad a grin is no sum of
+    small pulls either. ``eyes``: as in `Pulled`; above it the lids or the pupils have moved. ``slowest_fps``: with fewer frames a second micro-expressions fall between them."""
 
     speech_ms: float = 1000.0
     turns: int = 4
@@ -37,6 +39,8 @@ class GateConfig:
     gaze_px: float = 1.2
     plain: float = 2.0
     unexplained: float = 0.5
+    broad_px: float = 5.0
+    eyes: float = 0.42
     slowest_fps: float = 18.0
 
 

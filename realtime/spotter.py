@@ -108,10 +108,11 @@ class Spotter:
         self._crossed_ns = 0
         self._since_ns = 0
         self._closed_ns = 0
+        self._asked = False
         self._told = False
         self._settled = False
         self._resting_until_ns: int | None = None
-        self._waiting: tuple[int, Spot] | None = None
+        self._waiting: deque[tuple[int, Spot]] = deque()
         self._turning: list[_Sample] = []
 
     def reset(self) -> None:
@@ -169,7 +170,7 @@ class Spotter:
 
         The threshold is kept: the face or the frames may come back.
         """
-        spots = [] if self._waiting is None else [self._waiting[1]]
+        spots = [spot for _, spot in self._waiting]
         if self._state is not State.NEUTRAL and self._onset is not None:
             spots.append(replace(self._spot("final"), rejected=reason))
             self._next_id += 1
@@ -179,6 +180,7 @@ class Spotter:
     def _sample(self, pair: Pair, pulled: Pulled, blinking: bool, outside: bool) -> _Sample:
         """The pulls, averaged over the last moments (not their sizes: noise cancels)."""
         t_ns, pulls = pair.apex.t_ns, pulled.muscles
+        blinking = blinking or pulled.eyes > self._gates.eyes
         if self._released:
             self._released = False
             self._speech.restart(pulls)
@@ -234,6 +236,7 @@ class Spotter:
         if strength > self._peak:
             self._peak, self._peak_ns = strength, t_ns
             self._state = State.RISING
+            self._asked = self._told  # what was not believed at a lower peak may be now
         elif strength < max(config.closed * self._peak, 0.5):
             return ready + self._close(t_ns)
         elif strength < config.falling * self._peak:
@@ -248,10 +251,11 @@ class Spotter:
             self._release()
             self._samples.clear()
             return ready + spots
-        if self._state is not State.RISING and not self._told:
-            self._told = True
+        if self._state is not State.RISING and not self._asked:
+            self._asked = True
             spot = self._spot("provisional")
-            return ready if spot.rejected is not None else (*ready, spot)
+            self._told = spot.rejected is None
+            return (*ready, spot) if self._told else ready
         return ready
 
     def _turned(self, sample: _Sample) -> tuple[Spot, ...]:
@@ -281,7 +285,7 @@ class Spotter:
             rejected="head turn",
         )
         self._next_id += 1
-        return (spot,)
+        return self._in_turn(sample.t_ns, spot)
 
     def _kind(self, onset_ns: int, offset_ns: int) -> str:
         micro = offset_ns - onset_ns <= self._config.micro_ms * NS_PER_MS
@@ -295,7 +299,7 @@ class Spotter:
         self._since_ns = self._closed_ns if again else onset.t_ns
         self._crossed_ns = self._peak_ns = t_ns
         self._peak = strength
-        self._told = False
+        self._asked = self._told = False
         self._resting_until_ns = None
 
     def _release(self) -> None:
@@ -315,19 +319,25 @@ class Spotter:
             spot = replace(spot, rejected="too short")
         self._next_id += 1
         if spot.rejected is not None:
-            return (spot,)
-        self._waiting = t_ns + int(self._config.hold_ms * NS_PER_MS), spot
+            return self._in_turn(t_ns, spot)
+        self._waiting.append((t_ns + int(self._config.hold_ms * NS_PER_MS), spot))
         # One that fell before it could be told at its apex is told now.
         return () if self._told else (replace(spot, stage="provisional"),)
 
+    def _in_turn(self, t_ns: int, spot: Spot) -> tuple[Spot, ...]:
+        """A final answer that need not wait, but for those before it."""
+        self._waiting.append((t_ns, spot))
+        return self._no_longer_waiting(t_ns)
+
     def _no_longer_waiting(self, t_ns: int) -> tuple[Spot, ...]:
-        """The final answer that waited for what follows, when it has."""
-        if self._waiting is None or t_ns < self._waiting[0]:
-            return ()
-        _, spot = self._waiting
-        self._waiting = None
-        speaking = self._speech.speaking(spot.onset_ns, t_ns)
-        return (replace(spot, rejected="speech") if speaking else spot,)
+        """The final answers that waited for what follows, when they have."""
+        spots = []
+        while self._waiting and t_ns >= self._waiting[0][0]:
+            _, spot = self._waiting.popleft()
+            if spot.rejected is None and self._speech.speaking(spot.onset_ns, t_ns):
+                spot = replace(spot, rejected="speech")
+            spots.append(spot)
+        return tuple(spots)
 
     def _spot(self, stage: str) -> Spot:
         assert self._onset is not None
@@ -356,7 +366,8 @@ class Spotter:
         gates, first = self._gates, inside[0]
         if any(s.outside for s in inside):
             return "out of frame"
-        if max(s.unexplained for s in inside) > gates.unexplained:
+        broad = float(peak.smooth[leading]) > gates.broad_px
+        if not broad and max(s.unexplained for s in inside) > gates.unexplained:
             return "occlusion"
         seconds = (inside[-1].t_ns - first.t_ns) / 1e9
         weak = self._peak < gates.plain

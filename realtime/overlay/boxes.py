@@ -1,11 +1,13 @@
 """What is drawn on the face itself, thin enough to see the face: where HTNet looks, what moves."""
 
+from typing import Final
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from htnet.engine import landmarks as lm
 from htnet.engine.align import transform_points
-from htnet.engine.motion import motion_centres
 from htnet.engine.preprocess import CROP_HEIGHT, CROP_WIDTH, PreprocessSpec
 from htnet.engine.regions import PUBLISHED_CENTRES, region_centres
 from htnet.engine.types import F32, U8, AlignedFace, Motion, State, Tick
@@ -79,9 +81,25 @@ class RegionBoxes:
         return list(arms)
 
 
+_LOWER_LIDS, _NOSE_WINGS = (145, 374), (129, 358)
+# Where a muscle's pull shows, as the mean of some landmarks.
+MARKS: Final[tuple[tuple[tuple[int, ...], tuple[str, ...]], ...]] = (
+    (lm.LEFT_OUTER_BROW, ("brow raise",)),
+    (lm.RIGHT_OUTER_BROW, ("brow raise",)),
+    (lm.LEFT_INNER_BROW, ("brow raise", "brow lower")),
+    (lm.RIGHT_INNER_BROW, ("brow raise", "brow lower")),
+    *(((point,), ("lid tighten",)) for point in _LOWER_LIDS),
+    *(((point,), ("nose wrinkle",)) for point in _NOSE_WINGS),
+    ((lm.LEFT_LIP_CORNER,), ("lip corner pull", "lip corner depress")),
+    ((lm.RIGHT_LIP_CORNER,), ("lip corner pull", "lip corner depress")),
+    ((lm.UPPER_LIP,), ("lip press",)),
+    ((lm.LOWER_LIP,), ("lip press", "jaw drop")),
+)
+
+
 class MotionMarks:
-    """A dot where each region's motion is measured: small and pale at rest, larger and in colour
-    the nearer it comes to the threshold, largest above it."""
+    """A dot where each muscle's pull shows: small and pale at rest, larger and in colour the nearer
+    it comes to the threshold, largest above it."""
 
     def __init__(self, *, rest: Colour = TEXT, moving: Colour = MOTION) -> None:
         self._rest = rest
@@ -91,32 +109,31 @@ class MotionMarks:
         """Draw on ``scene``, the frame's picture at any size."""
         if tick.face is None or tick.motion is None:
             return scene
+        points = tick.face.landmarks
         scale = scene.shape[1] / tick.frame.bgr.shape[1]
-        centres = motion_centres(tick.face.landmarks)
-        eyes = np.subtract(*centres["eyes"])
+        eyes = points[list(lm.LEFT_EYE_CORNERS)].mean(0) - points[list(lm.RIGHT_EYE_CORNERS)].mean(
+            0
+        )
         unit = float(np.hypot(*eyes)) * scale / 73  # px of the scene to a px of the crop
-        for name, (colour, radius) in self._styles(tick.motion).items():
-            for centre in centres[name]:
-                at = [int(v) for v in np.rint(centre * scale * 2**_SHIFT)]
-                size = round(max(radius * unit, 1.3) * 2**_SHIFT)
-                rim = size + round(max(0.6 * unit, 0.8) * 2**_SHIFT)
-                cv2.circle(scene, at, rim, BLACK, -1, cv2.LINE_AA, _SHIFT)
-                cv2.circle(scene, at, size, colour, -1, cv2.LINE_AA, _SHIFT)
+        for place, muscles in MARKS:
+            colour, radius = self._style(tick.motion, muscles)
+            centre = points[list(place)].mean(0)
+            at = [int(v) for v in np.rint(centre * scale * 2**_SHIFT)]
+            size = round(max(radius * unit, 1.3) * 2**_SHIFT)
+            rim = size + round(max(0.6 * unit, 0.8) * 2**_SHIFT)
+            cv2.circle(scene, at, rim, BLACK, -1, cv2.LINE_AA, _SHIFT)
+            cv2.circle(scene, at, size, colour, -1, cv2.LINE_AA, _SHIFT)
         return scene
 
-    def _styles(self, motion: Motion) -> dict[str, tuple[Colour, float]]:
-        """Colour and radius (px of the crop) of each region; the eyes' own motion counts for
-        nothing, and a dot would lie on the pupil."""
-        styles = {}
-        for name, moved in motion.regions.items():
-            if name == "eyes":
-                continue
-            share = moved / max(motion.threshold, 1e-6)
-            if share >= 1.0:
-                styles[name] = (self._moving, min(2.2 + 0.5 * (share - 1.0), 3.4))
-            else:
-                styles[name] = (blend(self._rest, self._moving, share * share), 1.1 + 0.5 * share)
-        return styles
+    def _style(self, motion: Motion, muscles: tuple[str, ...]) -> tuple[Colour, float]:
+        """Colour and radius (px of the crop) of a dot. Only the leading muscle's threshold is known,
+        and no other stands further out of its rest than that one."""
+        threshold = max(motion.threshold, 1e-6)
+        most = motion.magnitude / threshold
+        share = min(max(*(motion.pulls.get(m, 0.0) for m in muscles), 0.0) / threshold, most)
+        if share >= 1.0:
+            return self._moving, min(2.2 + 0.5 * (share - 1.0), 3.4)
+        return blend(self._rest, self._moving, share * share), 1.1 + 0.5 * share
 
 
 def _say_no_face(scene: U8) -> None:

@@ -10,8 +10,8 @@ _NOMINAL = 72
 
 
 class EventCard:
-    """The last final event: label, duration, kind, probability and magnitude; of a rejected one the
-    reason. After ``bright_ms`` of the ticks' time it fades to a memory of itself."""
+    """The last final event: label, duration, the muscle that pulled and how far, kind and probability;
+    of a rejected one the reason. After ``bright_ms`` of the ticks' time it fades to a memory of itself."""
 
     def __init__(
         self, *, bright_ms: float = 4000.0, fade_ms: float = 1500.0, background: Colour = PANEL
@@ -50,12 +50,16 @@ class EventCard:
             cv2.rectangle(scene, *bar, tone(accent), -1)
         else:
             cv2.rectangle(scene, *bar, tone(DIM), 1)
-        heading, first, second = _lines(event)
+        heading, *lines = _lines(event)
         shade = accent if event.rejected is None else DIM
-        heading = fitted(heading, 13.5 * unit, room)
-        write(scene, heading, (left, 14 * unit), 13.5 * unit, tone(shade))
-        write(scene, fitted(first, 18 * unit, room), (left, 39 * unit), 18 * unit, tone(TEXT))
-        write(scene, fitted(second, 11 * unit, room), (left, 60 * unit), 11 * unit, tone(DIM))
+        for text, baseline, size, colour in (
+            (heading, 13.0, 13.5, shade),
+            (lines[0], 34.0, 17.0, TEXT),
+            (lines[1], 50.5, 11.0, DIM),
+            (lines[2], 65.0, 11.0, DIM),
+        ):
+            text = fitted(text, size * unit, room)
+            write(scene, text, (left, baseline * unit), size * unit, tone(colour))
         return scene
 
     def _gone(self, t_ns: int) -> float:
@@ -63,10 +67,10 @@ class EventCard:
         return min(max((age_ms - self._bright_ms) / self._fade_ms, 0.0), 1.0)
 
 
-def _lines(event: Event) -> tuple[str, str, str]:
-    duration = f"{event.duration_ms:.0f} ms"
+def _lines(event: Event) -> tuple[str, str, str, str]:
+    duration, pull = f"{event.duration_ms:.0f} ms", f"{event.muscle} {event.magnitude_px:.2f} px"
     if event.rejected is not None:
-        return f"rejected: {event.rejected}", duration, f"{event.label}? · {event.kind}"
+        return f"rejected: {event.rejected}", duration, pull, f"{event.kind} · {event.label}?"
     sure = event.probabilities.get(event.label)
     share = "" if sure is None else f" · {100 * sure:.0f} %"
-    return event.label, duration, f"{event.kind}{share} · {event.magnitude_px:.2f} px"
+    return event.label, duration, pull, f"{event.kind}{share}"

@@ -54,8 +54,9 @@ class _Plot:
 
 
 class MotionCurve:
-    """Magnitude against time with its threshold; blinks shaded, final events as spans with their
-    apex marked, rejected ones hollow. ``seconds`` is how far back it reaches."""
+    """The leading muscle's pull against time with its threshold; blinks shaded, final events as spans
+    with their apex marked, rejected ones hollow with the reason over them. While a muscle pulls it is
+    named. ``seconds`` is how far back it reaches."""
 
     def __init__(self, seconds: float = 6.0, *, background: Colour = PANEL) -> None:
         self._span_ns = round(seconds * 1000) * NS_PER_MS
@@ -214,21 +215,23 @@ class MotionCurve:
     def _draw_labels(self, scene: U8, plot: _Plot, tick: Tick) -> None:
         unit, px = plot.unit, 11 * plot.unit
         baseline = 12.5 * unit
-        left = write(scene, self._title, (0, baseline), px, DIM) + 10 * unit
         right = float(scene.shape[1])
-        motion = tick.motion
+        motion, title = tick.motion, self._title
         if motion is not None:
             above = motion.magnitude >= motion.threshold
-            text = f"{motion.magnitude:.2f} px"
-            write(scene, text, (right, baseline), px, MOTION if above else DIM, "right")
+            shade = MOTION if above else DIM
+            write(scene, f"{motion.magnitude:.2f} px", (right, baseline), px, shade, "right")
+            title = motion.leading if above and motion.leading else title
+        shade = DIM if title is self._title else MOTION
+        left = write(scene, title, (0, baseline), px, shade) + 10 * unit
         right -= width_of("00.00 px", px) + 6 * unit
         for event in reversed(self._events):
-            if event.rejected is not None:
-                continue
-            half = width_of(event.label, px) / 2
+            text = event.label if event.rejected is None else event.rejected
+            shade = label_colour(event.label) if event.rejected is None else DIM
+            half = width_of(text, px) / 2
             middle = plot.x((event.onset_ns + event.offset_ns) // 2)
             middle = min(middle, right - half)
             if middle - half < left:
                 break
-            write(scene, event.label, (middle, baseline), px, label_colour(event.label), "centre")
+            write(scene, text, (middle, baseline), px, shade, "centre")
             right = middle - half - 6 * unit

@@ -246,3 +246,17 @@ def test_whatever_a_head_does_as_a_whole_pulls_no_muscle(
     read = model.read_crop(apex)
     assert np.abs(read.muscles).max() < 0.35
     np.testing.assert_allclose(read.turn, angles, atol=0.01)
+
+
+def test_a_face_explains_itself_and_a_hand_on_it_does_not(model: Model) -> None:
+    for noise in (0.0, 3.0, 6.0):
+        assert model.read(noise=noise).unexplained < 0.25
+        assert model.read(pose=Pose(yaw=np.radians(4)), noise=noise).unexplained < 0.25
+        for muscle in MUSCLE_NAMES:
+            assert model.read({muscle: 4.0}, noise=noise).unexplained < 0.3
+    skin = np.random.default_rng(0).normal(0, 60, model.onset.gray.shape).astype(np.float32)
+    hand = np.clip(120 + cv2.GaussianBlur(skin, (0, 0), 2), 0, 255).astype(np.uint8)
+    for rows, columns in ((slice(110, 170), slice(0, 140)), (slice(100, 150), slice(70, 140))):
+        apex = model.onset.gray.copy()
+        apex[rows, columns] = hand[rows, columns]
+        assert model.read_crop(apex).unexplained > 0.6

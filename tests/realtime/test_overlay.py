@@ -10,10 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from htnet.engine import landmarks as lm
 from htnet.engine.align import align_once, transform_points
 from htnet.engine.face import open_tracker
-from htnet.engine.motion import REGION_NAMES, motion_centres
+from htnet.engine.motion import REGION_NAMES
 from htnet.engine.preprocess import PreprocessSpec
+from htnet.engine.pulls import MUSCLE_NAMES
 from htnet.engine.recognizer import Recognizer
 from htnet.engine.regions import region_centres
 from htnet.engine.synth.demo import DemoConfig, render_demo
@@ -41,6 +43,7 @@ from htnet.realtime.overlay import (
     RegionBoxes,
     StatusLine,
 )
+from htnet.realtime.overlay.boxes import MARKS
 from htnet.realtime.overlay.palette import DIM, MOTION, PANEL, WHITE, label_colour
 from htnet.realtime.overlay.text import fitted, width_of, write
 from htnet.realtime.pipeline import Pipeline
@@ -173,17 +176,38 @@ def test_brackets_are_drawn_at_the_boxes_corners(size: tuple[int, int]) -> None:
     assert (drawn > 0).mean() < 0.02
 
 
-def test_marks_light_up_where_it_moves(neutral: Tick) -> None:
-    regions = dict.fromkeys(REGION_NAMES, 0.02) | {"lip corners": 0.6}
-    tick = replace(neutral, motion=Motion(regions, 0.6, 0.25, False))
+def pulling(tick: Tick, leading: str, **pulls: float) -> Tick:
+    """``tick`` with muscles that pull (their names with _ for spaces), one of them leading."""
+    known = {name.replace("_", " "): px for name, px in pulls.items()}
+    motion = Motion({}, known[leading], 0.25, False, known, leading)
+    return replace(tick, motion=motion)
+
+
+@pytest.mark.parametrize("muscle", MUSCLE_NAMES)
+def test_marks_light_up_where_a_muscle_pulls(neutral: Tick, muscle: str) -> None:
+    tick = pulling(neutral, muscle, **dict.fromkeys(MUSCLE_NAMES, 0.02) | {muscle: 0.6})
     assert tick.face is not None
     scene = MotionMarks().annotate(np.zeros_like(tick.frame.bgr), tick)
-    centres = motion_centres(tick.face.landmarks)
-    for name, places in centres.items():
-        for x, y in np.rint(places).astype(int):
-            patch = scene[y - 1 : y + 2, x - 1 : x + 2]
-            assert (count(patch, MOTION) > 0) == (name == "lip corners")
-            assert (patch.max() > 100) == (name != "eyes")  # a dot would lie on the pupil
+    lit = 0
+    for place, muscles in MARKS:
+        x, y = np.rint(tick.face.landmarks[list(place)].mean(0)).astype(int)
+        patch = scene[y - 1 : y + 2, x - 1 : x + 2]
+        assert (count(patch, MOTION) > 0) == (muscle in muscles)
+        assert patch.max() > 100
+        lit += muscle in muscles
+    assert lit > 0
+
+
+def test_no_mark_lights_up_before_the_leading_muscles(neutral: Tick) -> None:
+    # The nose moves further, but further is nothing unusual for it: the brows lead, and are calm.
+    tick = pulling(neutral, "brow raise", brow_raise=0.2, nose_wrinkle=0.5)
+    assert count(MotionMarks().annotate(np.zeros_like(tick.frame.bgr), tick), MOTION) == 0
+    # Skin that goes the other way is no pull.
+    tick = pulling(neutral, "brow raise", brow_raise=0.6, lip_corner_pull=-0.6)
+    assert tick.face is not None
+    scene = MotionMarks().annotate(np.zeros_like(tick.frame.bgr), tick)
+    x, y = np.rint(tick.face.landmarks[lm.LEFT_LIP_CORNER]).astype(int)
+    assert count(scene[y - 2 : y + 3, x - 2 : x + 3], MOTION) == 0 < count(scene, MOTION)
 
 
 def test_no_face_is_said(neutral: Tick) -> None:
@@ -247,6 +271,51 @@ def test_a_rejected_event_is_hollow(neutral: Tick) -> None:
 
     assert not np.array_equal(inside(None), inside("blink"))
     assert count(inside("blink"), label_colour("positive"), 60) == 0
+
+
+def test_the_reason_is_written_over_what_was_rejected(neutral: Tick) -> None:
+    def heading(rejected: str | None, onset: float = 1500) -> U8:
+        curve = MotionCurve(seconds=4)
+        for i in range(60):
+            curve.see(at(neutral, i * 50))
+        event = spotted(onset, onset + 100, onset + 300, rejected=rejected)
+        scene = curve.annotate(np.empty((72, 401, 3), np.uint8), at(neutral, 3000, events=(event,)))
+        return scene[:16]
+
+    written = heading("head turn")[:, 200:340]
+    assert count(written, DIM, 40) > 20
+    assert not np.array_equal(written, heading("speech")[:, 200:340])
+    assert count(heading("speech"), label_colour("positive"), 30) == 0
+    assert count(heading(None), label_colour("positive"), 30) > 20
+
+
+def test_the_muscle_that_pulls_is_named_while_it_does(neutral: Tick) -> None:
+    def title(muscle: str, px: float) -> U8:
+        scene = np.empty((72, 401, 3), np.uint8)
+        tick = pulling(neutral, muscle, **{muscle: px})
+        return MotionCurve().annotate(scene, tick)[:16, :120]
+
+    assert np.array_equal(title("lip press", 0.1), title("brow raise", 0.1))  # at rest
+    assert not np.array_equal(title("lip press", 0.6), title("brow raise", 0.6))
+    assert (
+        count(title("lip press", 0.1), MOTION, 40) == 0 < count(title("lip press", 0.6), MOTION, 40)
+    )
+
+
+def test_the_card_says_which_muscle(neutral: Tick) -> None:
+    def card(**changes: object) -> U8:
+        event = spotted(100, 200, 300, **changes)
+        return EventCard().annotate(
+            np.empty((72, 150, 3), np.uint8), at(neutral, 400, events=(event,))
+        )
+
+    for rejected in (None, "blink"):
+        one, other = (
+            card(muscle=m, rejected=rejected) for m in ("brow raise", "lip corner depress")
+        )
+        rows = np.flatnonzero((one != other).any(axis=(1, 2)))
+        assert rows.size and rows.min() > 36 and rows.max() < 56
+    assert not np.array_equal(card(rejected="blink"), card(rejected="weak"))
 
 
 def test_the_curve_forgets_at_a_seam_and_breaks_where_there_was_no_face(neutral: Tick) -> None:

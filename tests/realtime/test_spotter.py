@@ -49,7 +49,8 @@ class Run:
     """A face seen at ``fps`` whose ``muscles`` pull by px of the crop, each read with ``noise`` px.
 
     ``openness`` of the eyes; ``yaw`` in radians; ``light``: mean grey; ``gaze``: the irises to the
-    side, px of the crop.
+    side, px of the crop; ``unexplained`` as in `Pulled`; ``outside``: whether a part of the face is
+    out of the frame.
     """
 
     def __init__(
@@ -63,6 +64,8 @@ class Run:
         yaw: Course = lambda _: 0.0,
         light: Course = lambda _: 100.0,
         gaze: Course = lambda _: 0.0,
+        unexplained: Course = lambda _: 0.2,
+        outside: Callable[[float], bool] = lambda _: False,
         config: SpotterConfig | None = None,
     ) -> None:
         muscles = muscles or {}
@@ -93,8 +96,11 @@ class Run:
             pulled = Pulled(
                 (look(i, ms) - look(onset.frame_index, then)).astype(np.float32),
                 np.array([yaw(ms) - yaw(then), 0], np.float32),
+                unexplained(ms),
             )
-            motion, state, spots = self.spotter.step(Pair(onset, face), STILL, pulled, blinking)
+            motion, state, spots = self.spotter.step(
+                Pair(onset, face), STILL, pulled, blinking, outside=outside(ms)
+            )
             self.motions.append(motion)
             self.states.append(state)
             self.onsets.append(then)
@@ -451,6 +457,18 @@ def test_too_few_frames_a_second_are_said() -> None:
     assert run.reasons == ["low frame rate"]
 
 
+def test_a_hand_on_the_face_is_no_expression() -> None:
+    course = {"jaw drop": movement(1.0, 3000, 3150, 3350)}
+    run = Run(course, unexplained=lambda t: 0.9 if 3050 < t < 3300 else 0.2)
+    assert run.reasons == ["occlusion"]
+
+
+def test_a_face_that_is_partly_out_of_the_frame_is_not_believed() -> None:
+    course = {"jaw drop": movement(1.0, 3000, 3150, 3350)}
+    assert Run(course, outside=lambda t: 3100 < t < 3200).reasons == ["out of frame"]
+    assert Run(course, outside=lambda t: t < 2500).reasons == [None]
+
+
 class TestTurnedHead:
     def test_a_turn_raises_the_thresholds_as_far_as_it_goes(self) -> None:
         still, turned = (Run(yaw=lambda t, a=angle: a * (t > 2000)) for angle in (0.0, 0.1))
@@ -462,7 +480,15 @@ class TestTurnedHead:
     def test_what_a_still_head_would_be_believed_is_not_with_a_turning_one(self) -> None:
         course = {"jaw drop": movement(0.4, 3000, 3150, 3350)}
         assert Run(course).reasons == [None]
-        assert Run(course, yaw=movement(0.2, 2950, 3150, 3350)).believed == []
+        turning = Run(course, yaw=movement(0.3, 2900, 3150, 3450), fps=60)
+        assert turning.believed == []
+        assert "head turn" in turning.reasons
+        assert "provisional" not in {spot.stage for spot in turning.spots}
+        [spot] = [spot for spot in turning.finals if spot.rejected == "head turn"][:1]
+        assert spot.muscle == "jaw drop" and spot.score < 1
+
+    def test_a_turn_in_which_nothing_pulls_is_not_even_a_candidate(self) -> None:
+        assert Run(yaw=movement(0.3, 2900, 3150, 3450), fps=60).spots == []
 
 
 @settings(max_examples=25, deadline=None)
