@@ -153,7 +153,10 @@ def run(config: RunConfig, console: Console) -> list[Event]:
         rest = pipeline.finish()
         final += rest
         if log is not None:
-            log.add(rest)
+            try:
+                log.add(rest)
+            except HTNetError as error:
+                failure = failure or error
         if isinstance(screen, StatusPanel):
             screen.add(rest)
     if reader.status and not source.live:

@@ -213,12 +213,14 @@ def test_what_goes_wrong_in_one_is_told(made: list[str], tmp_path: Path) -> None
 
 def test_another_recipe_is_another_video(made: list[str], tmp_path: Path) -> None:
     job = Job("a", "a", PLAN)
+    weights = tmp_path / "w.safetensors"
+    weights.write_bytes(b"weights")
     others = [
         job,
         replace(job, seed=1),
         replace(job, plan=replace(PLAN, fps=60)),
         replace(job, own=True),
-        replace(job, model=Path("w.safetensors")),
+        replace(job, model=weights),
         replace(job, flow="farneback"),
     ]
     judge_all(others, tmp_path)
