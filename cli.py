@@ -154,6 +154,7 @@ def live(
     ] = None,
 ) -> None:
     """Recognise micro-expressions as they happen: camera 0, or any camera, file or stream."""
+    _one_blas_thread()
     from htnet.realtime.run import RunConfig, run
 
     config = RunConfig(
@@ -644,6 +645,7 @@ def bench_live(
     landmarker: TaskOption = None,
 ) -> None:
     """Run the whole live path without drawing, and say how fast each part is."""
+    _one_blas_thread()
     from htnet.calib.bench import bench_live as measure
     from htnet.realtime.run import measured_ticks
 
@@ -1049,6 +1051,14 @@ def _loso(config: Any, seeds: int, protocol: str, run: Any) -> dict[str, list[An
         for name, report in each.items():
             reports.setdefault(name, []).append(report)
     return reports
+
+
+def _one_blas_thread() -> None:
+    """Before NumPy is loaded: its products here are small, and threads that wait for the next one
+    keep the core busy that the face tracker needs."""
+    import os
+
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
 def _one_thread() -> None:
