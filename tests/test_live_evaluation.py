@@ -308,5 +308,8 @@ def test_a_made_video_goes_the_whole_way_in_a_process_of_its_own(tmp_path: Path)
     assert abs(hit.apex_ns - (true.apex_ns or 0)) < 60 * MS
     assert hit.told_ns - (true.apex_ns or 0) < 150 * MS
     assert len(found.given) == 1 and found.spot_ms > 0
-    again = judge(jobs[0])
-    assert again.video.found == found.video.found
+    [again] = judge(jobs[0]).video.found
+    # Another process may sum with another number of threads.
+    assert abs(again.onset_ns - hit.onset_ns) < 1000 and abs(again.apex_ns - hit.apex_ns) < 1000
+    assert again.score == pytest.approx(hit.score, rel=1e-4)
+    assert (again.label, again.told_ns, again.final_ns) == (hit.label, hit.told_ns, hit.final_ns)
