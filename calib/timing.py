@@ -44,8 +44,8 @@ def cuda_ms(call: Call) -> float:
     """What the current CUDA stream is busy for with the work that one ``call`` gives it, in ms."""
     import torch
 
-    began = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
-    ended = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
+    began = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call, unused-ignore]
+    ended = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call, unused-ignore]
     began.record()
     call()
     ended.record()
@@ -106,7 +106,7 @@ def recorded(call: Call) -> Call:
     """``call``'s work on CUDA recorded as one graph; the result replays it."""
     import torch
 
-    aside = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+    aside = torch.cuda.Stream()  # type: ignore[no-untyped-call, unused-ignore]
     aside.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(aside):  # what is set up at first use may not be recorded
         for _ in range(3):

@@ -46,7 +46,6 @@ _HALF: Final = {
 }
 BORDER = 10
 REGION_NAMES = tuple(_HALF)
-NEAR_EYES = ("inner brows", "outer brows", "eyes")
 # Lids blink and eyes look about all the time: their motion is measured and shown, but an expression
 # needs brows, lip corners or lips to move.
 SPOTTING = tuple(name for name in REGION_NAMES if name != "eyes")

@@ -46,10 +46,21 @@ class Recognizer:
         self.spec = loaded.spec
         self.model = loaded.name
         self.solver: FlowSolver = solver_named(own_flow(loaded.spec, flow), device)
-        self.network = network or PyTorch(network_graph(loaded), str(torch_device(device)))
         self.whole = whole
+        if network is None and whole is None:
+            network = PyTorch(network_graph(loaded), str(torch_device(device)))
+        self._network = network
+        self._loaded, self._device = loaded, device
         self._uncertain_below = uncertain_below
         self._scale = np.array([CROP_WIDTH, CROP_HEIGHT], np.float32)
+
+    @property
+    def network(self) -> Runtime:
+        """What runs the network alone; beside a whole graph it is made when it is first asked for,
+        since a GPU would hold the weights twice."""
+        if self._network is None:
+            self._network = PyTorch(network_graph(self._loaded), str(torch_device(self._device)))
+        return self._network
 
     def __str__(self) -> str:
         """Network, flow solver and runtime in words."""
