@@ -113,7 +113,7 @@ class Spotter:
         self._settled = False
         self._resting_until_ns: int | None = None
         self._waiting: deque[tuple[int, Spot]] = deque()
-        self._turning: list[_Sample] = []
+        self._turning: deque[_Sample] = deque(maxlen=2048)
 
     def reset(self) -> None:
         """Forget the face: what comes next has nothing to do with it."""
