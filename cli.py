@@ -741,6 +741,9 @@ def bench_pair(
     seconds: SharesOption = 5.0,
     as_json: JsonOption = False,
     flow: FlowOption = None,
+    flow_threads: Annotated[
+        int, typer.Option(min=1, help="OpenCV's; live has one, the other core tracks the face.")
+    ] = 1,
     device: DeviceOption = "cpu",
 ) -> None:
     """Time the way from a pair of gray crops to probabilities, stage by stage and as one graph."""
@@ -756,6 +759,7 @@ def bench_pair(
         _numbers(batches),
         rounds,
         flow=flow,
+        flow_threads=flow_threads,
         seconds=seconds,
         say=_console(stderr=True).out,
     )

@@ -110,6 +110,7 @@ def bench_pair(
     rounds: int = 100,
     *,
     flow: str | None = None,
+    flow_threads: int = 1,
     seconds: float = 5.0,
     say: Callable[[str], None] = print,
     opener: Opener = open_runtime,
@@ -127,7 +128,7 @@ def bench_pair(
     official form of the network in eager PyTorch and float32 on ``device``. The floor is the
     weights' bytes and the crops' at the rate of a plain copy there. ``max_difference`` and
     ``agreement`` are against the reference over 16 drawn pairs: a check, not an evaluation. On a
-    CPU everything runs in one thread, as live does. What cannot be had stands in ``skipped``.
+    CPU everything runs in one thread, as live does, but for OpenCV's flow in ``flow_threads``. What cannot be had stands in ``skipped``.
     ``runtimes``: by default all that are meant for the device.
     """
     timer_for(device)
@@ -151,7 +152,7 @@ def bench_pair(
     eager = partial(PyTorch, device=device, recorded=False)
     official = network_graph(model.official)
     rows: list[dict[str, Any]] = []
-    with one_thread():
+    with one_thread(flow_threads):
         copy = copy_gb_per_s(device)
         for batch in batches:
             for solver in dict.fromkeys(each for each in (first, whole) if each is not None):

@@ -124,14 +124,14 @@ def recorded(call: Call) -> Call:
 
 
 @contextmanager
-def one_thread() -> Iterator[None]:
-    """torch and OpenCV with one thread each, as in a live run."""
+def one_thread(flow: int = 1) -> Iterator[None]:
+    """torch with one thread, as in a live run, and OpenCV with one, or with ``flow`` of them."""
     import cv2
     import torch
 
     before = torch.get_num_threads(), cv2.getNumThreads()
     torch.set_num_threads(1)
-    cv2.setNumThreads(1)
+    cv2.setNumThreads(flow)
     try:
         yield
     finally:
