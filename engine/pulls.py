@@ -12,6 +12,7 @@ face's: a face whose skin moves otherwise answers less, and one of another depth
 being turned.
 """
 
+from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Final
 
@@ -37,6 +38,7 @@ _GUESS_RIDGE = 40.0  # of the guess's pulls, against squared px of flow at some 
 _RIDGE = 1000.0  # of the pulls, against squared grey levels there
 _SMOOTH, _LOCAL = 0.8, 5.0  # px: sensor noise; what counts as light, not skin
 _EVEN = 12.0  # grey levels of contrast that are left as they are
+_KEPT = 96  # crops that are kept sampled: what was an apex is the onset 300 ms later
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,6 +53,17 @@ class Pulled:
     turn: F32
     unexplained: float = 0.0
     eyes: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Sampled:
+    """A crop at the places of the fit: contrast and its slopes across and down (N,), and the contrast
+    round the eyes."""
+
+    values: F32
+    slope_x: F32
+    slope_y: F32
+    eyes: F32
 
 
 class Pulls:
@@ -84,20 +97,23 @@ class Pulls:
         self._guess: F32 = np.linalg.solve(normal, model.T).astype(np.float32)
         self._across: F32 = np.ascontiguousarray(across, np.float32)
         self._down: F32 = np.ascontiguousarray(down, np.float32)
+        self._known: OrderedDict[bytes, _Sampled] = OrderedDict()
 
     def __call__(self, onset: U8, apex: U8, measured: PairMotion) -> Pulled:
         """What pulled between two crops (170, 140), between which that flow was measured."""
-        before, after = _skin_deep(onset), _skin_deep(apex)
+        before = self._sampled(onset)
+        after = _skin_deep(apex)
+        then_x, then_y = _slopes(after)
+        self._keep(apex, after, then_x, then_y)
         guess = self._guess @ measured.flow[self._at].T.ravel()
         guess[:4] += measured.head.astype(np.float32)
         x, y = self._x + self._across @ guess, self._y + self._down @ guess
-        (slope_x, slope_y), (then_x, then_y) = _slopes(before), _slopes(after)
-        values = before[self._at]
+        values = before.values
         # What leaves the crop says nothing: its border would be repeated.
         gone = (x < 1) | (x > CROP_WIDTH - 2) | (y < 1) | (y > CROP_HEIGHT - 2)
         rest = np.where(gone, 0, values - _look(after, x, y))
-        slope_x = np.where(gone, 0, slope_x[self._at] + _look(then_x, x, y)) / 2
-        slope_y = np.where(gone, 0, slope_y[self._at] + _look(then_y, x, y)) / 2
+        slope_x = np.where(gone, 0, before.slope_x + _look(then_x, x, y)) / 2
+        slope_y = np.where(gone, 0, before.slope_y + _look(then_y, x, y)) / 2
         model = np.empty((len(values), self._across.shape[1] + 2), np.float32)
         model[:, :-2] = slope_x[:, None] * self._across + slope_y[:, None] * self._down
         model[:, -2], model[:, -1] = values, 1  # the light's gain and offset
@@ -116,10 +132,27 @@ class Pulls:
         there = _look(
             after, self._eye_x + eye_x @ guess[:-_COUNT], self._eye_y + eye_y @ guess[:-_COUNT]
         )
-        seen = before[self._eye_at]
+        seen = before.eyes
         eyes = float(np.linalg.norm(there - seen) / max(float(np.linalg.norm(seen)), 1e-6))
         unexplained = float(np.linalg.norm(rest) / max(float(np.linalg.norm(values)), 1e-6))
         return Pulled(muscles.astype(np.float32), found[4:6].astype(np.float32), unexplained, eyes)
+
+    def _sampled(self, crop: U8) -> _Sampled:
+        """What is known of a crop, worked out where it is not."""
+        known = self._known.get(crop.tobytes())
+        if known is None:
+            picture = _skin_deep(crop)
+            known = self._keep(crop, picture, *_slopes(picture))
+        self._known.move_to_end(crop.tobytes())
+        return known
+
+    def _keep(self, crop: U8, picture: F32, slope_x: F32, slope_y: F32) -> _Sampled:
+        values, across, down = (each[self._at] for each in (picture, slope_x, slope_y))
+        sampled = _Sampled(values, across, down, picture[self._eye_at])
+        self._known[crop.tobytes()] = sampled
+        if len(self._known) > _KEPT:
+            self._known.popitem(last=False)
+        return sampled
 
 
 def _skin_deep(gray: U8) -> F32:

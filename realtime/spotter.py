@@ -7,6 +7,9 @@ the apex, falling, closed. The times in the closed event come from a second look
 the pulls are projected on what they were at the apex, which sums their evidence and averages the
 noise out, and onset and offset are read from the slopes.
 
+A face that comes to rest elsewhere is held against that from then on, so that what happens on top of a
+long expression is seen; the expression ends when the face goes back, and was none if it never does.
+
 A candidate that something else explains is kept, with the reason why it is not believed. Where the
 mouth leads, the final answer waits a moment: what follows tells an expression from a first syllable.
 """
@@ -30,7 +33,7 @@ _NO_TURN = np.zeros(2, np.float32)
 
 @dataclass(frozen=True, slots=True)
 class SpotterConfig:
-    """Times in ms; ``falling`` and ``closed`` as fractions of the peak.
+    """Times in ms; ``falling`` and ``closed`` as fractions of the peak, ``back`` of a way back.
 
     ``score``: the operating point. A movement opens a candidate at 1 time its muscle's threshold, and
     is believed if it reached ``score`` times.
@@ -42,10 +45,12 @@ class SpotterConfig:
     micro_ms: float = 500.0
     longest_ms: float = 4000.0
     refractory_ms: float = 350.0
+    calm_ms: float = 300.0
     shortest_ms: float = 30.0
     settled_ms: float = 60.0
     falling: float = 0.7
     closed: float = 0.35
+    back: float = 0.6
     hold_ms: float = 350.0
     blink_ratio: float = 0.72
     blink_margin_ms: float = 100.0
@@ -65,6 +70,23 @@ class Spot:
     muscle: str
     score: float
     rejected: str | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Held:
+    """A movement that has come to rest elsewhere than where it set out from."""
+
+    spot: Spot
+    level: F32  # (8,) how far it went, in thresholds
+
+    def gone(self) -> Spot:
+        """It never went back: no expression, but another way to hold the face."""
+        return replace(self.spot, rejected=self.spot.rejected or "no return")
+
+    def back(self, sample: "_Sample") -> float:
+        """What share of the way the face has gone back."""
+        way = -float((sample.smooth / sample.thresholds) @ self.level)
+        return way / float(self.level @ self.level)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -112,6 +134,7 @@ class Spotter:
         self._told = False
         self._settled = False
         self._resting_until_ns: int | None = None
+        self._held: _Held | None = None
         self._waiting: deque[tuple[int, Spot]] = deque()
         self._turning: deque[_Sample] = deque(maxlen=2048)
 
@@ -171,6 +194,8 @@ class Spotter:
         The threshold is kept: the face or the frames may come back.
         """
         spots = [spot for _, spot in self._waiting]
+        if self._held is not None:
+            spots.append(replace(self._held.spot, rejected=reason))
         if self._state is not State.NEUTRAL and self._onset is not None:
             spots.append(replace(self._spot("final"), rejected=reason))
             self._next_id += 1
@@ -216,7 +241,7 @@ class Spotter:
 
     def _advance(self, onset: AlignedFace, sample: _Sample) -> tuple[Spot, ...]:
         config, t_ns = self._config, sample.t_ns
-        ready = self._no_longer_waiting(t_ns)
+        ready = self._followed(onset, sample) + self._no_longer_waiting(t_ns)
         strength = float((sample.smooth / sample.thresholds).max())
         if self._state is State.NEUTRAL:
             if self._resting_until_ns is not None:
@@ -224,7 +249,7 @@ class Spotter:
                 self._settled = self._settled or strength < 0.5
                 if t_ns >= self._resting_until_ns:
                     self._resting_until_ns = None
-                    self._release()
+                    self._release(afresh=not self._settled)
                 elif self._settled and strength >= 1:
                     self._open(onset, t_ns, strength)
             elif strength >= 1:
@@ -244,19 +269,63 @@ class Spotter:
         elif t_ns - self._peak_ns >= config.settled_ms * NS_PER_MS:
             self._state = State.APEX
         if t_ns - self._crossed_ns > config.longest_ms * NS_PER_MS:
-            spots = self._close(t_ns)
-            # The face has not come back: what it does now is its new rest, and what was measured
-            # against the old one says nothing of it.
+            spots = self._close(t_ns, rejected="no return")
+            # The face has not come back: what it does now is its new rest.
             self._resting_until_ns = None
-            self._release()
-            self._samples.clear()
+            self._release(afresh=True)
             return ready + spots
+        since = self._crossed_ns + int(config.micro_ms * NS_PER_MS)
+        if t_ns > since and self._calm(self._crossed_ns):
+            return ready + self._hold(t_ns)
         if self._state is not State.RISING and not self._asked:
             self._asked = True
             spot = self._spot("provisional")
             self._told = spot.rejected is None
             return (*ready, spot) if self._told else ready
         return ready
+
+    def _calm(self, since_ns: int) -> bool:
+        """Whether no muscle has moved by its threshold for so long, all of it after ``since_ns``."""
+        earliest = self._samples[-1].t_ns - int(self._config.calm_ms * NS_PER_MS)
+        if earliest < since_ns:
+            return False
+        recent = []
+        for sample in reversed(self._samples):
+            if sample.t_ns < earliest:
+                break
+            recent.append(sample.smooth / sample.still)
+        return float(np.ptp(recent, axis=0).max()) < 1
+
+    def _hold(self, t_ns: int) -> tuple[Spot, ...]:
+        """The face rests, though not where it set out from: a long expression, or an onset that lay
+        in a movement. What happens on top is told from here on; whether it goes back, later."""
+        spots = self._in_turn(t_ns, self._held.gone()) if self._held is not None else ()
+        sample = self._samples[-1]
+        spot = replace(self._spot("final"), kind="macro")
+        self._held = _Held(spot, sample.smooth / sample.thresholds)
+        self._next_id += 1
+        self._state = State.NEUTRAL
+        self._release(afresh=True)
+        return spots
+
+    def _followed(self, onset: AlignedFace, sample: _Sample) -> tuple[Spot, ...]:
+        """The end of a movement that is held: its return, or that there is none."""
+        held, t_ns = self._held, sample.t_ns
+        if held is None:
+            return ()
+        if t_ns - held.spot.onset_ns > self._config.longest_ms * NS_PER_MS:
+            self._held = None
+            return self._in_turn(t_ns, held.gone())
+        if held.back(sample) < self._config.back:
+            return ()
+        self._held = None
+        if self._state is not State.NEUTRAL:  # the return had opened a candidate
+            if self._told:
+                self._in_turn(t_ns, replace(self._spot("final"), rejected="return"))
+            self._next_id += 1
+        self._rest(onset, t_ns)
+        kind = self._kind(held.spot.onset_ns, t_ns)
+        return self._in_turn(t_ns, replace(held.spot, offset_ns=t_ns, kind=kind))
 
     def _turned(self, sample: _Sample) -> tuple[Spot, ...]:
         """Tells of a movement that a turning head explains, when it is over."""
@@ -302,22 +371,30 @@ class Spotter:
         self._asked = self._told = False
         self._resting_until_ns = None
 
-    def _release(self) -> None:
-        """From here on the onset runs again."""
+    def _rest(self, onset: AlignedFace, t_ns: int) -> None:
+        """Nothing is under way any more; for a while the face is still held against ``onset``."""
+        self._state = State.NEUTRAL
+        self._onset, self._closed_ns, self._settled = onset, t_ns, False
+        self._resting_until_ns = t_ns + int(self._config.refractory_ms * NS_PER_MS)
+
+    def _release(self, *, afresh: bool) -> None:
+        """From here on the onset runs again; ``afresh``: it is another face than the old onset, so
+        that what was measured against that says nothing any more."""
         self._onset = None
         self._released = True
+        if afresh:
+            self._samples.clear()
 
-    def _close(self, t_ns: int) -> tuple[Spot, ...]:
-        self._state = State.NEUTRAL
-        self._closed_ns = t_ns
-        self._settled = False
-        self._resting_until_ns = t_ns + int(self._config.refractory_ms * NS_PER_MS)
+    def _close(self, t_ns: int, rejected: str | None = None) -> tuple[Spot, ...]:
+        assert self._onset is not None
+        self._rest(self._onset, t_ns)
         spot = self._spot("final")
         if t_ns - self._crossed_ns < self._config.shortest_ms * NS_PER_MS:
             if not self._told:
                 return ()
             spot = replace(spot, rejected="too short")
         self._next_id += 1
+        spot = replace(spot, rejected=spot.rejected or rejected)
         if spot.rejected is not None:
             return self._in_turn(t_ns, spot)
         self._waiting.append((t_ns + int(self._config.hold_ms * NS_PER_MS), spot))

@@ -21,7 +21,7 @@ class ThresholdConfig:
 
     floor_px: float = 0.12
     spreads: float = 7.5
-    start_px: float = 0.5
+    start_px: float = 1.0
     warmup_ms: float = 1000.0
     window_ms: float = 15000.0
     per_turn: float = 2.5

@@ -260,3 +260,24 @@ def test_a_face_explains_itself_and_a_hand_on_it_does_not(model: Model) -> None:
         apex = model.onset.gray.copy()
         apex[rows, columns] = hand[rows, columns]
         assert model.read_crop(apex).unexplained > 0.6
+
+
+def test_what_was_seen_before_changes_no_answer(model: Model) -> None:
+    # Crops are kept as they were sampled, for an apex is an onset later.
+    draw = np.random.default_rng(1)
+    crops = [
+        np.clip(model.onset.gray + draw.normal(0, 4, model.onset.gray.shape), 0, 255).astype(
+            np.uint8
+        )
+        for _ in range(4)
+    ]
+    faces = [
+        AlignedFace(i, i, c, model.onset.landmarks, np.eye(2, 3), 0.3) for i, c in enumerate(crops)
+    ]
+    for apex in faces[1:]:
+        for onset in faces:
+            measured = measure_motion(Pair(onset, apex), solver_named("dis"))
+            fresh = Pulls(model.onset.landmarks)(onset.gray, apex.gray, measured)
+            known = model.pulls(onset.gray, apex.gray, measured)
+            assert np.array_equal(known.muscles, fresh.muscles)
+            assert (known.eyes, known.unexplained) == (fresh.eyes, fresh.unexplained)

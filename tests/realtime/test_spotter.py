@@ -321,11 +321,53 @@ def test_a_candidate_that_was_told_and_proves_too_short_is_taken_back() -> None:
 
 
 def test_a_new_face_that_stays_is_the_new_rest() -> None:
-    # An expression put on for good is closed as macro, and then the face is quiet again.
+    # An expression put on for good is told as one that never went back, and then the face is quiet.
     run = Run({"lip corner pull": lambda t: min(max(t - 2000, 0) / 200, 1.0)}, seconds=9)
-    assert [spot.kind for spot in run.finals] == ["macro"]
+    assert [(spot.kind, spot.rejected) for spot in run.finals] == [("macro", "no return")]
     assert run.states[-1] is State.NEUTRAL
     assert run.motions[-1].magnitude < run.motions[-1].threshold
+
+
+def held(t: float, until: float) -> float:
+    """Raised from 3000 to 3200 ms, and back within 300 ms after ``until``."""
+    return bump(min(t, 3200), 3000, 3200, 3400) - (
+        1 - bump(max(t, until), until - 1, until, until + 300)
+    ) * (t > until)
+
+
+@pytest.mark.parametrize("fps", [30.0, 60.0, 200.0])
+@pytest.mark.parametrize("length_ms", [900.0, 2000.0, 3500.0])
+def test_a_held_expression_ends_when_the_face_goes_back(length_ms: float, fps: float) -> None:
+    run = Run({"brow raise": lambda t: held(t, 3000 + length_ms)}, seconds=9, fps=fps)
+    [spot] = run.finals
+    assert (spot.kind, spot.rejected, spot.muscle) == ("macro", None, "brow raise")
+    assert spot.onset_ns / MS == pytest.approx(3000, abs=40)
+    assert spot.offset_ns / MS == pytest.approx(3150 + length_ms, abs=100)
+
+
+def test_a_micro_expression_on_top_of_a_held_one_is_spotted() -> None:
+    muscles = {
+        "brow raise": lambda t: held(t, 6000),
+        "lip press": movement(0.8, 4600, 4750, 4900),
+    }
+    run = Run(muscles, seconds=9)
+    spots = sorted((s.kind, s.muscle, s.apex_ns / MS) for s in run.believed)
+    assert [spot[:2] for spot in spots] == [("macro", "brow raise"), ("micro", "lip press")]
+    assert spots[1][2] == pytest.approx(4750, abs=40)
+
+
+def test_the_end_of_a_movement_that_was_under_way_at_the_onset_is_no_expression() -> None:
+    # The first face seen has its brows raised; it lowers them for good.
+    run = Run({"brow lower": lambda t: min(max(t - 3000, 0) / 100, 1.0)}, seconds=9)
+    assert run.believed == []
+    assert {spot.rejected for spot in run.finals} == {"no return"}
+
+
+def test_what_is_held_when_the_face_leaves_is_told_with_the_reason() -> None:
+    run = Run({"brow raise": lambda t: held(t, 9000)}, seconds=5)
+    assert run.finals == []
+    [spot] = run.spotter.cut_off("face lost")
+    assert (spot.stage, spot.kind, spot.rejected) == ("final", "macro", "face lost")
 
 
 def test_after_the_longest_a_return_to_the_old_rest_is_no_pull() -> None:
@@ -333,7 +375,7 @@ def test_after_the_longest_a_return_to_the_old_rest_is_no_pull() -> None:
         return bump(min(t, 2200), 2000, 2200, 2400) * (t < 8000)
 
     run = Run({"lip corner pull": course}, seconds=10)
-    assert [spot.kind for spot in run.believed] == ["macro"]
+    assert [spot.rejected for spot in run.finals] == ["no return"]
 
 
 def test_the_operating_point_is_a_cut_of_the_score() -> None:
