@@ -554,7 +554,8 @@ def evaluate_zoo(
     )
     _console().print(zoo_table(made))
     if markdown is not None:
-        write_text(markdown, zoo_markdown(made, _command(), _machine(device, ray)))
+        before = markdown.read_text(encoding="utf-8") if markdown.is_file() else ""
+        write_text(markdown, zoo_markdown(made, _command(), _machine(device, ray), before))
 
 
 @evaluate_app.command("ablation")
@@ -857,6 +858,9 @@ def evaluate_live(
         str | None, typer.Option(help="Of the events in px of the crop: 0.5 or 1,2.")
     ] = None,
     duration: Annotated[str | None, typer.Option(help="Of the events in s: 0.04,0.1.")] = None,
+    macros: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Share of macro-expressions, 0.5 to 4 s.")
+    ] = None,
     neutral: Annotated[bool, typer.Option(help="No events.")] = False,
     quiet: Annotated[bool, typer.Option(help="No disturbance but sensor noise.")] = False,
     folds: Annotated[
@@ -909,6 +913,7 @@ def evaluate_live(
             seconds=seconds,
             amplitude_px=None if amplitude is None else _span(amplitude),
             micro_s=None if duration is None else _span(duration),
+            macro_share=macros,
             neutral=neutral,
             quiet=quiet,
         )

@@ -111,6 +111,7 @@ class Changes:
     seconds: float | None = None
     amplitude_px: tuple[float, float] | None = None
     micro_s: tuple[float, float] | None = None
+    macro_share: float | None = None
     neutral: bool = False
     quiet: bool = False
 
@@ -127,6 +128,8 @@ def changed(plan: Plan, changes: Changes) -> Plan:
         events = replace(events, amplitude_px=changes.amplitude_px)
     if changes.micro_s is not None:
         events = replace(events, micro_s=changes.micro_s)
+    if changes.macro_share is not None:
+        events = replace(events, macro_share=changes.macro_share)
     return replace(plan, events=EventPlan() if changes.neutral else events)
 
 

@@ -249,6 +249,7 @@ def test_a_plan_is_changed_where_asked_and_nowhere_else() -> None:
     plan = read_plan("standard")
     assert changed(plan, Changes()) == plan
     asked = changed(plan, Changes(seconds=20, amplitude_px=(1, 2), micro_s=(0.1, 0.5)))
+    assert changed(plan, Changes(macro_share=0.5)).events.macros(60) == 5
     assert (asked.seconds, asked.events.amplitude_px, asked.events.micro_s) == (
         20,
         (1, 2),

@@ -66,10 +66,11 @@ PUBLISHED = (
 )
 
 
-def zoo_markdown(rows: Sequence[ZooRow], command: str, machine: str) -> str:
+def zoo_markdown(rows: Sequence[ZooRow], command: str, machine: str, before: str = "") -> str:
     """The page: a line per network, then the published figures and what they are worth.
 
-    ``command``: what made the rows, ``machine``: on what, in words.
+    ``command``: what made the rows, ``machine``: on what, in words. ``before``: the page as it was;
+    sections of it that are not made here were written by hand, and stay.
     """
     head = [
         "network",
@@ -101,7 +102,14 @@ def zoo_markdown(rows: Sequence[ZooRow], command: str, machine: str) -> str:
         markdown_table(["network", "UF1", "UAR", "kind", "source"], theirs, words=(0, 3, 4)),
         "Compare the honest ones with the UF1 and UAR above, the selected ones with the oracle's.",
     ]
+    made = [part for part in parts if part.startswith("## ")]
+    parts += [own for own in _sections(before) if own.splitlines()[0] not in made]
     return "\n\n".join(parts) + "\n"
+
+
+def _sections(page: str) -> list[str]:
+    """What stands under each heading of the second rank, heading and all."""
+    return [f"## {part.strip()}" for part in f"\n{page}".split("\n## ")[1:]]
 
 
 def zoo_table(rows: Sequence[ZooRow]) -> Table:

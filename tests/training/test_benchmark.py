@@ -88,3 +88,10 @@ def test_the_terminals_table_is_whole_in_80_columns() -> None:
     for expected in ("546,822", "114,430,000", "0.750 ± 0.071", "not run", NOT_A_RESULT):
         assert expected in told
     assert max(map(len, told.splitlines())) <= 80
+
+
+def test_what_was_written_by_hand_stays_when_the_page_is_made_again() -> None:
+    own = "## Whole videos\n\n| F1 |\n| --- |\n| 0.9 |"
+    first = zoo_markdown(zoo(), "htnet bench zoo", "one thread")
+    again = zoo_markdown(zoo(), "htnet bench zoo", "two threads", f"{first}\n{own}\n")
+    assert again == first.replace("one thread", "two threads") + f"\n{own}\n"
