@@ -77,6 +77,7 @@ class _Held:
     """A movement that has come to rest elsewhere than where it set out from."""
 
     spot: Spot
+    face: AlignedFace  # as it rests now, against which what follows is held
     level: F32  # (8,) how far it went, in thresholds
 
     def gone(self) -> Spot:
@@ -176,7 +177,7 @@ class Spotter:
         rest = self._state is State.NEUTRAL and self._resting_until_ns is None
         self._threshold.observe(sample.t_ns, sample.smooth, rest=rest)
         self._speech.observe(sample.t_ns, sample.smooth, sample.thresholds)
-        spots = self._advance(pair.onset, sample)
+        spots = self._advance(pair, sample)
         leading = int((sample.smooth / sample.thresholds).argmax())
         motion = Motion(
             regions={name: float(np.hypot(*v)) for name, v in measured.regions.items()},
@@ -239,9 +240,9 @@ class Spotter:
                 return sample.pulls
         return np.zeros(len(MUSCLE_NAMES), np.float32)
 
-    def _advance(self, onset: AlignedFace, sample: _Sample) -> tuple[Spot, ...]:
+    def _advance(self, pair: Pair, sample: _Sample) -> tuple[Spot, ...]:
         config, t_ns = self._config, sample.t_ns
-        ready = self._followed(onset, sample) + self._no_longer_waiting(t_ns)
+        ready = self._followed(sample) + self._no_longer_waiting(t_ns)
         strength = float((sample.smooth / sample.thresholds).max())
         if self._state is State.NEUTRAL:
             if self._resting_until_ns is not None:
@@ -251,10 +252,10 @@ class Spotter:
                     self._resting_until_ns = None
                     self._release(afresh=not self._settled)
                 elif self._settled and strength >= 1:
-                    self._open(onset, t_ns, strength)
+                    self._open(pair.onset, t_ns, strength)
             elif strength >= 1:
                 self._turning.clear()
-                self._open(onset, t_ns, strength)
+                self._open(pair.onset, t_ns, strength)
             else:
                 return ready + self._turned(sample)
             return ready
@@ -276,7 +277,7 @@ class Spotter:
             return ready + spots
         since = self._crossed_ns + int(config.micro_ms * NS_PER_MS)
         if t_ns > since and self._calm(self._crossed_ns):
-            return ready + self._hold(t_ns)
+            return ready + self._hold(pair.apex)
         if self._state is not State.RISING and not self._asked:
             self._asked = True
             spot = self._spot("provisional")
@@ -296,25 +297,27 @@ class Spotter:
             recent.append(sample.smooth / sample.still)
         return float(np.ptp(recent, axis=0).max()) < 1
 
-    def _hold(self, t_ns: int) -> tuple[Spot, ...]:
-        """The face rests, though not where it set out from: a long expression, or an onset that lay
-        in a movement. What happens on top is told from here on; whether it goes back, later."""
-        spots = self._in_turn(t_ns, self._held.gone()) if self._held is not None else ()
+    def _hold(self, face: AlignedFace) -> tuple[Spot, ...]:
+        """``face`` rests, though not where it set out from: a long expression, or an onset that lay
+        in a movement. What happens on top is told against it; whether it goes back, later."""
+        spots = self._in_turn(face.t_ns, self._held.gone()) if self._held is not None else ()
         sample = self._samples[-1]
         spot = replace(self._spot("final"), kind="macro")
-        self._held = _Held(spot, sample.smooth / sample.thresholds)
+        self._held = _Held(spot, face, sample.smooth / sample.thresholds)
         self._next_id += 1
         self._state = State.NEUTRAL
         self._release(afresh=True)
         return spots
 
-    def _followed(self, onset: AlignedFace, sample: _Sample) -> tuple[Spot, ...]:
+    def _followed(self, sample: _Sample) -> tuple[Spot, ...]:
         """The end of a movement that is held: its return, or that there is none."""
         held, t_ns = self._held, sample.t_ns
         if held is None:
             return ()
         if t_ns - held.spot.onset_ns > self._config.longest_ms * NS_PER_MS:
             self._held = None
+            if self._state is State.NEUTRAL and self._resting_until_ns is None:
+                self._release(afresh=True)
             return self._in_turn(t_ns, held.gone())
         if held.back(sample) < self._config.back:
             return ()
@@ -323,7 +326,7 @@ class Spotter:
             if self._told:
                 self._in_turn(t_ns, replace(self._spot("final"), rejected="return"))
             self._next_id += 1
-        self._rest(onset, t_ns)
+        self._rest(held.face, t_ns)
         kind = self._kind(held.spot.onset_ns, t_ns)
         return self._in_turn(t_ns, replace(held.spot, offset_ns=t_ns, kind=kind))
 
@@ -378,9 +381,9 @@ class Spotter:
         self._resting_until_ns = t_ns + int(self._config.refractory_ms * NS_PER_MS)
 
     def _release(self, *, afresh: bool) -> None:
-        """From here on the onset runs again; ``afresh``: it is another face than the old onset, so
-        that what was measured against that says nothing any more."""
-        self._onset = None
+        """From here on the onset runs again, or is the face that is held; ``afresh``: it is another
+        face than the old onset, so that what was measured against that says nothing any more."""
+        self._onset = None if self._held is None else self._held.face
         self._released = True
         if afresh:
             self._samples.clear()
