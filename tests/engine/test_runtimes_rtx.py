@@ -62,7 +62,7 @@ def test_an_int8_network(engine) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("precision", ["fp32", "fp16", "int8"])
+@pytest.mark.parametrize("precision", ["fp16", "int8"])
 def test_the_whole_way_from_a_pair_is_one_engine(precision) -> None:
     graph = pair_graph(load(default_weights()), flow="farneback", precision=precision)
     model = quantised(graph) if precision == "int8" else to_onnx(graph)
