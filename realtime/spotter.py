@@ -276,7 +276,7 @@ class Spotter:
             self._release(afresh=True)
             return ready + spots
         since = self._crossed_ns + int(config.micro_ms * NS_PER_MS)
-        if t_ns > since and self._calm(self._crossed_ns):
+        if t_ns > since and not sample.blinking and self._calm(self._crossed_ns):
             return ready + self._hold(pair.apex)
         if self._state is not State.RISING and not self._asked:
             self._asked = True
@@ -322,13 +322,14 @@ class Spotter:
         if held.back(sample) < self._config.back:
             return ()
         self._held = None
+        spots: tuple[Spot, ...] = ()
         if self._state is not State.NEUTRAL:  # the return had opened a candidate
             if self._told:
-                self._in_turn(t_ns, replace(self._spot("final"), rejected="return"))
+                spots = self._in_turn(t_ns, replace(self._spot("final"), rejected="return"))
             self._next_id += 1
         self._rest(held.face, t_ns)
         kind = self._kind(held.spot.onset_ns, t_ns)
-        return self._in_turn(t_ns, replace(held.spot, offset_ns=t_ns, kind=kind))
+        return spots + self._in_turn(t_ns, replace(held.spot, offset_ns=t_ns, kind=kind))
 
     def _turned(self, sample: _Sample) -> tuple[Spot, ...]:
         """Tells of a movement that a turning head explains, when it is over."""
