@@ -347,6 +347,32 @@ def test_a_held_expression_ends_when_the_face_goes_back(
     assert spot.offset_ns / MS == pytest.approx(3000 + length_ms + back_ms / 2, abs=130)
 
 
+def test_a_return_that_was_taken_for_a_pull_is_taken_back() -> None:
+    # Brows that were raised stop half way down: against the held face they are lowered.
+    def course(t: float) -> float:
+        return held(t, 5000) if t < 5000 else max(held(t, 5000), 0.5 * (t < 5500))
+
+    run = Run({"brow raise": course, "brow lower": lambda t: -course(t)}, seconds=9)
+    assert [(s.id, s.stage, s.rejected) for s in run.spots] == [
+        (1, "provisional", None),
+        (2, "provisional", None),
+        (2, "final", "return"),
+        (1, "final", None),
+    ]
+    [spot] = run.believed
+    assert (spot.kind, spot.muscle) == ("macro", "brow raise")
+    assert spot.offset_ns / MS == pytest.approx(5550, abs=100)
+
+
+def test_eyes_that_are_closed_are_no_face_to_hold_against() -> None:
+    # The face is at rest with the eyes closed; what it does is told against open ones.
+    run = Run({"brow raise": lambda t: held(t, 5500)}, seconds=8, openness=blink_at(3650))
+    [spot] = run.believed
+    assert (spot.kind, spot.muscle) == ("macro", "brow raise")
+    blinked = [on for on in run.onsets if 3600 < on < 3990]
+    assert blinked == []
+
+
 def test_a_micro_expression_on_top_of_a_held_one_is_spotted() -> None:
     muscles = {
         "brow raise": lambda t: held(t, 6000),
