@@ -366,10 +366,10 @@ def test_a_return_that_was_taken_for_a_pull_is_taken_back() -> None:
 
 def test_eyes_that_are_closed_are_no_face_to_hold_against() -> None:
     # The face is at rest with the eyes closed; what it does is told against open ones.
-    run = Run({"brow raise": lambda t: held(t, 5500)}, seconds=8, openness=blink_at(3650))
+    run = Run({"brow raise": lambda t: held(t, 5500)}, seconds=8, openness=blink_at(3480))
     [spot] = run.believed
     assert (spot.kind, spot.muscle) == ("macro", "brow raise")
-    blinked = [on for on in run.onsets if 3600 < on < 3990]
+    blinked = [on for on in run.onsets if 3480 < on < 3720]
     assert blinked == []
 
 
