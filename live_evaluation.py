@@ -193,13 +193,13 @@ def summed(
 def write_operating(path: Path, summary: Summary, command: str) -> None:
     """The curve that `htnet.realtime.operating` reads: meant for neutral faces alone, on which every
     believed event is a false alarm."""
-    points = [
-        (round(point.cut + 5e-4, 3), round(point.false_alarms_a_minute, 3))  # never rounded down
+    rates = {
+        round(point.cut + 5e-4, 3): round(point.false_alarms_a_minute, 3)  # never rounded down
         for point in summary.points
         if SpotterConfig().score <= point.cut < float("inf")
-    ]
+    }
     minutes = round(summary.evaluation.minutes, 1)
-    write_json(path, {"v": 1, "command": command, "minutes": minutes, "points": points})
+    write_json(path, {"v": 1, "command": command, "minutes": minutes, "points": list(rates.items())})
 
 
 def given_table(summary: Summary) -> "Table":
