@@ -199,7 +199,9 @@ def write_operating(path: Path, summary: Summary, command: str) -> None:
         if SpotterConfig().score <= point.cut < float("inf")
     }
     minutes = round(summary.evaluation.minutes, 1)
-    write_json(path, {"v": 1, "command": command, "minutes": minutes, "points": list(rates.items())})
+    write_json(
+        path, {"v": 1, "command": command, "minutes": minutes, "points": list(rates.items())}
+    )
 
 
 def given_table(summary: Summary) -> "Table":
