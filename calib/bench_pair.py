@@ -128,8 +128,8 @@ def bench_pair(
     official form of the network in eager PyTorch and float32 on ``device``. The floor is the
     weights' bytes and the crops' at the rate of a plain copy there. ``max_difference`` and
     ``agreement`` are against the reference over 16 drawn pairs: a check, not an evaluation. On a
-    CPU everything runs in one thread, as live does, but for OpenCV's flow in ``flow_threads``. What cannot be had stands in ``skipped``.
-    ``runtimes``: by default all that are meant for the device.
+    CPU everything runs in one thread, as live does, but for OpenCV's flow in ``flow_threads``. What
+    cannot be had stands in ``skipped``. ``runtimes``: by default all that are meant for the device.
     """
     timer_for(device)
     if runtimes is None:

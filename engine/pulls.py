@@ -139,12 +139,12 @@ class Pulls:
 
     def _sampled(self, crop: U8) -> _Sampled:
         """What is known of a crop, worked out where it is not."""
-        known = self._known.get(crop.tobytes())
-        if known is None:
-            picture = _skin_deep(crop)
-            known = self._keep(crop, picture, *_slopes(picture))
-        self._known.move_to_end(crop.tobytes())
-        return known
+        key = crop.tobytes()
+        if key in self._known:
+            self._known.move_to_end(key)
+            return self._known[key]
+        picture = _skin_deep(crop)
+        return self._keep(crop, picture, *_slopes(picture))
 
     def _keep(self, crop: U8, picture: F32, slope_x: F32, slope_y: F32) -> _Sampled:
         values, across, down = (each[self._at] for each in (picture, slope_x, slope_y))

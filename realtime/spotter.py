@@ -33,7 +33,8 @@ _NO_TURN = np.zeros(2, np.float32)
 
 @dataclass(frozen=True, slots=True)
 class SpotterConfig:
-    """Times in ms; ``falling`` and ``closed`` as fractions of the peak, ``back`` of a way back.
+    """Times in ms; ``falling`` and ``closed`` as fractions of the peak. ``calm_ms``: so long nothing
+    moves in a face that is held elsewhere; ``back``: the share of the way that is a return.
 
     ``score``: the operating point. A movement opens a candidate at 1 time its muscle's threshold, and
     is believed if it reached ``score`` times.

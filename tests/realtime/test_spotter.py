@@ -385,8 +385,11 @@ def test_a_micro_expression_on_top_of_a_held_one_is_spotted() -> None:
 
 
 def test_the_end_of_a_movement_that_was_under_way_at_the_onset_is_no_expression() -> None:
-    # The first face seen has its brows raised; it lowers them for good.
-    run = Run({"brow lower": lambda t: min(max(t - 3000, 0) / 100, 1.0)}, seconds=9)
+    # The brows were raised when the face came, and go down for good: against that they are lowered.
+    def course(t: float) -> float:
+        return 1 - min(max(t - 3000, 0) / 100, 1.0)
+
+    run = Run({"brow raise": course, "brow lower": lambda t: -course(t)}, seconds=9)
     assert run.believed == []
     assert {spot.rejected for spot in run.finals} == {"no return"}
 
