@@ -1,6 +1,7 @@
 """The commands as a user meets them: what they print, what they refuse and how."""
 
 import json
+import os
 import pickle
 import signal
 import subprocess
@@ -49,6 +50,36 @@ def test_help_needs_nothing_heavy() -> None:
     assert told.returncode == 0, told.stderr
     for command in ("live", "recognize", "cameras", "convert", "bench", "evaluate"):
         assert command in told.stdout
+
+
+@pytest.mark.parametrize("command", [("live",), ("bench", "live")])
+@pytest.mark.parametrize(("own", "expected"), [(None, "1"), ("3", "3")])
+def test_blas_leaves_the_face_tracker_its_core(
+    command: tuple[str, ...], own: str | None, expected: str
+) -> None:
+    # NumPy reads it once, when it is loaded: so in a process where it was not.
+    environment = {k: v for k, v in os.environ.items() if k != "OPENBLAS_NUM_THREADS"}
+    told = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            (
+                "import os, sys\n"
+                "class Watch:\n"
+                "    def find_spec(self, name, *rest):\n"
+                "        if name == 'numpy': print(os.environ.get('OPENBLAS_NUM_THREADS'))\n"
+                "sys.meta_path.insert(0, Watch())\n"
+                f"sys.argv = ['htnet', *{command!r}, '--source', 'nowhere.mp4']\n"
+                "from htnet.cli import main\n"
+                "main()\n"
+            ),
+        ],
+        env=environment | ({} if own is None else {"OPENBLAS_NUM_THREADS": own}),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert told.stdout.splitlines() == [expected], told.stderr
 
 
 @pytest.mark.slow
