@@ -17,7 +17,9 @@ from htnet.engine.types import F32, NS_PER_MS
 MOUTH: Final = np.array(
     [n in ("lip corner pull", "lip corner depress", "lip press", "jaw drop") for n in MUSCLE_NAMES]
 )
-"""The muscles (8,) that speech moves; the others are near the eyes."""
+"""The muscles (8,) that speech moves."""
+LIDS: Final = np.array([n == "lid tighten" for n in MUSCLE_NAMES])
+"""The muscle (8,) whose skin a blink drags along: the boxes round the eyes keep it out of the others."""
 
 _LATELY_MS, _PART, _SPOKEN_PX = 1000.0, 0.35, 6.0
 _MEMORY_NS = 10_000 * NS_PER_MS

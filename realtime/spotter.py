@@ -24,7 +24,7 @@ from htnet.engine.pulls import MUSCLE_NAMES, Pulled
 from htnet.engine.types import F32, NS_PER_MS, AlignedFace, Motion, Pair, State
 from htnet.realtime.blink import BlinkGate
 from htnet.realtime.course import read_course
-from htnet.realtime.gates import MOUTH, GateConfig, SpeechGate, pupils
+from htnet.realtime.gates import LIDS, MOUTH, GateConfig, SpeechGate, pupils
 from htnet.realtime.ring import Ring
 from htnet.realtime.threshold import RollingThreshold
 
@@ -213,7 +213,7 @@ class Spotter:
             self._speech.restart(pulls)
         if blinking:
             # A closing lid drags the skin round the eyes along. What was known before it holds.
-            pulls = np.where(MOUTH, pulls, self._before(t_ns))
+            pulls = np.where(LIDS, self._before(t_ns), pulls)
         earliest = t_ns - int(self._config.smoothing_ms * NS_PER_MS)
         recent = [pulls]
         for sample in reversed(self._samples):
@@ -454,7 +454,7 @@ class Spotter:
         seconds = (inside[-1].t_ns - first.t_ns) / 1e9
         weak = self._peak < gates.plain
         blinks = float(np.mean([s.blinking for s in inside]))
-        if (weak or not MOUTH[leading]) and blinks > 0.5:
+        if (weak or LIDS[leading]) and blinks > 0.5:
             return "blink"
         if MUSCLE_NAMES[leading] == "lid tighten":
             if blinks:  # whose last part this is
