@@ -30,16 +30,21 @@ class GateConfig:
     """``turns``: how often the mouth must turn back within ``speech_ms`` to be speaking: one
     expression sets off and turns back once. ``grey_share``: by how much of itself the face's mean
     grey may change between onset and apex. ``gaze_px``: how far the pupils may move between them, px
-    of the crop. ``plain``: so many times its threshold a pull is no doing of light. ``unexplained``: as
-    in `Pulled`; above it something lies on the face, unless a muscle pulls by ``broad_px``: so broad a
-    grin is no sum of small pulls either. ``eyes``: as in `Pulled`; above it the lids or the pupils have
-    moved. ``slowest_fps``: with fewer frames a second micro-expressions fall between them."""
+    of the crop. ``plain``: so many times its threshold a pull is no doing of light. ``lasting``: so many
+    times its threshold a macro-expression reaches: a weak pull that lasts is the head's, whose depth
+    is not quite known. ``with_lids``: a brow or nose that moved in a blink for more than this share of
+    its time went with the lids. ``unexplained``: as in `Pulled`; above it something lies on the face,
+    unless a muscle pulls by ``broad_px``: so broad a grin is no sum of small pulls either. ``eyes``: as
+    in `Pulled`; above it the lids or the pupils have moved. ``slowest_fps``: with fewer frames a second
+    micro-expressions fall between them."""
 
     speech_ms: float = 1000.0
     turns: int = 4
     grey_share: float = 0.08
     gaze_px: float = 1.2
     plain: float = 2.0
+    lasting: float = 2.0
+    with_lids: float = 0.8
     unexplained: float = 0.5
     broad_px: float = 5.0
     eyes: float = 0.42

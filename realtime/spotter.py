@@ -37,7 +37,8 @@ class SpotterConfig:
     moves in a face that is held elsewhere; ``back``: the share of the way that is a return.
 
     ``score``: the operating point. A movement opens a candidate at 1 time its muscle's threshold, and
-    is believed if it reached ``score`` times.
+    is believed if it reached ``score`` times what is asked of its kind: a macro-expression has to go
+    further, see `GateConfig`.
     """
 
     score: float = 1.0
@@ -45,14 +46,14 @@ class SpotterConfig:
     smoothing_ms: float = 66.0
     micro_ms: float = 500.0
     longest_ms: float = 4000.0
-    refractory_ms: float = 350.0
+    refractory_ms: float = 400.0
     calm_ms: float = 300.0
     shortest_ms: float = 30.0
     settled_ms: float = 60.0
     falling: float = 0.7
     closed: float = 0.35
     back: float = 0.6
-    hold_ms: float = 350.0
+    hold_ms: float = 450.0
     blink_ratio: float = 0.72
     blink_margin_ms: float = 100.0
 
@@ -85,11 +86,6 @@ class _Held:
         """It never went back: no expression, but another way to hold the face."""
         return replace(self.spot, rejected=self.spot.rejected or "no return")
 
-    def back(self, sample: "_Sample") -> float:
-        """What share of the way the face has gone back."""
-        way = -float((sample.smooth / sample.thresholds) @ self.level)
-        return way / float(self.level @ self.level)
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Sample:
@@ -103,6 +99,15 @@ class _Sample:
     pupils: F32  # (2,) px
     unexplained: float
     outside: bool
+
+    @property
+    def level(self) -> F32:
+        """How far it is pulled, (8,) in thresholds."""
+        return self.smooth / self.thresholds
+
+    def along(self, level: F32) -> float:
+        """What share of the way to ``level`` (8,) it is: 1 there, 0 at the onset."""
+        return float(self.level @ level) / float(level @ level)
 
 
 class Spotter:
@@ -127,7 +132,8 @@ class Spotter:
         self._samples: deque[_Sample] = deque(maxlen=2048)
         self._onset: AlignedFace | None = None
         self._released = False
-        self._peak = 0.0  # in thresholds
+        self._level = np.ones(len(MUSCLE_NAMES), np.float32)  # at the peak, in thresholds
+        self._peak = 0.0  # the most of it
         self._peak_ns = 0
         self._crossed_ns = 0
         self._since_ns = 0
@@ -179,7 +185,7 @@ class Spotter:
         self._threshold.observe(sample.t_ns, sample.smooth, rest=rest)
         self._speech.observe(sample.t_ns, sample.smooth, sample.thresholds)
         spots = self._advance(pair, sample)
-        leading = int((sample.smooth / sample.thresholds).argmax())
+        leading = int(sample.level.argmax())
         motion = Motion(
             regions={name: float(np.hypot(*v)) for name, v in measured.regions.items()},
             magnitude=max(float(sample.smooth[leading]), 0.0),
@@ -212,7 +218,8 @@ class Spotter:
             self._released = False
             self._speech.restart(pulls)
         if blinking:
-            # A closing lid drags the skin round the eyes along. What was known before it holds.
+            # A lid is no tightened lid, whose pull from before holds. Every other muscle is read
+            # beyond the boxes round the eyes, and stands no further out than at rest.
             pulls = np.where(LIDS, self._before(t_ns), pulls)
         earliest = t_ns - int(self._config.smoothing_ms * NS_PER_MS)
         recent = [pulls]
@@ -244,7 +251,7 @@ class Spotter:
     def _advance(self, pair: Pair, sample: _Sample) -> tuple[Spot, ...]:
         config, t_ns = self._config, sample.t_ns
         ready = self._followed(sample) + self._no_longer_waiting(t_ns)
-        strength = float((sample.smooth / sample.thresholds).max())
+        strength = float(sample.level.max())
         if self._state is State.NEUTRAL:
             if self._resting_until_ns is not None:
                 # Just after an event the old onset stays: the face of 300 ms ago is in the event.
@@ -253,18 +260,19 @@ class Spotter:
                     self._resting_until_ns = None
                     self._release(afresh=not self._settled)
                 elif self._settled and strength >= 1:
-                    self._open(pair.onset, t_ns, strength)
+                    self._open(pair.onset, sample)
             elif strength >= 1:
                 self._turning.clear()
-                self._open(pair.onset, t_ns, strength)
+                self._open(pair.onset, sample)
             else:
                 return ready + self._turned(sample)
             return ready
         if strength > self._peak:
-            self._peak, self._peak_ns = strength, t_ns
+            self._peak, self._peak_ns, self._level = strength, t_ns, sample.level
             self._state = State.RISING
             self._asked = self._told  # what was not believed at a lower peak may be now
-        elif strength < max(config.closed * self._peak, 0.5):
+        elif strength < 0.5 or sample.along(self._level) < config.closed:
+            # Another muscle may still be on its way, or the head: this movement is over.
             return ready + self._close(t_ns)
         elif strength < config.falling * self._peak:
             self._state = State.FALLING
@@ -303,8 +311,12 @@ class Spotter:
         in a movement. What happens on top is told against it; whether it goes back, later."""
         spots = self._in_turn(face.t_ns, self._held.gone()) if self._held is not None else ()
         sample = self._samples[-1]
-        spot = replace(self._spot("final"), kind="macro")
-        self._held = _Held(spot, face, sample.smooth / sample.thresholds)
+        spot = self._spot("final", kind="macro")
+        self._held = None
+        if spot.rejected in (None, "weak"):
+            self._held = _Held(spot, face, sample.level)
+        else:  # where the face goes from a syllable is no return to another
+            spots += self._in_turn(face.t_ns, spot)
         self._next_id += 1
         self._state = State.NEUTRAL
         self._release(afresh=True)
@@ -320,7 +332,7 @@ class Spotter:
             if self._state is State.NEUTRAL and self._resting_until_ns is None:
                 self._release(afresh=True)
             return self._in_turn(t_ns, held.gone())
-        if held.back(sample) < self._config.back:
+        if -sample.along(held.level) < self._config.back:
             return ()
         self._held = None
         spots: tuple[Spot, ...] = ()
@@ -355,7 +367,7 @@ class Spotter:
             offset_ns=last.t_ns,
             magnitude_px=float(peak.smooth[leading]),
             muscle=MUSCLE_NAMES[leading],
-            score=float((peak.smooth / peak.thresholds).max()),
+            score=float(peak.level.max()),
             rejected="head turn",
         )
         self._next_id += 1
@@ -365,14 +377,14 @@ class Spotter:
         micro = offset_ns - onset_ns <= self._config.micro_ms * NS_PER_MS
         return "micro" if micro else "macro"
 
-    def _open(self, onset: AlignedFace, t_ns: int, strength: float) -> None:
+    def _open(self, onset: AlignedFace, sample: _Sample) -> None:
         self._state = State.RISING
         self._onset = onset
         # Of a second movement against the same onset, the first is not its course.
         again = self._resting_until_ns is not None
         self._since_ns = self._closed_ns if again else onset.t_ns
-        self._crossed_ns = self._peak_ns = t_ns
-        self._peak = strength
+        self._crossed_ns = self._peak_ns = sample.t_ns
+        self._level, self._peak = sample.level, float(sample.level.max())
         self._asked = self._told = False
         self._resting_until_ns = None
 
@@ -421,29 +433,36 @@ class Spotter:
             spots.append(spot)
         return tuple(spots)
 
-    def _spot(self, stage: str) -> Spot:
+    def _spot(self, stage: str, kind: str | None = None) -> Spot:
         assert self._onset is not None
         course = [s for s in self._samples if s.t_ns >= self._since_ns]
         times = np.array([s.t_ns for s in course], np.int64)
         strengths = np.stack([s.pulls / s.thresholds for s in course]).astype(np.float64)
         onset_ns, apex_ns, offset_ns = read_course(times, strengths[..., None], self._peak_ns)
         peak = course[int(np.abs(times - self._peak_ns).argmin())]
-        leading = int((peak.smooth / peak.thresholds).argmax())
+        leading = int(peak.level.argmax())
         inside = [s for s in course if onset_ns <= s.t_ns <= offset_ns] or [peak]
+        kind = kind or self._kind(onset_ns, offset_ns)
         return Spot(
             id=self._next_id,
             stage=stage,
-            kind=self._kind(onset_ns, offset_ns),
+            kind=kind,
             onset_ns=onset_ns,
             apex_ns=apex_ns,
             offset_ns=offset_ns,
             magnitude_px=float(peak.smooth[leading]),
             muscle=MUSCLE_NAMES[leading],
-            score=self._peak,
-            rejected=self._reason(leading, inside, peak),
+            score=self._score(kind),
+            rejected=self._reason(leading, inside, peak, self._score(kind)),
         )
 
-    def _reason(self, leading: int, inside: list[_Sample], peak: _Sample) -> str | None:
+    def _score(self, kind: str) -> float:
+        """How many times what is asked of its kind a movement reached."""
+        return self._peak / (self._gates.lasting if kind == "macro" else 1.0)
+
+    def _reason(
+        self, leading: int, inside: list[_Sample], peak: _Sample, score: float
+    ) -> str | None:
         """What else explains a candidate that ``leading`` leads; None if nothing does."""
         gates, first = self._gates, inside[0]
         if any(s.outside for s in inside):
@@ -454,9 +473,9 @@ class Spotter:
         seconds = (inside[-1].t_ns - first.t_ns) / 1e9
         weak = self._peak < gates.plain
         blinks = float(np.mean([s.blinking for s in inside]))
-        if (weak or LIDS[leading]) and blinks > 0.5:
+        if not MOUTH[leading] and blinks > gates.with_lids:
             return "blink"
-        if MUSCLE_NAMES[leading] == "lid tighten":
+        if LIDS[leading]:
             if blinks:  # whose last part this is
                 return "blink"
             if float(np.hypot(*(peak.pupils - first.pupils))) > gates.gaze_px:
@@ -467,4 +486,4 @@ class Spotter:
             return "lighting"
         if len(inside) > 2 and (len(inside) - 1) / seconds < gates.slowest_fps:
             return "low frame rate"
-        return "weak" if self._peak < self._config.score else None
+        return "weak" if score < self._config.score else None
