@@ -155,6 +155,32 @@ def test_a_long_movement_is_macro() -> None:
     assert spot.onset_ns / MS == pytest.approx(2000, abs=200)
 
 
+def test_what_lasts_has_to_go_further_than_what_is_over_soon() -> None:
+    [short] = Run({"brow raise": movement(0.2, 3000, 3120, 3300)}, fps=60).finals
+    [long] = Run({"brow raise": movement(0.2, 3000, 3500, 4000)}, fps=60).finals
+    assert (short.kind, short.rejected) == ("micro", None)
+    assert (long.kind, long.rejected) == ("macro", "weak")
+    assert long.score < 1 < short.score
+    [plain] = Run({"brow raise": movement(0.4, 3000, 3500, 4000)}, fps=60).finals
+    assert (plain.kind, plain.rejected) == ("macro", None)
+
+
+@pytest.mark.parametrize("fps", [30, 100])
+def test_a_muscle_that_stays_behind_does_not_prolong_a_movement(fps: float) -> None:
+    # The lid is back after a third of a second, and the corner of the mouth has another rest.
+    run = Run(
+        {
+            "lid tighten": movement(1.2, 3000, 3130, 3330),
+            "lip corner pull": lambda t: 0.5 * min(max((t - 3050) / 150, 0.0), 1.0),
+        },
+        seconds=8,
+        fps=fps,
+    )
+    [spot] = run.believed
+    assert (spot.muscle, spot.kind) == ("lid tighten", "micro")
+    assert spot.offset_ns / MS == pytest.approx(3330, abs=70)
+
+
 def test_states_go_round_in_order() -> None:
     run = Run({"brow raise": movement(1.0, 3000, 3200, 3400)})
     assert [state for state, _ in groupby(run.states)] in (
@@ -232,6 +258,21 @@ def test_a_mouth_that_moves_during_a_blink_is_found(fps: float) -> None:
     [spot] = run.finals
     assert spot.rejected is None
     assert spot.apex_ns / MS == pytest.approx(3100, abs=40)
+
+
+@pytest.mark.parametrize("fps", [30, 60, 200])
+@pytest.mark.parametrize("blink", [2900, 3100, 3200])
+def test_brows_that_a_blink_falls_on_are_read_through_it(fps: float, blink: float) -> None:
+    run = Run(
+        {"brow raise": movement(1.0, 3000, 3150, 3400)},
+        openness=blink_at(blink),
+        fps=fps,
+    )
+    [spot] = run.believed
+    assert spot.muscle == "brow raise"
+    assert spot.onset_ns / MS == pytest.approx(3000, abs=50)
+    assert spot.apex_ns / MS == pytest.approx(3150, abs=30)
+    assert spot.offset_ns / MS == pytest.approx(3400, abs=70)
 
 
 def test_the_running_onset_is_never_taken_from_a_blink() -> None:
@@ -469,6 +510,29 @@ class TestSpeech:
         assert run.spots[0].stage == "provisional"
         assert run.finals[0].id == run.spots[0].id
         assert set(run.reasons) == {"speech"}
+
+    def test_a_first_syllable_waits_until_the_second_is_over(self) -> None:
+        # Open, shut, open, shut: the fourth turn comes 0.4 s after the first one is over.
+        one, two = movement(1.2, 3000, 3080, 3200), movement(1.2, 3350, 3500, 3650)
+        run = Run({"jaw drop": lambda t: one(t) + two(t)}, seconds=6, fps=60)
+        assert run.finals[0].apex_ns / MS == pytest.approx(3080, abs=30)
+        assert set(run.reasons) == {"speech"}
+
+    def test_after_speech_an_expression_is_no_return_to_a_syllable(self) -> None:
+        # The mouth speaks from open to shut, and is pressed afterwards; then it opens once.
+        talk, drop = syllables(0.6, 3000, 3900), movement(0.9, 4800, 4930, 5150)
+        run = Run(
+            {
+                "jaw drop": lambda t: 0.8 if t < 3000 else drop(t),
+                "lip press": lambda t: 0.5 + talk(t) if t > 3000 else 0.0,
+            },
+            seconds=8,
+            fps=60,
+        )
+        assert "speech" in run.reasons
+        [spot] = run.believed
+        assert spot.muscle == "jaw drop"
+        assert spot.apex_ns / MS == pytest.approx(4930, abs=40)
 
     def test_brows_that_stress_a_word_are_speech_too(self) -> None:
         run = Run(
