@@ -119,7 +119,7 @@ class Prediction:
 class Event:
     """One spotted expression. ``stage`` is "provisional" at the apex and "final" at the offset;
     ``rejected`` holds the reason when a candidate is not believed. ``muscle`` is the one that pulled
-    most, ``magnitude_px`` how far, and ``score`` how many times what it does at rest that is."""
+    most, ``magnitude_px`` how far, and ``score`` how many times what is asked of its kind that is."""
 
     id: int
     stage: str
