@@ -4,22 +4,21 @@ The names are what a rejected event carries in ``rejected``.
 """
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from htnet.engine import landmarks as lm
 from htnet.engine.pulls import MUSCLE_NAMES
 from htnet.engine.types import F32, NS_PER_MS
+from htnet.realtime.samples import LIDS, Sample
 
 MOUTH: Final = np.array(
     [n in ("lip corner pull", "lip corner depress", "lip press", "jaw drop") for n in MUSCLE_NAMES]
 )
 """The muscles (8,) that speech moves."""
-LIDS: Final = np.array([n == "lid tighten" for n in MUSCLE_NAMES])
-"""The muscle (8,) whose skin a blink drags along: the boxes round the eyes keep it out of the others."""
 
 _LATELY_MS, _PART, _SPOKEN_PX = 1000.0, 0.35, 6.0
 _MEMORY_NS = 10_000 * NS_PER_MS
@@ -101,9 +100,35 @@ class SpeechGate:
         return False
 
 
-def pupils(landmarks: F32) -> F32:
-    """Where both irises stand between the corners of their eyes, (2,) px of the crop."""
-    irises = landmarks[list(lm.IRISES)].mean(axis=0)
-    corners = landmarks[[*lm.LEFT_EYE_CORNERS, *lm.RIGHT_EYE_CORNERS]].mean(axis=0)
-    where: F32 = irises - corners
-    return where
+def explanation(
+    inside: Sequence[Sample], peak: Sample, strength: float, speech: SpeechGate, config: GateConfig
+) -> str | None:
+    """What else explains a movement; None if nothing does.
+
+    ``inside``: its samples from onset to offset, ``peak`` among them; ``strength``: how many times its
+    threshold the muscle that leads there reached.
+    """
+    first, last = inside[0], inside[-1]
+    leading = int(peak.level.argmax())
+    if any(s.outside for s in inside):
+        return "out of frame"
+    broad = float(peak.smooth[leading]) > config.broad_px
+    if not broad and max(s.unexplained for s in inside) > config.unexplained:
+        return "occlusion"
+    blinks = float(np.mean([s.blinking for s in inside]))
+    if not MOUTH[leading] and blinks > config.with_lids:
+        return "blink"
+    if LIDS[leading]:
+        if blinks:  # whose last part this is
+            return "blink"
+        if float(np.hypot(*(peak.pupils - first.pupils))) > config.gaze_px:
+            return "gaze"
+    if speech.speaking(first.t_ns, last.t_ns):
+        return "speech"
+    changed = abs(peak.grey - first.grey) > config.grey_share * max(first.grey, 1.0)
+    if strength < config.plain and changed:
+        return "lighting"
+    seconds = (last.t_ns - first.t_ns) / 1e9
+    if len(inside) > 2 and (len(inside) - 1) / seconds < config.slowest_fps:
+        return "low frame rate"
+    return None

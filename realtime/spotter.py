@@ -24,11 +24,10 @@ from htnet.engine.pulls import MUSCLE_NAMES, Pulled
 from htnet.engine.types import F32, NS_PER_MS, AlignedFace, Motion, Pair, State
 from htnet.realtime.blink import BlinkGate
 from htnet.realtime.course import read_course
-from htnet.realtime.gates import LIDS, MOUTH, GateConfig, SpeechGate, pupils
+from htnet.realtime.gates import GateConfig, SpeechGate, explanation
 from htnet.realtime.ring import Ring
+from htnet.realtime.samples import Sample, Samples
 from htnet.realtime.threshold import RollingThreshold
-
-_NO_TURN = np.zeros(2, np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,29 +86,6 @@ class _Held:
         return replace(self.spot, rejected=self.spot.rejected or "no return")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Sample:
-    t_ns: int
-    pulls: F32  # (8,) px
-    smooth: F32  # (8,) px, over the last moments
-    thresholds: F32  # (8,) px
-    still: F32  # (8,) px, what they were if the head had not turned
-    blinking: bool
-    grey: float
-    pupils: F32  # (2,) px
-    unexplained: float
-    outside: bool
-
-    @property
-    def level(self) -> F32:
-        """How far it is pulled, (8,) in thresholds."""
-        return self.smooth / self.thresholds
-
-    def along(self, level: F32) -> float:
-        """What share of the way to ``level`` (8,) it is: 1 there, 0 at the onset."""
-        return float(self.level @ level) / float(level @ level)
-
-
 class Spotter:
     """Chooses the live pair and closes events. One object follows one face."""
 
@@ -124,12 +100,18 @@ class Spotter:
         self._gates = gates or GateConfig()
         self._blink = BlinkGate(self._config.blink_ratio, self._config.blink_margin_ms)
         self._speech = SpeechGate(self._gates)
+        self._samples = Samples(
+            self._threshold,
+            self._config.smoothing_ms,
+            self._config.blink_margin_ms,
+            self._gates.eyes,
+        )
         self._next_id = 1
         self._clear()
 
     def _clear(self) -> None:
         self._state = State.NEUTRAL
-        self._samples: deque[_Sample] = deque(maxlen=2048)
+        self._samples.clear()
         self._onset: AlignedFace | None = None
         self._released = False
         self._level = np.ones(len(MUSCLE_NAMES), np.float32)  # at the peak, in thresholds
@@ -144,7 +126,7 @@ class Spotter:
         self._resting_until_ns: int | None = None
         self._held: _Held | None = None
         self._waiting: deque[tuple[int, Spot]] = deque()
-        self._turning: deque[_Sample] = deque(maxlen=2048)
+        self._turning: deque[Sample] = deque(maxlen=2048)
 
     def reset(self) -> None:
         """Forget the face: what comes next has nothing to do with it."""
@@ -179,8 +161,10 @@ class Spotter:
     ) -> tuple[Motion, State, tuple[Spot, ...]]:
         """Take in how the face moved from the pair's onset, and what pulled; ``outside``: a part of
         the face is not in the frame."""
-        sample = self._sample(pair, pulled, blinking, outside)
-        self._samples.append(sample)
+        if self._released:
+            self._released = False
+            self._speech.restart(pulled.muscles)
+        sample = self._samples.take(pair, pulled, blinking, outside)
         rest = self._state is State.NEUTRAL and self._resting_until_ns is None
         self._threshold.observe(sample.t_ns, sample.smooth, rest=rest)
         self._speech.observe(sample.t_ns, sample.smooth, sample.thresholds)
@@ -210,45 +194,7 @@ class Spotter:
         self._clear()
         return tuple(spots)
 
-    def _sample(self, pair: Pair, pulled: Pulled, blinking: bool, outside: bool) -> _Sample:
-        """The pulls, averaged over the last moments (not their sizes: noise cancels)."""
-        t_ns, pulls = pair.apex.t_ns, pulled.muscles
-        blinking = blinking or pulled.eyes > self._gates.eyes
-        if self._released:
-            self._released = False
-            self._speech.restart(pulls)
-        if blinking:
-            # A lid is no tightened lid, whose pull from before holds. Every other muscle is read
-            # beyond the boxes round the eyes, and stands no further out than at rest.
-            pulls = np.where(LIDS, self._before(t_ns), pulls)
-        earliest = t_ns - int(self._config.smoothing_ms * NS_PER_MS)
-        recent = [pulls]
-        for sample in reversed(self._samples):
-            if sample.t_ns <= earliest:
-                break
-            recent.append(sample.pulls)
-        return _Sample(
-            t_ns,
-            pulls,
-            np.mean(recent, axis=0, dtype=np.float32),
-            self._threshold.at(pulled.turn),
-            self._threshold.at(_NO_TURN),
-            blinking,
-            float(pair.apex.gray.mean()),
-            pupils(pair.apex.landmarks),
-            pulled.unexplained,
-            outside,
-        )
-
-    def _before(self, t_ns: int) -> F32:
-        """The pulls (8,) from before the lids set out: they do before a blink can be told."""
-        begun = t_ns - int(self._config.blink_margin_ms * NS_PER_MS)
-        for sample in reversed(self._samples):
-            if sample.blinking or sample.t_ns <= begun:
-                return sample.pulls
-        return np.zeros(len(MUSCLE_NAMES), np.float32)
-
-    def _advance(self, pair: Pair, sample: _Sample) -> tuple[Spot, ...]:
+    def _advance(self, pair: Pair, sample: Sample) -> tuple[Spot, ...]:
         config, t_ns = self._config, sample.t_ns
         ready = self._followed(sample) + self._no_longer_waiting(t_ns)
         strength = float(sample.level.max())
@@ -285,8 +231,8 @@ class Spotter:
             self._release(afresh=True)
             return ready + spots
         since = self._crossed_ns + int(config.micro_ms * NS_PER_MS)
-        if t_ns > since and not sample.blinking and self._calm(self._crossed_ns):
-            return ready + self._hold(pair.apex)
+        if t_ns > since and not sample.blinking and self._calm(t_ns, self._crossed_ns):
+            return ready + self._hold(pair.apex, sample)
         if self._state is not State.RISING and not self._asked:
             self._asked = True
             spot = self._spot("provisional")
@@ -294,23 +240,15 @@ class Spotter:
             return (*ready, spot) if self._told else ready
         return ready
 
-    def _calm(self, since_ns: int) -> bool:
+    def _calm(self, t_ns: int, since_ns: int) -> bool:
         """Whether no muscle has moved by its threshold for so long, all of it after ``since_ns``."""
-        earliest = self._samples[-1].t_ns - int(self._config.calm_ms * NS_PER_MS)
-        if earliest < since_ns:
-            return False
-        recent = []
-        for sample in reversed(self._samples):
-            if sample.t_ns < earliest:
-                break
-            recent.append(sample.smooth / sample.still)
-        return float(np.ptp(recent, axis=0).max()) < 1
+        earliest = t_ns - int(self._config.calm_ms * NS_PER_MS)
+        return earliest >= since_ns and self._samples.moved(earliest) < 1
 
-    def _hold(self, face: AlignedFace) -> tuple[Spot, ...]:
+    def _hold(self, face: AlignedFace, sample: Sample) -> tuple[Spot, ...]:
         """``face`` rests, though not where it set out from: a long expression, or an onset that lay
         in a movement. What happens on top is told against it; whether it goes back, later."""
         spots = self._in_turn(face.t_ns, self._held.gone()) if self._held is not None else ()
-        sample = self._samples[-1]
         spot = self._spot("final", kind="macro")
         self._held = None
         if spot.rejected in (None, "weak"):
@@ -322,7 +260,7 @@ class Spotter:
         self._release(afresh=True)
         return spots
 
-    def _followed(self, sample: _Sample) -> tuple[Spot, ...]:
+    def _followed(self, sample: Sample) -> tuple[Spot, ...]:
         """The end of a movement that is held: its return, or that there is none."""
         held, t_ns = self._held, sample.t_ns
         if held is None:
@@ -344,7 +282,7 @@ class Spotter:
         kind = self._kind(held.spot.onset_ns, t_ns)
         return spots + self._in_turn(t_ns, replace(held.spot, offset_ns=t_ns, kind=kind))
 
-    def _turned(self, sample: _Sample) -> tuple[Spot, ...]:
+    def _turned(self, sample: Sample) -> tuple[Spot, ...]:
         """Tells of a movement that a turning head explains, when it is over."""
         bare = sample.smooth / sample.still
         if bare.max() >= 1:
@@ -377,7 +315,7 @@ class Spotter:
         micro = offset_ns - onset_ns <= self._config.micro_ms * NS_PER_MS
         return "micro" if micro else "macro"
 
-    def _open(self, onset: AlignedFace, sample: _Sample) -> None:
+    def _open(self, onset: AlignedFace, sample: Sample) -> None:
         self._state = State.RISING
         self._onset = onset
         # Of a second movement against the same onset, the first is not its course.
@@ -435,7 +373,7 @@ class Spotter:
 
     def _spot(self, stage: str, kind: str | None = None) -> Spot:
         assert self._onset is not None
-        course = [s for s in self._samples if s.t_ns >= self._since_ns]
+        course = self._samples.since(self._since_ns)
         times = np.array([s.t_ns for s in course], np.int64)
         strengths = np.stack([s.pulls / s.thresholds for s in course]).astype(np.float64)
         onset_ns, apex_ns, offset_ns = read_course(times, strengths[..., None], self._peak_ns)
@@ -453,37 +391,14 @@ class Spotter:
             magnitude_px=float(peak.smooth[leading]),
             muscle=MUSCLE_NAMES[leading],
             score=self._score(kind),
-            rejected=self._reason(leading, inside, peak, self._score(kind)),
+            rejected=self._reason(inside, peak, self._score(kind)),
         )
 
     def _score(self, kind: str) -> float:
         """How many times what is asked of its kind a movement reached."""
         return self._peak / (self._gates.lasting if kind == "macro" else 1.0)
 
-    def _reason(
-        self, leading: int, inside: list[_Sample], peak: _Sample, score: float
-    ) -> str | None:
-        """What else explains a candidate that ``leading`` leads; None if nothing does."""
-        gates, first = self._gates, inside[0]
-        if any(s.outside for s in inside):
-            return "out of frame"
-        broad = float(peak.smooth[leading]) > gates.broad_px
-        if not broad and max(s.unexplained for s in inside) > gates.unexplained:
-            return "occlusion"
-        seconds = (inside[-1].t_ns - first.t_ns) / 1e9
-        weak = self._peak < gates.plain
-        blinks = float(np.mean([s.blinking for s in inside]))
-        if not MOUTH[leading] and blinks > gates.with_lids:
-            return "blink"
-        if LIDS[leading]:
-            if blinks:  # whose last part this is
-                return "blink"
-            if float(np.hypot(*(peak.pupils - first.pupils))) > gates.gaze_px:
-                return "gaze"
-        if self._speech.speaking(first.t_ns, inside[-1].t_ns):
-            return "speech"
-        if weak and abs(peak.grey - first.grey) > gates.grey_share * max(first.grey, 1.0):
-            return "lighting"
-        if len(inside) > 2 and (len(inside) - 1) / seconds < gates.slowest_fps:
-            return "low frame rate"
-        return "weak" if score < self._config.score else None
+    def _reason(self, inside: list[Sample], peak: Sample, score: float) -> str | None:
+        """Why a candidate is not believed."""
+        other = explanation(inside, peak, self._peak, self._speech, self._gates)
+        return other or ("weak" if score < self._config.score else None)

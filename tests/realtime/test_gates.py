@@ -7,9 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from htnet.engine import landmarks as lm
 from htnet.engine.pulls import MUSCLE_NAMES
-from htnet.realtime.gates import MOUTH, GateConfig, SpeechGate, pupils
+from htnet.realtime.gates import MOUTH, GateConfig, SpeechGate
 
 MS = 1_000_000
 THRESHOLDS = np.full(len(MUSCLE_NAMES), 0.15, np.float32)
@@ -106,14 +105,3 @@ def test_after_a_reset_nothing_was_said() -> None:
     heard(gate, "jaw drop", talk(1.0, 200), 4000)
     gate.reset()
     assert not gate.speaking(0, 4000 * MS)
-
-
-@given(st.tuples(st.floats(-50, 50), st.floats(-50, 50)), st.tuples(*[st.floats(-4, 4)] * 2))
-def test_pupils_are_where_they_are_in_their_eyes(
-    shift: tuple[float, float], look: tuple[float, float]
-) -> None:
-    points = np.random.default_rng(0).uniform(0, 140, (lm.POINTS, 2)).astype(np.float32)
-    moved = points + np.array(shift, np.float32)
-    np.testing.assert_allclose(pupils(moved), pupils(points), atol=1e-3)
-    moved[list(lm.IRISES)] += np.array(look, np.float32)
-    np.testing.assert_allclose(pupils(moved) - pupils(points), look, atol=1e-3)
