@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from htnet.engine.synth.geometry import FaceFrame
 from htnet.engine.synth.muscles import (
@@ -38,6 +40,22 @@ def at_landmarks(landmarks):
         name: displacement(m, landmarks, landmarks.astype(np.float64)) @ face.axes.T
         for name, m in MUSCLES.items()
     }
+
+
+@given(
+    stretch=st.tuples(st.floats(0.8, 1.25), st.floats(0.8, 1.25)),
+    seed=st.integers(0, 2**16),
+    muscle=st.sampled_from(list(MUSCLES)),
+)
+@settings(max_examples=25, deadline=None)
+def test_the_peak_is_one_on_any_face(stretch, seed, muscle):
+    # Every face has its longest vector elsewhere, and it has to be found there.
+    face = load_portrait().landmarks * np.array(stretch, np.float32)
+    face = (face + np.random.default_rng(seed).normal(0, 1.5, face.shape)).astype(np.float32)
+    low = np.floor(face.min(0) - 60).astype(int)
+    width, height = np.ceil(face.max(0) + 60).astype(int) - low
+    values = field(MUSCLES[muscle], face, (int(width), int(height)), (int(low[0]), int(low[1])))
+    assert np.hypot(values[..., 0], values[..., 1]).max() == pytest.approx(1.0, abs=0.01)
 
 
 @pytest.mark.parametrize("muscle", MUSCLES.values(), ids=list(MUSCLES))
