@@ -37,6 +37,11 @@ class Sample:
         """How far it is pulled, (8,) in thresholds."""
         return self.smooth / self.thresholds
 
+    @property
+    def bare(self) -> F32:
+        """The same, (8,), if the head had not turned."""
+        return self.smooth / self.still
+
     def along(self, level: F32) -> float:
         """What share of the way to ``level`` (8,) it is: 1 there, 0 at the onset."""
         return float(self.level @ level) / float(level @ level)
@@ -97,8 +102,7 @@ class Samples:
 
     def moved(self, since_ns: int) -> float:
         """How far the muscle that moved most did from then on, in thresholds of a head at rest."""
-        levels = [sample.smooth / sample.still for sample in self.since(since_ns)]
-        return float(np.ptp(levels, axis=0).max())
+        return float(np.ptp([sample.bare for sample in self.since(since_ns)], axis=0).max())
 
     def _before(self, t_ns: int) -> F32:
         """The pulls (8,) from before the lids set out."""

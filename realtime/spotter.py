@@ -284,15 +284,14 @@ class Spotter:
 
     def _turned(self, sample: Sample) -> tuple[Spot, ...]:
         """Tells of a movement that a turning head explains, when it is over."""
-        bare = sample.smooth / sample.still
-        if bare.max() >= 1:
+        if sample.bare.max() >= 1:
             self._turning.append(sample)
             return ()
         if not self._turning:
             return ()
         first, last = self._turning[0], self._turning[-1]
-        peak = max(self._turning, key=lambda s: float((s.smooth / s.still).max()))
-        leading = int((peak.smooth / peak.still).argmax())
+        peak = max(self._turning, key=lambda s: float(s.bare.max()))
+        leading = int(peak.bare.argmax())
         self._turning.clear()
         if last.t_ns - first.t_ns < self._config.shortest_ms * NS_PER_MS:
             return ()
