@@ -1157,8 +1157,8 @@ def _path_config(
 
 def _size(text: str) -> tuple[int, int]:
     width, _, height = text.lower().partition("x")
-    if not (width.isdecimal() and height.isdecimal() and int(width) and int(height)):
-        raise UsageError(f"expected a size such as 640x360; got {text!r}.")
+    if not all(side.isdecimal() and 0 < int(side[:6]) <= 8192 for side in (width, height)):
+        raise UsageError(f"expected a size such as 640x360, up to 8192x8192; got {text!r}.")
     return int(width), int(height)
 
 

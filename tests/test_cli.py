@@ -183,7 +183,8 @@ def test_what_cannot_be_a_source(htnet: Htnet, tmp_path: Path) -> None:
         one_sentence(htnet("live", "--source", source, "--headless"), source.name)
     one_sentence(htnet("live", "--camera", 63, "--headless"), "63")
     one_sentence(htnet("live", "--camera", 0, "--source", "x.mp4"), "both", code=2)
-    one_sentence(htnet("live", "--source", "demo", "--size", "wide"), "640x360", code=2)
+    for size in ("wide", "99999x9", "0x9"):
+        one_sentence(htnet("live", "--source", "demo", "--size", size), "640x360", code=2)
 
 
 def test_what_cannot_be_written(htnet: Htnet, tmp_path: Path) -> None:

@@ -192,6 +192,12 @@ def test_a_file_of_landmarks_counts_only_where_it_is_named(composite: Path, cach
     np.testing.assert_array_equal(apex_landmarks(clips, named), np.load(named))
 
 
+def test_an_archive_of_landmarks_is_refused_in_a_sentence(composite: Path, tmp_path: Path) -> None:
+    np.savez(tmp_path / "all.npz", points=np.zeros((3, 478, 2), np.float32))
+    with pytest.raises(DataError, match="got an archive of arrays"):
+        apex_landmarks(read_clips(composite)[:3], tmp_path / "all.npz")
+
+
 def test_landmarks_that_are_found_are_kept_by_the_pictures_order(
     composite: Path, cached: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -62,6 +62,8 @@ def _default_cache(clips: Sequence[Sample]) -> Path:
 def _read(path: Path, shape: tuple[int, ...]) -> F32:
     try:
         found = np.load(path, allow_pickle=False)
+        if not isinstance(found, np.ndarray):
+            raise TypeError("an archive of arrays")
         wrong = str(found.shape) if found.shape != shape else ""
         wrong = wrong or ("values that are not finite" if not np.isfinite(found).all() else "")
     except (OSError, ValueError, EOFError, TypeError) as error:
