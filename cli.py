@@ -1157,7 +1157,7 @@ def _path_config(
 
 def _size(text: str) -> tuple[int, int]:
     width, _, height = text.lower().partition("x")
-    if not all(side.isdecimal() and 0 < int(side[:6]) <= 8192 for side in (width, height)):
+    if not all(s.isdecimal() and len(s) < 5 and 0 < int(s) <= 8192 for s in (width, height)):
         raise UsageError(f"expected a size such as 640x360, up to 8192x8192; got {text!r}.")
     return int(width), int(height)
 

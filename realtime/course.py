@@ -14,8 +14,8 @@ _LOW, _HIGH, _TOP = 0.3, 0.7, 0.8
 def read_course(times: NDArray[np.int64], vectors: F64, peak_ns: int) -> tuple[int, int, int]:
     """Onset, apex and offset in ns of one movement.
 
-    ``times``: (N,) ns, increasing. ``vectors``: (N, R, 2) px, every region's motion against a
-    neutral face. ``peak_ns``: about where the peak is. The course is projected on its own shape
+    ``times``: (N,) ns, increasing. ``vectors``: (N, R, D), every part's motion against a
+    neutral face, in any unit. ``peak_ns``: about where the peak is. The course is projected on its own shape
     at the peak; the apex is the middle of its top, and onset and offset lie where a raised cosine
     as steep as the course between 30% and 70% of the top would start and end.
     """

@@ -105,7 +105,7 @@ def explanation(
 ) -> str | None:
     """What else explains a movement; None if nothing does.
 
-    ``inside``: its samples from onset to offset, ``peak`` among them; ``strength``: how many times its
+    ``inside``: its samples from onset to offset, ``peak`` the highest; ``strength``: how many times its
     threshold the muscle that leads there reached.
     """
     first, last = inside[0], inside[-1]

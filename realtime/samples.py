@@ -2,6 +2,7 @@
 
 from collections import deque
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Final
 
 import numpy as np
@@ -98,7 +99,7 @@ class Samples:
 
     def since(self, t_ns: int) -> list[Sample]:
         """Those from ``t_ns`` on."""
-        return [sample for sample in self._kept if sample.t_ns >= t_ns]
+        return list(takewhile(lambda sample: sample.t_ns >= t_ns, reversed(self._kept)))[::-1]
 
     def moved(self, since_ns: int) -> float:
         """How far the muscle that moved most did from then on, in thresholds of a head at rest."""

@@ -10,8 +10,8 @@ noise out, and onset and offset are read from the slopes.
 A face that comes to rest elsewhere is held against that from then on, so that what happens on top of a
 long expression is seen; the expression ends when the face goes back, and was none if it never does.
 
-A candidate that something else explains is kept, with the reason why it is not believed. Where the
-mouth leads, the final answer waits a moment: what follows tells an expression from a first syllable.
+A candidate that something else explains is kept, with the reason why it is not believed. A final answer
+that is believed waits a moment: what follows tells an expression from a first syllable.
 """
 
 from collections import deque
@@ -32,7 +32,7 @@ from htnet.realtime.threshold import RollingThreshold
 
 @dataclass(frozen=True, slots=True)
 class SpotterConfig:
-    """Times in ms; ``falling`` and ``closed`` as fractions of the peak. ``calm_ms``: so long nothing
+    """Times in ms; ``falling`` as a fraction of the peak, ``closed`` of the way there. ``calm_ms``: so long nothing
     moves in a face that is held elsewhere; ``back``: the share of the way that is a return.
 
     ``score``: the operating point. A movement opens a candidate at 1 time its muscle's threshold, and
@@ -113,7 +113,8 @@ class Spotter:
         self._state = State.NEUTRAL
         self._samples.clear()
         self._onset: AlignedFace | None = None
-        self._released = False
+        self._released = True
+        self._now_ns = 0
         self._level = np.ones(len(MUSCLE_NAMES), np.float32)  # at the peak, in thresholds
         self._peak = 0.0  # the most of it
         self._peak_ns = 0
@@ -165,6 +166,7 @@ class Spotter:
             self._released = False
             self._speech.restart(pulled.muscles)
         sample = self._samples.take(pair, pulled, blinking, outside)
+        self._now_ns = sample.t_ns
         rest = self._state is State.NEUTRAL and self._resting_until_ns is None
         self._threshold.observe(sample.t_ns, sample.smooth, rest=rest)
         self._speech.observe(sample.t_ns, sample.smooth, sample.thresholds)
@@ -185,7 +187,7 @@ class Spotter:
 
         The threshold is kept: the face or the frames may come back.
         """
-        spots = [spot for _, spot in self._waiting]
+        spots = [self._heard(spot, self._now_ns) for _, spot in self._waiting]
         if self._held is not None:
             spots.append(replace(self._held.spot, rejected=reason))
         if self._state is not State.NEUTRAL and self._onset is not None:
@@ -197,6 +199,8 @@ class Spotter:
     def _advance(self, pair: Pair, sample: Sample) -> tuple[Spot, ...]:
         config, t_ns = self._config, sample.t_ns
         ready = self._followed(sample) + self._no_longer_waiting(t_ns)
+        if self._released:  # what this frame was held against says nothing any more
+            return ready
         strength = float(sample.level.max())
         if self._state is State.NEUTRAL:
             if self._resting_until_ns is not None:
@@ -247,12 +251,15 @@ class Spotter:
 
     def _hold(self, face: AlignedFace, sample: Sample) -> tuple[Spot, ...]:
         """``face`` rests, though not where it set out from: a long expression, or an onset that lay
-        in a movement. What happens on top is told against it; whether it goes back, later."""
+        in a movement. What happens on top is told against it; whether it goes back, later. One that
+        was held before is given up."""
         spots = self._in_turn(face.t_ns, self._held.gone()) if self._held is not None else ()
         spot = self._spot("final", kind="macro")
         self._held = None
         if spot.rejected in (None, "weak"):
             self._held = _Held(spot, face, sample.level)
+            if spot.rejected is None and not self._told:
+                spots += (replace(spot, stage="provisional"),)
         else:  # where the face goes from a syllable is no return to another
             spots += self._in_turn(face.t_ns, spot)
         self._next_id += 1
@@ -279,8 +286,7 @@ class Spotter:
                 spots = self._in_turn(t_ns, replace(self._spot("final"), rejected="return"))
             self._next_id += 1
         self._rest(held.face, t_ns)
-        kind = self._kind(held.spot.onset_ns, t_ns)
-        return spots + self._in_turn(t_ns, replace(held.spot, offset_ns=t_ns, kind=kind))
+        return spots + self._in_turn(t_ns, replace(held.spot, offset_ns=t_ns))
 
     def _turned(self, sample: Sample) -> tuple[Spot, ...]:
         """Tells of a movement that a turning head explains, when it is over."""
@@ -295,16 +301,17 @@ class Spotter:
         self._turning.clear()
         if last.t_ns - first.t_ns < self._config.shortest_ms * NS_PER_MS:
             return ()
+        kind = self._kind(first.t_ns, last.t_ns)
         spot = Spot(
             id=self._next_id,
             stage="final",
-            kind=self._kind(first.t_ns, last.t_ns),
+            kind=kind,
             onset_ns=first.t_ns,
             apex_ns=peak.t_ns,
             offset_ns=last.t_ns,
             magnitude_px=float(peak.smooth[leading]),
             muscle=MUSCLE_NAMES[leading],
-            score=float(peak.level.max()),
+            score=self._score(float(peak.level.max()), kind),
             rejected="head turn",
         )
         self._next_id += 1
@@ -330,12 +337,14 @@ class Spotter:
         self._state = State.NEUTRAL
         self._onset, self._closed_ns, self._settled = onset, t_ns, False
         self._resting_until_ns = t_ns + int(self._config.refractory_ms * NS_PER_MS)
+        self._turning.clear()
 
     def _release(self, *, afresh: bool) -> None:
         """From here on the onset runs again, or is the face that is held; ``afresh``: it is another
         face than the old onset, so that what was measured against that says nothing any more."""
         self._onset = None if self._held is None else self._held.face
         self._released = True
+        self._turning.clear()
         if afresh:
             self._samples.clear()
 
@@ -364,11 +373,13 @@ class Spotter:
         """The final answers that waited for what follows, when they have."""
         spots = []
         while self._waiting and t_ns >= self._waiting[0][0]:
-            _, spot = self._waiting.popleft()
-            if spot.rejected is None and self._speech.speaking(spot.onset_ns, t_ns):
-                spot = replace(spot, rejected="speech")
-            spots.append(spot)
+            spots.append(self._heard(self._waiting.popleft()[1], t_ns))
         return tuple(spots)
+
+    def _heard(self, spot: Spot, t_ns: int) -> Spot:
+        """The final answer, now that ``t_ns`` has come: what followed may have been speech."""
+        spoken = spot.rejected is None and self._speech.speaking(spot.onset_ns, t_ns)
+        return replace(spot, rejected="speech") if spoken else spot
 
     def _spot(self, stage: str, kind: str | None = None) -> Spot:
         assert self._onset is not None
@@ -380,6 +391,7 @@ class Spotter:
         leading = int(peak.level.argmax())
         inside = [s for s in course if onset_ns <= s.t_ns <= offset_ns] or [peak]
         kind = kind or self._kind(onset_ns, offset_ns)
+        score = self._score(self._peak, kind)
         return Spot(
             id=self._next_id,
             stage=stage,
@@ -389,13 +401,13 @@ class Spotter:
             offset_ns=offset_ns,
             magnitude_px=float(peak.smooth[leading]),
             muscle=MUSCLE_NAMES[leading],
-            score=self._score(kind),
-            rejected=self._reason(inside, peak, self._score(kind)),
+            score=score,
+            rejected=self._reason(inside, peak, score),
         )
 
-    def _score(self, kind: str) -> float:
-        """How many times what is asked of its kind a movement reached."""
-        return self._peak / (self._gates.lasting if kind == "macro" else 1.0)
+    def _score(self, strength: float, kind: str) -> float:
+        """How many times what is asked of its kind a movement reached; ``strength`` in thresholds."""
+        return strength / (self._gates.lasting if kind == "macro" else 1.0)
 
     def _reason(self, inside: list[Sample], peak: Sample, score: float) -> str | None:
         """Why a candidate is not believed."""

@@ -235,7 +235,7 @@ def test_a_blink_that_drags_the_brows_is_no_event() -> None:
         },
         openness=blink_at(3000),
     )
-    assert run.believed == []
+    assert run.reasons == ["blink"]
 
 
 def test_what_the_lids_drag_along_after_a_blink_is_the_blinks_last_part() -> None:
@@ -442,6 +442,37 @@ def test_what_is_held_when_the_face_leaves_is_told_with_the_reason() -> None:
     assert (spot.stage, spot.kind, spot.rejected) == ("final", "macro", "face lost")
 
 
+@pytest.mark.parametrize("start", [6900.0, 6933.0, 6966.0, 7000.0, 7033.0])
+def test_a_movement_may_begin_in_the_very_frame_in_which_a_held_one_is_given_up(
+    start: float,
+) -> None:
+    muscles = {
+        "brow raise": lambda t: held(t, 9000),
+        "lip corner pull": movement(1.0, start, start + 130, start + 300),
+    }
+    for frames in range(206, 220):
+        run = Run(muscles, seconds=frames / 30)
+        run.spotter.cut_off("face lost")  # whatever the state is
+    run = Run(muscles, seconds=9)
+    assert [spot.muscle for spot in run.believed] == ["lip corner pull"]
+    assert "no return" in run.reasons
+
+
+def test_one_that_rises_until_it_is_held_is_told_when_it_is() -> None:
+    # It creeps: never at an apex, where a provisional answer would have been due.
+    creep = movement(2.0, 3000, 4500, 6000)
+    rest = movement(2.0, 5200, 5500, 5800)
+    run = Run(
+        {"brow raise": lambda t: creep(t) if t < 4500 else 2.0 if t < 5500 else rest(t)},
+        seconds=8,
+        fps=30,
+        noise=0.005,
+    )
+    assert [spot.stage for spot in run.spots] == ["provisional", "final"]
+    assert run.believed[0].kind == "macro"
+    assert run.told[0][0] < 5200
+
+
 def test_after_the_longest_a_return_to_the_old_rest_is_no_pull() -> None:
     def course(t: float) -> float:
         return bump(min(t, 2200), 2000, 2200, 2400) * (t < 8000)
@@ -450,8 +481,9 @@ def test_after_the_longest_a_return_to_the_old_rest_is_no_pull() -> None:
     assert [spot.rejected for spot in run.finals] == ["no return"]
 
 
-def test_the_operating_point_is_a_cut_of_the_score() -> None:
-    course = {"brow raise": movement(0.5, 3000, 3130, 3300)}
+@pytest.mark.parametrize("offset", [3300.0, 4200.0])
+def test_the_operating_point_is_a_cut_of_the_score(offset: float) -> None:
+    course = {"brow raise": movement(0.5, 3000, 3000 + 0.4 * (offset - 3000), offset)}
     [open_] = Run(course, config=SpotterConfig(score=0.0)).finals
     assert open_.score > 1
     for score, reason in ((open_.score * 0.9, None), (open_.score * 1.1, "weak")):
@@ -517,6 +549,27 @@ class TestSpeech:
         run = Run({"jaw drop": lambda t: one(t) + two(t)}, seconds=6, fps=60)
         assert run.finals[0].apex_ns / MS == pytest.approx(3080, abs=30)
         assert set(run.reasons) == {"speech"}
+
+    def test_what_waits_when_the_face_leaves_has_been_heard_too(self) -> None:
+        one, rest = movement(1.2, 3000, 3080, 3200), syllables(1.5, 3230, 4400, 160)
+        run = Run({"jaw drop": lambda t: one(t) + rest(t)}, seconds=3.6, fps=60)
+        assert run.finals == []
+        first, *_ = run.spotter.cut_off("face lost")
+        assert first.apex_ns / MS == pytest.approx(3080, abs=30)
+        assert first.rejected == "speech"
+
+    def test_after_a_cut_the_mouth_has_not_turned(self) -> None:
+        # Its last face was half way into a pull; the next one is its own onset.
+        run = Run({"jaw drop": movement(1.5, 3000, 3150, 3300)}, seconds=3.15, fps=60)
+        run.spotter.cut_off("face lost")
+        turns = len(run.spotter._speech._turns)
+        none = Pulled(np.zeros(len(MUSCLE_NAMES), np.float32), np.zeros(2, np.float32))
+        for i in range(30):
+            gray = np.full((CROP_HEIGHT, CROP_WIDTH), 100, np.uint8)
+            points = np.zeros((lm.POINTS, 2), np.float32)
+            face = AlignedFace(300 + i, (3300 + 16 * i) * MS, gray, points, np.eye(2, 3), 0.31)
+            run.spotter.step(Pair(face, face), STILL, none, False)
+        assert len(run.spotter._speech._turns) == turns
 
     def test_after_speech_an_expression_is_no_return_to_a_syllable(self) -> None:
         # The mouth speaks from open to shut, and is pressed afterwards; then it opens once.

@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import cast
+from zipfile import BadZipFile
 
 import numpy as np
 from platformdirs import user_cache_dir
@@ -63,10 +64,11 @@ def _read(path: Path, shape: tuple[int, ...]) -> F32:
     try:
         found = np.load(path, allow_pickle=False)
         if not isinstance(found, np.ndarray):
+            found.close()
             raise TypeError("an archive of arrays")
         wrong = str(found.shape) if found.shape != shape else ""
         wrong = wrong or ("values that are not finite" if not np.isfinite(found).all() else "")
-    except (OSError, ValueError, EOFError, TypeError) as error:
+    except (OSError, ValueError, EOFError, TypeError, BadZipFile) as error:
         wrong = str(error)
     if wrong:
         raise DataError(
