@@ -15,8 +15,8 @@ def read_course(times: NDArray[np.int64], vectors: F64, peak_ns: int) -> tuple[i
     """Onset, apex and offset in ns of one movement.
 
     ``times``: (N,) ns, increasing. ``vectors``: (N, R, D), every part's motion against a
-    neutral face, in any unit. ``peak_ns``: about where the peak is. The course is projected on its own shape
-    at the peak; the apex is the middle of its top, and onset and offset lie where a raised cosine
+    neutral face, in any unit. ``peak_ns``: about where the peak is. The course is projected on its
+    own shape at the peak; the apex is the middle of its top, and onset and offset lie where a raised cosine
     as steep as the course between 30% and 70% of the top would start and end.
     """
     ms = (times - times[0]) / NS_PER_MS

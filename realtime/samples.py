@@ -74,8 +74,8 @@ class Samples:
         t_ns, pulls = pair.apex.t_ns, pulled.muscles
         blinking = blinking or pulled.eyes > self._eyes
         if blinking:
-            # A lid that shuts is no tightened one, whose pull from before holds. Every other muscle
-            # stands no further out in a blink than at rest.
+            # A lid that shuts is no tightened one, whose pull from before holds. No other muscle comes
+            # to its threshold in a blink.
             pulls = np.where(LIDS, self._before(t_ns), pulls)
         recent = [pulls]
         for sample in reversed(self._kept):

@@ -10,8 +10,8 @@ noise out, and onset and offset are read from the slopes.
 A face that comes to rest elsewhere is held against that from then on, so that what happens on top of a
 long expression is seen; the expression ends when the face goes back, and was none if it never does.
 
-A candidate that something else explains is kept, with the reason why it is not believed. A final answer
-that is believed waits a moment: what follows tells an expression from a first syllable.
+A candidate that something else explains is kept, with the reason why it is not believed. A final
+answer that is believed waits a moment: what follows tells an expression from a first syllable.
 """
 
 from collections import deque
@@ -32,8 +32,8 @@ from htnet.realtime.threshold import RollingThreshold
 
 @dataclass(frozen=True, slots=True)
 class SpotterConfig:
-    """Times in ms; ``falling`` as a fraction of the peak, ``closed`` of the way there. ``calm_ms``: so long nothing
-    moves in a face that is held elsewhere; ``back``: the share of the way that is a return.
+    """Times in ms; ``falling`` as a fraction of the peak, ``closed`` of the way there. ``calm_ms``: so
+    long nothing moves in a face that is held elsewhere; ``back``: the share of the way that is a return.
 
     ``score``: the operating point. A movement opens a candidate at 1 time its muscle's threshold, and
     is believed if it reached ``score`` times what is asked of its kind: a macro-expression has to go

@@ -1,6 +1,6 @@
 """The state machine, fed with what known movements would pull."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from itertools import groupby
 
 import numpy as np
@@ -32,6 +32,10 @@ def bump(t: float, onset: float, apex: float, offset: float) -> float:
 
 def movement(px: float, onset: float, apex: float, offset: float) -> Course:
     return lambda t: px * bump(t, onset, apex, offset)
+
+
+def together(courses: Sequence[Course]) -> Course:
+    return lambda t: sum(course(t) for course in courses)
 
 
 def syllables(px: float, since: float, until: float, each: float = 220.0) -> Course:
@@ -714,10 +718,7 @@ def test_whatever_a_face_does_each_candidate_is_told_whole(seed: int, fps: float
         course = movement(draw.uniform(0.2, 2), t, t + share * length, t + length)
         movements[draw.choice(MUSCLE_NAMES)].append(course)
         t += length
-    courses: dict[str, Course] = {
-        name: lambda t, own=own: sum(course(t) for course in own)  # type: ignore[misc]
-        for name, own in movements.items()
-    }
+    courses = {name: together(own) for name, own in movements.items()}
     run = Run(courses, seconds=7, fps=fps)
     spots = [*run.spots, *run.spotter.cut_off("source ended")]
     first = [spot.id for spot in spots if spot.stage == "provisional"]
