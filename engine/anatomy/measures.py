@@ -1,0 +1,81 @@
+"""Landmark measures: where lips and brows stand on the head, in px of the crop.
+
+A similarity through stable points (eye corners and the bridge of the nose) takes the head's shift,
+scale and roll out; the offset of the nose's tip tells yaw and nod, and takes their parallax out by
+each point's depth. Landmarks jitter by 0.1 px and follow movements of any size, so these measures
+serve large movements, where flow breaks down.
+"""
+
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from htnet.engine.types import F32, F64
+
+STABLE: Final = (33, 133, 263, 362, 168, 6, 197, 195)
+"""Eye corners and the bridge of the nose: no muscle of interest moves them much."""
+
+_NOSE_TIP: Final = 1
+_ASSET = Path(__file__).parents[1] / "assets" / "head_depth.npy"
+
+# (name, landmarks whose mean is measured, axis: 0 across, 1 down)
+_PLACES: Final[tuple[tuple[str, tuple[int, ...], int], ...]] = (
+    ("left lip corner x", (61,), 0),
+    ("left lip corner y", (61,), 1),
+    ("right lip corner x", (291,), 0),
+    ("right lip corner y", (291,), 1),
+    ("left inner brow", (107, 66, 55, 65), 1),
+    ("right inner brow", (336, 296, 285, 295), 1),
+    ("left outer brow", (70, 63, 46, 53), 1),
+    ("right outer brow", (300, 293, 276, 283), 1),
+    ("upper lip", (13,), 1),
+    ("lower lip", (14,), 1),
+)
+MEASURES: Final = (*(name for name, _, _ in _PLACES[:8]), "mouth opening")
+"""The names of the measures, in their order."""
+
+_POINTS = np.unique(np.concatenate([np.array(points) for _, points, _ in _PLACES]))
+_MEANS = np.zeros((len(_PLACES), len(_POINTS)))
+for _row, (_, _points, _) in enumerate(_PLACES):
+    _MEANS[_row, np.searchsorted(_POINTS, _points)] = 1 / len(_points)
+_ACROSS = np.array([axis == 0 for _, _, axis in _PLACES])
+
+
+class LandmarkMeasures:
+    """Measures of one face against the shape it had in its first frame.
+
+    ``landmarks``: (478, 2) px of the crop, the shape that similarities refer to.
+    """
+
+    def __init__(self, landmarks: F32) -> None:
+        stable = _complex(landmarks[list(STABLE)])
+        self._shape = stable - stable.mean()
+        self._parallax = _parallax()
+
+    def __call__(self, landmarks: F32) -> F32:
+        """(9,) px of the crop in the order of `MEASURES`; ``landmarks``: (478, 2) px of the crop."""
+        stable = _complex(landmarks[list(STABLE)])
+        centre = stable.mean()
+        shape = stable - centre
+        turn = (shape.conj() @ self._shape) / (shape.conj() @ shape)
+        points = (_complex(landmarks[_POINTS]) - centre) * turn
+        tip = (complex(*landmarks[_NOSE_TIP]) - centre) * turn
+        places = _MEANS @ points - self._parallax * tip
+        values = np.where(_ACROSS, places.real, places.imag)
+        opening = values[9] - values[8]
+        return np.append(values[:8], opening).astype(np.float32)
+
+
+def _complex(points: F32) -> "np.ndarray[tuple[int], np.dtype[np.complex128]]":
+    return points[:, 0].astype(np.float64) + 1j * points[:, 1].astype(np.float64)
+
+
+@cache
+def _parallax() -> F64:
+    """(10,) how far each place moves for each px that the nose's tip moves when the head turns."""
+    depth = np.load(_ASSET, allow_pickle=False)
+    level = depth[list(STABLE)].mean()
+    share: F64 = (_MEANS @ depth[_POINTS] - level) / (depth[_NOSE_TIP] - level)
+    return share
