@@ -883,9 +883,56 @@ def evaluate_live(
     out: Annotated[Path, typer.Option(help="Folder that keeps finished videos.")] = Path(
         "runs/live"
     ),
+    inject: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="VIDEO",
+            help="A neutral face, played to and fro with movements warped in; may come often.",
+        ),
+    ] = None,
+    speaking: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="VIDEO", help="With --inject: someone who speaks, played as it is."),
+    ] = None,
+    movements: Annotated[
+        Path | None,
+        typer.Option(help="With --inject: the composite, whose published movements are taken."),
+    ] = None,
+    muscles: Annotated[
+        bool, typer.Option("--muscles", help="With --inject: drawn muscles; the default.")
+    ] = False,
+    seeds: Annotated[
+        int, typer.Option(min=1, help="With --inject: how many passes of each video.")
+    ] = 3,
 ) -> None:
-    """Run whole videos through the live path, and hold what it says against what is there."""
+    """Run whole videos through the live path, and hold what it says against what is there.
+
+    With --inject, --amplitude lists the sizes that take turns (default 1,2), --seconds is the length
+    of a pass (60), --macros the share of 0.5 to 3 s, --neutral injects nothing, --quiet draws no blinks.
+    """
     import os
+
+    if inject or speaking or movements or muscles:
+        given = [data, simulate, reanimate]
+        if not inject or given.count(None) != len(given):
+            raise UsageError(
+                "expected --inject alone for real footage, its --speaking, --movements and "
+                "--muscles beside it; got none, or --data, --simulate or --reanimate too: correct it."
+            )
+        _evaluate_injected(
+            inject=inject,
+            speaking=speaking or [],
+            movements=movements,
+            muscles=muscles,
+            seeds=seeds,
+            plan=_injection(seconds, amplitude, duration, macros, neutral, quiet),
+            score=score,
+            model=model,
+            workers=workers,
+            out=out,
+            json_file=json_file,
+        )
+        return
 
     from htnet import live_evaluation as live
     from htnet.training.files import require_folder
@@ -930,6 +977,69 @@ def evaluate_live(
         write_spotting(json_file, summary.evaluation, summary.points, summary.row())
     if operating is not None:
         live.write_operating(operating, summary, _command())
+
+
+def _injection(
+    seconds: float | None,
+    amplitude: str | None,
+    duration: str | None,
+    macros: float | None,
+    neutral: bool,
+    quiet: bool,
+) -> Any:
+    from htnet.engine.synth.injection_schedule import InjectionPlan
+
+    given: dict[str, Any] = {"seconds": seconds, "macro_share": macros}
+    given["amplitudes_px"] = (
+        () if neutral else amplitude and tuple(_number(each) for each in _names(amplitude, ","))
+    )
+    given["micro_s"] = None if duration is None else _span(duration)
+    given["blinks_per_minute"] = 0.0 if quiet else None
+    return InjectionPlan(**{name: value for name, value in given.items() if value is not None})
+
+
+def _evaluate_injected(
+    *,
+    inject: list[Path],
+    speaking: list[Path],
+    movements: Path | None,
+    muscles: bool,
+    seeds: int,
+    plan: Any,
+    score: float | None,
+    model: Path | None,
+    workers: int | None,
+    out: Path,
+    json_file: Path | None,
+) -> None:
+    import os
+
+    from htnet.calib.evaluation.injected import InjectConfig, evaluate_injected
+    from htnet.calib.evaluation.injected_report import (
+        injected_tables,
+        score_injected,
+        write_injected,
+    )
+    from htnet.training.files import require_folder
+
+    if movements is not None and muscles:
+        raise UsageError(
+            "expected --movements or --muscles, one family at a time; got both: leave one out."
+        )
+    for folder in (out, *([] if json_file is None else [json_file.parent])):
+        require_folder(folder)
+    config = InjectConfig(
+        tuple(inject), tuple(speaking), movements, plan, seeds, score=score, model=model
+    )
+    with _progress("passes") as progress:
+        made = evaluate_injected(
+            config, out, workers=workers or os.cpu_count() or 1, progress=progress
+        )
+    scores = score_injected(made.passes)
+    for table in injected_tables(made, scores):
+        _console().print(table)
+    if json_file is not None:
+        write_injected(json_file, made, scores)
 
 
 @evaluate_app.command("demo")

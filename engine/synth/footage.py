@@ -14,13 +14,14 @@ from htnet.engine.synth.eyelids import both_lids
 from htnet.engine.synth.injection import Injected, displaced, warp
 from htnet.engine.synth.pulse import Pulse
 from htnet.engine.synth.sensor import Sensor
-from htnet.engine.types import F32, F64, U8, Frame
+from htnet.engine.types import F32, U8, Frame
 
 SLOWEST_FPS = 10.0
 SHORTEST_S = 1.5
 DIMMEST = 20.0
 _MARGIN = 0.9  # of the face's box, kept of its surroundings on every side
 _LARGEST = 720  # px: surroundings higher or wider than this are reduced
+_MOST = 2 * 1_500_000_000  # twice the bytes that a stretch may take; what comes after is left out
 _SECOND = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
 _MEDIAN_TO_SIGMA = 1 / (0.6745 * 6 * np.sqrt(2))
 
@@ -54,25 +55,28 @@ class Footage:
 
 
 def footage_of(name: str, frames: Iterable[Frame], tracker: FaceTracker) -> Footage:
-    """The longest stretch of ``frames`` with one face in it.
+    """The longest stretch of ``frames`` with one face in it, of at most 1.5 GB.
 
     Raises `FaceError` where there is no face and `UsageError` where the stretch is too short, too
     slow or too dim to inject a movement of half a second into.
     """
     tracker.reset()
-    stretches: list[list[tuple[Frame, F32]]] = [[]]
+    longest: list[_Seen] = []
+    stretch: list[_Seen] = []
     for frame in frames:
         face = tracker.find(frame.bgr, frame.t_ns)
         if face is None or face.another or frame.fresh:
-            stretches.append([])
+            longest, stretch = max(longest, stretch, key=len), []
         if face is not None:
-            stretches[-1].append((frame, face.landmarks))
-    longest = max(stretches, key=len)
+            stretch.append(_seen(frame, face.landmarks, stretch))
+            if sum(each.bgr.nbytes for each in (stretch[0], stretch[-1])) * len(stretch) > _MOST:
+                break
+    longest = max(longest, stretch, key=len)
     if len(longest) < 2:
         raise FaceError(
             f"expected a face in {name}; found none: film one from the front, in good light."
         )
-    times = np.array([frame.t_ns for frame, _ in longest], np.int64)
+    times = np.array([each.t_ns for each in longest], np.int64)
     fps = 1e9 / float(np.median(np.diff(times)))
     if fps < SLOWEST_FPS:
         raise UsageError(
@@ -85,7 +89,7 @@ def footage_of(name: str, frames: Iterable[Frame], tracker: FaceTracker) -> Foot
             f"expected at least {SHORTEST_S:g} s of one face in {name}; got {seconds:.1f} s: film "
             "it for longer, the face in the picture throughout."
         )
-    pictures, landmarks = _surroundings([f.bgr for f, _ in longest], [p for _, p in longest])
+    pictures, landmarks = _surroundings([s.bgr for s in longest], [s.landmarks for s in longest])
     footage = Footage(name, pictures, times, landmarks, _noise(pictures, landmarks))
     grey = float(np.median([_grey(p, m) for p, m in zip(pictures, landmarks, strict=True)]))
     if grey < DIMMEST:
@@ -123,7 +127,7 @@ class Pass:
         footage, config = self.footage, self.config
         height, width = footage.pictures[0].shape[:2]
         sensor = Sensor((width, height), config.seed, config.noise)
-        for index, (place, t_ns) in enumerate(self._order()):
+        for index, (place, t_ns) in enumerate(self.order()):
             picture = footage.pictures[place]
             blink = max((pulse.at(t_ns) for pulse in self.blinks), default=0.0)
             if blink > 0:
@@ -133,8 +137,8 @@ class Pass:
                 picture = warp(picture, crop_transform(footage.landmarks[place]), moved)
             yield Frame(index, t_ns, sensor.expose(picture, t_ns, index))
 
-    def _order(self) -> Iterator[tuple[int, int]]:
-        """(place in the footage, time in ns) of each frame."""
+    def order(self) -> Iterator[tuple[int, int]]:
+        """Index into the footage and time in ns of each frame, to and fro from the start."""
         times, config = self.footage.t_ns, self.config
         last = len(times) - 1
         place = min(int(config.start * len(times)), last)
@@ -146,6 +150,34 @@ class Pass:
                 step = -step
             now += abs(int(times[place + step] - times[place])) / config.tempo
             place += step
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Seen:
+    """A picture with a face, reduced by ``scale`` as all of its stretch."""
+
+    bgr: U8
+    t_ns: int
+    landmarks: F32
+    scale: float
+
+
+def _seen(frame: Frame, landmarks: F32, stretch: Sequence[_Seen]) -> _Seen:
+    """A face that is large in its first picture is reduced at once, so that less is kept."""
+    size = float(np.ptp(landmarks, axis=0).max())
+    scale = stretch[0].scale if stretch else min(1.0, _LARGEST / ((1 + 2 * _MARGIN) * size))
+    if scale == 1.0:
+        return _Seen(frame.bgr, frame.t_ns, landmarks, scale)
+    height, width = frame.bgr.shape[:2]
+    shape = (max(round(width * scale), 1), max(round(height * scale), 1))
+    small = np.asarray(cv2.resize(frame.bgr, shape, interpolation=cv2.INTER_AREA), np.uint8)
+    gain = np.array(shape, np.float32) / np.array([width, height], np.float32)
+    return _Seen(small, frame.t_ns, _rescaled(landmarks, gain), scale)
+
+
+def _rescaled(points: F32, gain: F32) -> F32:
+    """Points (N, 2) of a picture in px of the same resized by ``gain`` (2,), centres at .5."""
+    return ((points + np.float32(0.5)) * gain - np.float32(0.5)).astype(np.float32)
 
 
 def _closed(picture: U8, landmarks: F32, closure: float) -> U8:
@@ -180,10 +212,8 @@ def _surroundings(
             for p in pictures
         ]
     offset = np.array([x0, y0], np.float32)
-    moved = [
-        ((points - offset + 0.5) * np.float32(scale) - np.float32(0.5)).astype(np.float32)
-        for points in landmarks
-    ]
+    gain = np.array(cut[0].shape[1::-1], np.float32) / np.array([x1 - x0, y1 - y0], np.float32)
+    moved = [_rescaled(points - offset, gain) for points in landmarks]
     return cut, moved
 
 

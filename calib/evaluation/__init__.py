@@ -1,0 +1,1 @@
+"""Live recognition held against what is known to happen in a video."""

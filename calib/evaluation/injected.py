@@ -1,0 +1,272 @@
+"""Live recognition on real faces whose movements are known, because they were warped in.
+
+A pass plays one clip to and fro with movements, or without, through the very pipeline of ``live``.
+What happens in it (movements, drawn blinks, turns of the clip's own head) and what was told are kept
+as a `Video` of `htnet.training.spotting`.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from htnet.calib.evaluation.run import code_digest, file_digest, nothing, run_all
+from htnet.engine.errors import UsageError
+from htnet.engine.face import FaceTracker, MeshTracker
+from htnet.engine.opening import open_recognizer
+from htnet.engine.recognizer import Recognizer
+from htnet.engine.synth.footage import Footage, Pass, footage_of
+from htnet.engine.synth.footage_motion import require_neutral, turns
+from htnet.engine.synth.injection import Movement, movement
+from htnet.engine.synth.injection_schedule import (
+    InjectionPlan,
+    Source,
+    crop_landmarks,
+    draw_blinks,
+    draw_injected,
+    draw_pass,
+    draw_schedule,
+    muscle_movement,
+)
+from htnet.engine.types import CLASSES, F32, Frame
+from htnet.realtime.pipeline import Pipeline
+from htnet.realtime.replay import replay
+from htnet.realtime.source import SourceConfig, open_source
+from htnet.realtime.spotter import Spotter, SpotterConfig
+from htnet.training.datasets.composite import read_clips, read_map
+from htnet.training.reanimate import field as published_field
+from htnet.training.spotting import Disturbance, TrueEvent, Video, found_events
+
+BLINK, TURN = "drawn blink", "head turn"
+_TURN_APART_NS = 500_000_000  # between a head turn that counts and a movement or drawn blink
+
+
+@dataclass(frozen=True, slots=True)
+class InjectConfig:
+    """``clips``: neutral faces into which is injected. ``speaking``: played as they are.
+    ``movements``: a composite whose published fields are taken, None for drawn muscles. ``seeds``:
+    passes of each clip. ``score``: the operating point, None for that of ``live``."""
+
+    clips: tuple[Path, ...]
+    speaking: tuple[Path, ...] = ()
+    movements: Path | None = None
+    plan: InjectionPlan = field(default_factory=InjectionPlan)
+    seeds: int = 3
+    score: float | None = None
+    model: Path | None = None
+
+    def __post_init__(self) -> None:
+        if not self.clips:
+            raise UsageError("expected a video after --inject; got none: give one.")
+        twice = {each.name for each in self.clips if each in self.speaking}
+        if twice:
+            raise UsageError(
+                f"expected each video as --inject or as --speaking; got {min(twice)} as both: "
+                "leave one out."
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class PassJob:
+    """One pass: which clip, with what, from which seed."""
+
+    clip: Path
+    speaking: bool
+    seed: int
+    plan: InjectionPlan
+    movements: Path | None = None
+    score: float | None = None
+    model: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ClipLook:
+    """What a clip is like. ``seconds``: of its stretch with one face. ``neutral``: share of it in
+    which the face holds still. ``noise``: its camera's, grey levels."""
+
+    name: str
+    speaking: bool
+    fps: float
+    seconds: float
+    neutral: float
+    noise: float
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedPass:
+    """A pass and what was told of it. ``names``: of the movements, in the order of their times."""
+
+    clip: str
+    speaking: bool
+    seed: int
+    video: Video
+    names: tuple[str, ...] = ()
+    frames: int = 0
+    faceless: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Injection:
+    """All passes of all clips."""
+
+    config: InjectConfig
+    looks: tuple[ClipLook, ...]
+    passes: tuple[JudgedPass, ...]
+
+
+def evaluate_injected(
+    config: InjectConfig,
+    store: Path,
+    *,
+    workers: int = 1,
+    progress: Callable[[int, int], None] = nothing,
+) -> Injection:
+    """Look at every clip, then play and judge every pass; results are kept in ``store``.
+
+    Raises an `HTNetError` that names the clip which cannot be used, before any pass is played.
+    """
+    code = code_digest()
+    clips = [(path, False) for path in config.clips] + [(path, True) for path in config.speaking]
+    own = {path: file_digest(path) for path, _ in clips}
+    looks = run_all(
+        clips,
+        [_key(code, "look", own[path], path.name, told) for path, told in clips],
+        look_at,
+        store,
+        workers=workers,
+    )
+    jobs = [
+        PassJob(path, told, seed, _plan(config, told), config.movements, config.score, config.model)
+        for path, told in clips
+        for seed in range(config.seeds)
+    ]
+    labels = None if config.movements is None else config.movements / "labels.csv"
+    shared = (code, file_digest(labels), file_digest(config.model))
+    keys = [_key(*shared, own[job.clip], repr(job)) for job in jobs]
+    passes = run_all(jobs, keys, judge_pass, store, workers=workers, progress=progress)
+    return Injection(config, tuple(looks), tuple(passes))
+
+
+def look_at(clip: tuple[Path, bool]) -> ClipLook:
+    """Whether a clip can be used; (its path, whether it is one of people speaking)."""
+    path, speaking = clip
+    tracker = MeshTracker()
+    try:
+        footage = footage_of(path.name, frames_of(path), tracker)
+    finally:
+        tracker.close()
+    neutral = 0.0 if speaking else require_neutral(footage)
+    seconds = float(footage.t_ns[-1] - footage.t_ns[0]) / 1e9
+    return ClipLook(path.name, speaking, footage.fps, seconds, neutral, footage.noise)
+
+
+def judge_pass(job: PassJob) -> JudgedPass:
+    """Read the clip, draw the pass by its seed and judge it."""
+    rng = np.random.default_rng([job.seed, *hashlib.sha256(job.clip.name.encode()).digest()[:4]])
+    tracker = MeshTracker()
+    footage = footage_of(job.clip.name, frames_of(job.clip), tracker)
+    if rng.random() < 0.5:
+        footage = footage.mirrored(tracker)
+    source = muscle_movement if job.movements is None else published(job.movements)
+    played, kinds = draw_injection(rng, footage, job.plan, source)
+    recognizer = open_recognizer(job.model, runtime="torch")
+    video, frames, faceless = judge_played(played, kinds, tracker, recognizer, job.score)
+    names = tuple(each.movement.name for each in played.movements)
+    return JudgedPass(job.clip.name, job.speaking, job.seed, video, names, frames, faceless)
+
+
+def draw_injection(
+    rng: np.random.Generator, footage: Footage, plan: InjectionPlan, source: Source
+) -> tuple[Pass, tuple[str, ...]]:
+    """A pass through ``footage`` with what ``plan`` asks for, and its movements' kinds.
+
+    ``source`` draws a movement for the landmarks of the face at rest, as `muscle_movement` does.
+    """
+    config = draw_pass(rng, footage.noise, plan.seconds)
+    scheduled = draw_schedule(rng, plan)
+    injected = draw_injected(rng, scheduled, source, crop_landmarks(footage))
+    blinks = draw_blinks(rng, plan, scheduled)
+    return Pass(footage, config, injected, blinks), tuple(each.kind for each in scheduled)
+
+
+def judge_played(
+    played: Pass,
+    kinds: Sequence[str],
+    tracker: FaceTracker,
+    recognizer: Recognizer,
+    score: float | None = None,
+) -> tuple[Video, int, int]:
+    """A pass through the pipeline of ``live``: its truth and what was told, its frames, and how many
+    of them showed no face. ``tracker`` is closed."""
+    tracker.reset()
+    spotter = Spotter(SpotterConfig() if score is None else SpotterConfig(score=score))
+    pipeline = Pipeline(tracker, recognizer, spotter=spotter)
+    try:
+        seen = replay(played.frames(), pipeline)
+    finally:
+        pipeline.close()
+    truth = tuple(
+        TrueEvent(
+            kind,
+            each.movement.label,
+            each.pulse.onset_ns,
+            each.pulse.apex_ns,
+            each.pulse.offset_ns,
+            each.amplitude_px,
+        )
+        for each, kind in zip(played.movements, kinds, strict=True)
+    )
+    blinks = tuple(Disturbance(BLINK, each.onset_ns, each.offset_ns) for each in played.blinks)
+    busy = [(each.onset_ns, each.offset_ns) for each in truth]
+    busy += [(each.onset_ns, each.offset_ns) for each in blinks]
+    heads = tuple(
+        Disturbance(TURN, low, high)
+        for low, high in turns(played)
+        if all(high + _TURN_APART_NS <= a or b + _TURN_APART_NS <= low for a, b in busy)
+    )
+    found = found_events(
+        ((report.event, report.told_ns) for report in seen.reports), lambda event: event.score
+    )
+    name = played.footage.name
+    video = Video(name, name, seen.seconds, truth, found, (*blinks, *heads), seen.fps)
+    return video, seen.frames, seen.faceless
+
+
+def published(composite: Path) -> Source:
+    """The published fields of a composite, each clip as likely as another."""
+    clips = _clips(composite)
+
+    def draw(rng: np.random.Generator, landmarks: F32) -> Movement:
+        clip = clips[int(rng.integers(len(clips)))]
+        own = published_field(read_map(clip.flow), 1.0)
+        name = f"{clip.dataset} {clip.name}"
+        return movement(name, clip.subject, CLASSES[clip.label], own)
+
+    return draw
+
+
+def frames_of(path: Path) -> Iterator[Frame]:
+    """The frames of a video file or a folder of pictures."""
+    source = open_source(SourceConfig(source=str(path)))
+    try:
+        while (frame := source.read()) is not None:
+            yield frame
+    finally:
+        source.close()
+
+
+_clips = lru_cache(maxsize=2)(read_clips)
+
+
+def _plan(config: InjectConfig, speaking: bool) -> InjectionPlan:
+    if not speaking:
+        return config.plan
+    return InjectionPlan(config.plan.seconds, amplitudes_px=(), blinks_per_minute=0.0)
+
+
+def _key(*parts: object) -> str:
+    return hashlib.sha256(json.dumps([str(each) for each in parts]).encode()).hexdigest()[:20]

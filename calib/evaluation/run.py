@@ -1,0 +1,91 @@
+"""Independent jobs in several processes, their results kept so that a stopped run goes on."""
+
+import hashlib
+import multiprocessing
+import pickle
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from pathlib import Path
+from typing import TypeVar
+
+from htnet.engine.errors import DataError
+from htnet.training.files import write_whole
+
+Job = TypeVar("Job")
+Result = TypeVar("Result")
+_ROOT = Path(__file__).resolve().parents[2]
+_CODE = ("engine", "realtime", "training/datasets", "training/reanimate.py", "calib/evaluation")
+
+
+def nothing(done: int, total: int) -> None:
+    """No progress shown."""
+
+
+def run_all(
+    jobs: Sequence[Job],
+    keys: Sequence[str],
+    do: Callable[[Job], Result],
+    store: Path,
+    *,
+    workers: int = 1,
+    progress: Callable[[int, int], None] = nothing,
+) -> list[Result]:
+    """The results in the order of ``jobs``. One that ``store`` holds under its key is not made anew.
+
+    ``do``: a function of a module, since other processes find it by name; with one worker it runs in
+    this one. ``progress`` is given how many are done of how many.
+    """
+    paths = [store / f"{key}.pickle" for key in keys]
+    made = {n: pickle.loads(path.read_bytes()) for n, path in enumerate(paths) if path.is_file()}
+    left = [number for number in range(len(jobs)) if number not in made]
+
+    def keep(number: int, result: Result) -> None:
+        made[number] = result
+        write_whole(paths[number], pickle.dumps(result))
+        progress(len(made), len(jobs))
+
+    progress(len(made), len(jobs))
+    if workers == 1 or len(left) < 2:
+        for number in left:
+            keep(number, do(jobs[number]))
+        return [made[number] for number in range(len(jobs))]
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(min(workers, len(left)), mp_context=context) as pool:
+        pending = {pool.submit(do, jobs[number]): number for number in left}
+        try:
+            for future in as_completed(pending):
+                keep(pending[future], future.result())
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    return [made[number] for number in range(len(jobs))]
+
+
+def code_digest(root: Path = _ROOT) -> str:
+    """Digest of all code and shipped files that an answer comes from, in folders however deep."""
+    total = hashlib.sha256()
+    for name in _CODE:
+        path = root / name
+        for each in sorted(path.rglob("*")) if path.is_dir() else [path]:
+            if each.is_file() and each.suffix != ".pyc":
+                total.update(str(each.relative_to(root)).encode() + b"\0" + each.read_bytes())
+    return total.hexdigest()
+
+
+def file_digest(path: Path | None) -> str:
+    """Digest of a file's bytes, or of all files in a folder; "" for None.
+
+    Raises `DataError` where it cannot be read.
+    """
+    if path is None:
+        return ""
+    total = hashlib.sha256()
+    try:
+        for each in sorted(path.rglob("*")) if path.is_dir() else [path]:
+            if each.is_file() or not path.is_dir():
+                total.update(each.name.encode() + b"\0" + each.read_bytes())
+    except OSError as error:
+        raise DataError(
+            f"expected a file that can be read at {path}; got {error.strerror or error}: check it."
+        ) from None
+    return total.hexdigest()
