@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 
 from htnet.engine.align import Aligner
+from htnet.engine.anatomy.measures import LandmarkMeasures
 from htnet.engine.face import FaceTracker
 from htnet.engine.preprocess import CROP_HEIGHT, CROP_WIDTH
 from htnet.engine.pulls import Pulls
@@ -33,7 +34,10 @@ from htnet.engine.types import (
     Tick,
 )
 from htnet.realtime.ring import Ring
-from htnet.realtime.spotter import Spot, Spotter
+from htnet.realtime.spotter import Spotter
+from htnet.realtime.spotting.arbiter import Arbiter
+from htnet.realtime.spotting.large import LargeMovements
+from htnet.realtime.spotting.spot import Spot
 
 _GAP_NS = 500 * NS_PER_MS
 _CORNERS = np.array(
@@ -71,6 +75,9 @@ class Pipeline:
         self._aligner = aligner or Aligner()
         self._clock = clock
         self._pulls: Pulls | None = None
+        self._measures: LandmarkMeasures | None = None
+        self._large = LargeMovements()
+        self._arbiter = Arbiter()
         self._seen_ns: int | None = None
 
     def close(self) -> None:
@@ -141,6 +148,10 @@ class Pipeline:
         motion, state, spots = self._spotter.step(
             pair, measured, pulled, blinking, outside=_leaves(frame, aligned)
         )
+        if self._measures is None:
+            self._measures = LandmarkMeasures(aligned.landmarks)
+        large = self._large.step(frame.t_ns, self._measures(aligned.landmarks), blinking)
+        spots = self._arbiter.step(frame.t_ns, spots, large, self._large.moving)
         events += map(self._event, spots)
         spotted = self._clock()
         prediction = self._recognizer.predict(measured, aligned.landmarks)
@@ -169,7 +180,9 @@ class Pipeline:
         return tuple(self._cut_off("source ended"))
 
     def _cut_off(self, reason: str) -> list[Event]:
-        events = [self._event(spot) for spot in self._spotter.cut_off(reason)]
+        spots = self._arbiter.cut_off(self._seen_ns or 0, self._spotter.cut_off(reason), reason)
+        events = [self._event(spot) for spot in spots]
+        self._large.reset()
         self._ring.clear()
         self._seen_ns = None
         return events
@@ -177,7 +190,7 @@ class Pipeline:
     def _forget(self) -> None:
         """What comes next is another face."""
         self._spotter.reset()
-        self._pulls = None
+        self._pulls = self._measures = None
 
     def _event(self, spot: Spot) -> Event:
         """What the network says of the pair that the spotter settled on."""

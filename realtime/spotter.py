@@ -27,6 +27,7 @@ from htnet.realtime.course import read_course
 from htnet.realtime.gates import GateConfig, SpeechGate, explanation
 from htnet.realtime.ring import Ring
 from htnet.realtime.samples import Sample, Samples
+from htnet.realtime.spotting.spot import Spot
 from htnet.realtime.threshold import RollingThreshold
 
 
@@ -55,22 +56,6 @@ class SpotterConfig:
     hold_ms: float = 450.0
     blink_ratio: float = 0.72
     blink_margin_ms: float = 100.0
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Spot:
-    """A spotted course, before the network has said what it is. Fields as in `Event`."""
-
-    id: int
-    stage: str
-    kind: str
-    onset_ns: int
-    apex_ns: int
-    offset_ns: int
-    magnitude_px: float
-    muscle: str
-    score: float
-    rejected: str | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

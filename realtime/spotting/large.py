@@ -1,8 +1,10 @@
-"""Large movements: expressions of several px and half a second to seconds, by landmarks.
+"""Large movements: expressions of several px that last half a second to seconds, by landmarks.
 
 The measures of `htnet.engine.anatomy.measures` are held against a baseline that follows the face
-while it is at rest and stands while it moves. A movement opens where the distance exceeds the
-threshold, and closes where the face has gone back by more than half of its way.
+while it rests and stands while it moves. A movement opens where the distance from the baseline
+exceeds a threshold and closes where the face has gone back by more than half of its way. A face
+that rests elsewhere for a moment is held against that place too: whichever place it comes back to
+is the one it set out from.
 """
 
 from collections import deque
@@ -10,34 +12,52 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from htnet.engine.anatomy.measures import MEASURES
 from htnet.engine.types import F32, NS_PER_MS
+
+_JUDGED_NS, _RECENT_NS = 250 * NS_PER_MS, 3000 * NS_PER_MS
+_OPENING = MEASURES.index("mouth opening")
+
 
 @dataclass(frozen=True, slots=True)
 class LargeConfig:
-    """``threshold_px``: the distance from the baseline that opens a movement. ``spreads``: it is at
-    least so many times the median step of the distance over 200 ms. ``closed``: the share of the
-    peak under which it has gone back. ``onset``: the share of the peak at which it began.
-    ``follow_ms``: the time constant of the baseline at rest. ``longest_ms``: what has not gone back
-    by then is another pose. ``turns_a_second``: a mouth that turns back more often speaks, where a
-    turn is more than ``turn_px``."""
+    """``threshold_px``: the distance (9 measures together) that opens a movement; at least
+    ``jitters`` times the usual step from frame to frame. ``closed``: the share of the peak under
+    which the face has gone back; ``onset``: at which it set out. ``follow_ms``: time constant of
+    the baseline at rest. ``calm_ms``, ``calm_px``: a face that moved less for so long rests.
+    ``shortest_ms`` to ``longest_ms``: how long a large movement lasts. ``flank_ms``: what takes
+    longer to rise from a quarter to four fifths is a pose that changes. ``turn_px``,
+    ``turn_share``: the mouth turns back where it goes back by more than that, and than that share
+    of the peak. ``settle_ms``: so long a place has been held before a movement can set out from it.
+    ``nested``: a movement from a place where the face rests in the middle of another one is one of
+    its own if it goes so far of the other's way; less is a tremble. ``apex_ms``: so long after it
+    opened, and half of that after its peak, it is told for the time being."""
 
-    threshold_px: float = 2.4
-    spreads: float = 6.0
+    threshold_px: float = 3.0
+    jitters: float = 9.0
     closed: float = 0.45
     onset: float = 0.25
     follow_ms: float = 700.0
-    settle_ms: float = 350.0
+    calm_ms: float = 230.0
+    calm_px: float = 1.6
     shortest_ms: float = 400.0
-    longest_ms: float = 5000.0
-    turns_a_second: float = 3.0
+    longest_ms: float = 4000.0
+    flank_ms: float = 900.0
+    settle_ms: float = 200.0
+    nested: float = 0.5
+    apex_ms: float = 200.0
     turn_px: float = 1.5
+    turn_share: float = 0.2
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LargeMovement:
-    """A large movement that is over. ``peak``: (9,) px from the baseline at its peak; ``distance``:
-    its length. ``turns_a_second``: how often the mouth turned back. ``returned``: whether the face
-    went back."""
+    """A large movement; ``over``: the face has gone back, otherwise it is told at its apex.
+
+    ``peak``: (9,) px from the baseline where it went furthest, ``distance`` its length and
+    ``threshold`` what that had to exceed. ``rise_ms``: from a quarter to four fifths of the way.
+    ``turns_a_second``: how often the mouth turned back.
+    """
 
     onset_ns: int
     apex_ns: int
@@ -45,12 +65,13 @@ class LargeMovement:
     peak: F32
     distance: float
     threshold: float
+    rise_ms: float
     turns_a_second: float
-    returned: bool
+    over: bool = True
 
 
 class LargeMovements:
-    """Follows the measures of one face."""
+    """Follows the measures of one face and tells its large movements when they are over."""
 
     def __init__(self, config: LargeConfig | None = None) -> None:
         self._config = config or LargeConfig()
@@ -58,98 +79,154 @@ class LargeMovements:
 
     def reset(self) -> None:
         """Forget the face."""
-        self._baseline: F32 | None = None
-        self._settled_ns: int | None = None
-        self._course: deque[tuple[int, F32, float]] = deque(maxlen=2048)
-        self._opened = False
-        self._peak = 0.0
-        self._peak_ns = 0
-        self._last_ns = 0
+        self._course: deque[tuple[int, F32]] = deque(maxlen=2048)
+        self._outer: _Excursion | None = None
+        self._inner: _Excursion | None = None
+        self._jitter, self._judged_ns = 0.0, 0
 
     @property
     def moving(self) -> bool:
         """Whether a large movement is under way."""
-        return self._opened
+        return any(each is not None and each.opened for each in (self._outer, self._inner))
 
     def step(self, t_ns: int, measures: F32, blinking: bool) -> LargeMovement | None:
-        """Take in the measures (9,) of a frame; the movement that ended with it. ``blinking``: the
-        lids pull the landmarks of the eye corners, so the frame tells nothing."""
+        """Take in the measures (9,) of a frame; returns the movement that peaked or ended with it.
+
+        ``blinking``: lids pull the landmarks round the eyes along, so the frame tells nothing.
+        """
         config = self._config
-        passed_ms, self._last_ns = (t_ns - self._last_ns) / NS_PER_MS, t_ns
-        if self._baseline is None:
-            self._baseline, self._settled_ns = measures.copy(), t_ns
         if blinking:
             return None
-        distance = float(np.linalg.norm(measures - self._baseline))
-        self._course.append((t_ns, measures, distance))
+        self._course.append((t_ns, measures))
         while t_ns - self._course[0][0] > (config.longest_ms + 1000) * NS_PER_MS:
             self._course.popleft()
-        if not self._opened:
-            threshold = self._threshold()
-            if distance > threshold and self._settled(t_ns):
-                self._opened, self._peak, self._peak_ns = True, distance, t_ns
-                self._crossed_ns, self._at = t_ns, threshold
-                self._rest = self._baseline.copy()
-            else:
-                share = 1 - np.exp(-min(passed_ms, 200.0) / self._follow(t_ns))
-                self._baseline += np.float32(share) * (measures - self._baseline)
-            return None
-        if distance > self._peak:
-            self._peak, self._peak_ns = distance, t_ns
-        if distance < config.closed * self._peak:
-            return self._close(t_ns, returned=True)
-        if t_ns - self._crossed_ns > config.longest_ms * NS_PER_MS:
-            return self._close(t_ns, returned=False)
+        if self._outer is None:
+            self._outer = _Excursion(measures, t_ns, config)
+        threshold = self._threshold(t_ns)
+        if self._inner is not None and self._inner.step(t_ns, measures, threshold):
+            nested = self._inner.movement(self._course, t_ns)
+            if nested is not None and nested.distance > config.nested * self._outer.peak:
+                # The place it came back to is where the face rests.
+                self._outer, self._inner = self._inner, None
+                return nested
+        if self._outer.step(t_ns, measures, threshold):
+            self._inner = None
+            return self._outer.movement(self._course, t_ns)
+        if self._outer.opened and t_ns - self._outer.crossed_ns > config.longest_ms * NS_PER_MS:
+            self._outer = self._inner or _Excursion(measures, t_ns, config)
+            self._inner = None
+        elif self._outer.opened and (self._inner is None or not self._inner.opened):
+            calm = self._calm(t_ns, self._outer.crossed_ns)
+            if calm is not None and self._inner is None:
+                self._inner = _Excursion(calm, t_ns, config)
+        current = self._inner if self._inner is not None and self._inner.opened else self._outer
+        if current is self._outer and current.peaked(t_ns):
+            return current.movement(self._course, t_ns, over=False)
         return None
 
-    def _settled(self, t_ns: int) -> bool:
-        assert self._settled_ns is not None
-        return t_ns - self._settled_ns > self._config.settle_ms * NS_PER_MS
+    def _calm(self, t_ns: int, since_ns: int) -> F32 | None:
+        """Where the face has rested for `calm_ms`, (9,) px; None where it moved."""
+        earliest = t_ns - int(self._config.calm_ms * NS_PER_MS)
+        if earliest < since_ns:
+            return None
+        recent = np.stack([m for t, m in self._course if t >= earliest])
+        middle: F32 = np.median(recent, axis=0).astype(np.float32)
+        moved = np.linalg.norm(recent - middle, axis=1)
+        return middle if len(recent) > 2 and moved.max() < self._config.calm_px else None
 
-    def _follow(self, t_ns: int) -> float:
-        """The baseline's time constant in ms: short until the face has settled."""
-        return self._config.follow_ms if self._settled(t_ns) else self._config.follow_ms / 4
+    def _threshold(self, t_ns: int) -> float:
+        """px; from the usual step of the measures from frame to frame, looked at now and then."""
+        config = self._config
+        if t_ns - self._judged_ns >= _JUDGED_NS and len(self._course) >= 10:
+            self._judged_ns = t_ns
+            recent = np.stack([m for t, m in self._course if t_ns - t < _RECENT_NS])
+            steps = np.linalg.norm(np.diff(recent, axis=0), axis=1)
+            self._jitter = float(np.percentile(steps, 25)) if len(steps) else 0.0
+        return max(config.threshold_px, min(config.jitters * self._jitter, 2 * config.threshold_px))
 
-    def _threshold(self) -> float:
-        """px; from the usual step of the measures over 200 ms while nothing is open."""
-        steps = [d for _, _, d in self._course]
-        noise = float(np.median(steps)) if len(steps) > 10 else 0.0
-        return max(self._config.threshold_px, min(self._config.spreads * noise, 3 * self._config.threshold_px))
 
-    def _close(self, t_ns: int, *, returned: bool) -> LargeMovement:
-        times = np.array([t for t, _, _ in self._course], np.int64)
-        moved = np.stack([m for _, m, _ in self._course]) - self._rest
-        peak = moved[int(np.abs(times - self._peak_ns).argmin())]
+class _Excursion:
+    """The way from one place of rest and back."""
+
+    def __init__(self, baseline: F32, t_ns: int, config: LargeConfig) -> None:
+        self._config = config
+        self._baseline = baseline.astype(np.float32).copy()
+        self._since_ns = self._last_ns = t_ns
+        self.opened = False
+        self.crossed_ns = t_ns
+        self.peak, self._peak_ns, self._threshold = 0.0, t_ns, 0.0
+        self._told = False
+
+    def step(self, t_ns: int, measures: F32, threshold: float) -> bool:
+        """Whether the face came back with this frame."""
+        config = self._config
+        passed_ms, self._last_ns = (t_ns - self._last_ns) / NS_PER_MS, t_ns
+        distance = float(np.linalg.norm(measures - self._baseline))
+        if not self.opened:
+            if distance > threshold and t_ns - self._since_ns > config.settle_ms * NS_PER_MS:
+                self.opened, self.crossed_ns, self._threshold = True, t_ns, threshold
+                self._told = False
+                self.peak, self._peak_ns = distance, t_ns
+                return False
+            fresh = t_ns - self._since_ns < config.follow_ms * NS_PER_MS
+            time_ms = config.follow_ms / 4 if fresh else config.follow_ms
+            share = 1 - np.exp(-min(passed_ms, 200.0) / time_ms)
+            self._baseline += np.float32(share) * (measures - self._baseline)
+            return False
+        if distance > self.peak:
+            self.peak, self._peak_ns = distance, t_ns
+        if distance >= config.closed * self.peak:
+            return False
+        self.opened = False
+        return True
+
+    def peaked(self, t_ns: int) -> bool:
+        """Whether the movement has just been seen to have passed its apex; True once."""
+        config = self._config
+        lasted = t_ns - self.crossed_ns > config.apex_ms * NS_PER_MS
+        if self.opened and lasted and t_ns - self._peak_ns > config.apex_ms / 2 * NS_PER_MS:
+            first, self._told = not self._told, True
+            return first
+        return False
+
+    def movement(
+        self, course: "deque[tuple[int, F32]]", t_ns: int, *, over: bool = True
+    ) -> LargeMovement | None:
+        """The movement until ``t_ns``; None for one that is too short or too slow."""
+        config = self._config
+        times = np.array([t for t, _ in course], np.int64)
+        moved = np.stack([m for _, m in course]) - self._baseline
+        top = int(np.abs(times - self._peak_ns).argmin())
+        peak = moved[top]
         along = moved @ peak / max(float(peak @ peak), 1e-6)
-        place = int(np.searchsorted(times, self._crossed_ns))
-        while place > 0 and along[place] > self._config.onset:
+        place = int(np.searchsorted(times, self.crossed_ns))
+        while place > 0 and along[place] > config.onset:
             place -= 1
+        high = place + int(np.flatnonzero(along[place : top + 1] >= 0.8)[0])
         onset_ns = int(times[place])
-        inside = moved[place:]
-        seconds = max((t_ns - onset_ns) / 1e9, 1e-3)
-        self._opened = False
-        self._settled_ns = t_ns - int((0 if not returned else self._config.settle_ms) * NS_PER_MS)
-        self._baseline = moved[-1] + self._rest
-        result = LargeMovement(
+        lasted_ms, rise_ms = (t_ns - onset_ns) / NS_PER_MS, (times[high] - onset_ns) / NS_PER_MS
+        if (over and lasted_ms < config.shortest_ms) or rise_ms > config.flank_ms:
+            return None
+        turns = _turns(moved[place:], max(config.turn_px, config.turn_share * self.peak))
+        return LargeMovement(
             onset_ns,
-            self._peak_ns,
+            int(self._peak_ns),
             t_ns,
             peak,
-            self._peak,
-            self._at,
-            _turns(inside, self._config.turn_px) / seconds,
-            returned,
+            self.peak,
+            self._threshold,
+            float(rise_ms),
+            turns / max(lasted_ms / 1000, 0.5),
+            over,
         )
-        self._course.clear()
-        return result
 
 
 def _turns(course: F32, least_px: float) -> int:
-    """How often the measure of the mouth that turned back most did, by more than ``least_px``;
-    course (N, 9)."""
-    mouth = np.column_stack([course[:, 8], course[:, 2] - course[:, 0], course[:, 1] + course[:, 3]])
+    """How often the measure of the mouth that turned back most did so, by more than ``least_px``;
+    ``course``: (N, 9)."""
+    wide, lifted = course[:, 2] - course[:, 0], course[:, 1] + course[:, 3]
     most = 0
-    for values in mouth.T:
+    for values in (course[:, _OPENING], wide, lifted):
         turns, way, extreme = 0, 0.0, float(values[0])
         for value in map(float, values):
             if way == 0.0:
