@@ -14,9 +14,10 @@ from htnet.engine.synth.geometry import FaceFrame
 from htnet.engine.types import F64
 
 NEUTRAL_S = 1.5
-STILL = 0.1
-"""Range within `NEUTRAL_S` up to which mouth, lip corners and brows hold still, in distances between
-the eyes. Faces at rest that turn slowly stay within 0.08, people who talk go beyond 0.1."""
+MOUTH_STILL, STILL = 0.08, 0.1
+"""Ranges within `NEUTRAL_S` up to which the mouth's opening, and lip corners and brows, hold still, in
+distances between the eyes. The latter may move as much more as the nose tip goes sideways, since in a
+turning head they do so by perspective. Nobody who talks stays within both."""
 TURNING = 0.1
 """Speed of the nose tip between the eyes from which a head turns, in distances between the eyes a
 second: 10 degrees a second, the tip lying 0.55 distances in front of the eyes."""
@@ -31,9 +32,9 @@ def still(footage: Footage) -> NDArray[np.bool_]:
     length = round(NEUTRAL_S * footage.fps)
     held = np.zeros(len(measured), np.bool_)
     for start in range(len(measured) - length + 1):
-        stop = start + length
-        if float(np.ptp(measured[start:stop], axis=0).max()) <= STILL:
-            held[start:stop] = True
+        mouth, turned, *others = np.ptp(measured[start : start + length], axis=0)
+        if mouth <= MOUTH_STILL and max(others) <= STILL + turned:
+            held[start : start + length] = True
     return held
 
 
@@ -76,13 +77,15 @@ def turns(played: Pass) -> tuple[tuple[int, int], ...]:
 
 
 def _expression(footage: Footage) -> F64:
-    """(N, 5): mouth opening, heights of both lip corners and of both brows under the eyes."""
+    """(N, 6): mouth opening, the nose tip's place across, heights of both lip corners and both brows
+    under the eyes."""
     rows = []
     for landmarks in footage.landmarks:
-        down = FaceFrame.of(landmarks).points[:, 1]
+        across, down = FaceFrame.of(landmarks).points.T
         upper, lower = g.INNER_LIPS
         brows = [float(down[list(each)].mean()) for each in (g.RIGHT_BROW_TOP, g.LEFT_BROW_TOP)]
-        rows.append([down[lower] - down[upper], *down[list(g.MOUTH_CORNERS)], *brows])
+        opening = down[lower] - down[upper]
+        rows.append([opening, across[_NOSE_TIP], *down[list(g.MOUTH_CORNERS)], *brows])
     return np.array(rows, np.float64)
 
 
