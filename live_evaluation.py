@@ -410,7 +410,7 @@ def _code() -> str:
     """A digest of everything that a video's answers come from, but for weights of one's own."""
     root = Path(__file__).parent
     total = hashlib.sha256()
-    paths = [*(root / "engine").rglob("*"), *(root / "realtime").glob("*.py")]
+    paths = [*(root / "engine").rglob("*"), *(root / "realtime").rglob("*.py")]
     paths += [*(root / "training" / "datasets").glob("*.py"), root / "training" / "own_fields.py"]
     for path in sorted((*paths, Path(__file__))):
         if path.is_file() and path.suffix != ".pyc":

@@ -228,19 +228,19 @@ def test_another_recipe_is_another_video(made: list[str], tmp_path: Path) -> Non
     assert made == ["a"] * len(others)
 
 
+@pytest.mark.parametrize("place", ["realtime/one.py", "realtime/spotting/one.py"])
 def test_what_another_spotter_found_is_not_taken(
-    made: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    made: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
 ) -> None:
     root = tmp_path / "package"
-    for room in ("engine", "realtime"):
-        (root / room).mkdir(parents=True)
-        (root / room / "one.py").write_text("ONE = 1\n")
+    (root / "engine").mkdir(parents=True)
+    (root / place).parent.mkdir(parents=True)
     this = root / "live_evaluation.py"
     this.write_text("")
     monkeypatch.setattr(live_evaluation, "__file__", str(this))
     jobs, store = [Job("a", "a", PLAN)], tmp_path / "store"
     for content, count in (("ONE = 1\n", 1), ("ONE = 1\n", 1), ("ONE = 2\n", 2), ("ONE = 1\n", 2)):
-        (root / "realtime" / "one.py").write_text(content)
+        (root / place).write_text(content)
         judge_all(jobs, store)
         assert len(made) == count
 
