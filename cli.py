@@ -1037,7 +1037,7 @@ def _evaluate_injected(
         )
     scores = score_injected(made.passes)
     for table in injected_tables(made, scores):
-        _console().print(table)
+        _console().print(table, "")
     if json_file is not None:
         write_injected(json_file, made, scores)
 

@@ -140,46 +140,53 @@ def write_injected(path: Path, injection: Injection, scores: InjectedScores) -> 
 def injected_tables(injection: Injection, scores: InjectedScores) -> "list[Table]":
     """Tables of at most 80 columns."""
     return [
-        _clips_table(injection.looks, scores),
+        _recall_table(scores),
+        _alarms_table(injection.looks, scores),
         _times_table(scores),
         _rejected_table(scores),
         _told_table(scores),
     ]
 
 
-def _clips_table(looks: Sequence[ClipLook], scores: InjectedScores) -> "Table":
+def _recall_table(scores: InjectedScores) -> "Table":
     from rich.table import Table
 
+    neutral = [own for own in scores.clips if not own.speaking]
     sizes = sorted(scores.neutral.recall)
-    macros = scores.neutral.macro_recall.count > 0
-    columns = [*(f"{size:g} px" for size in sizes), *(["macro"] if macros else [])]
-    table = _table(Table, "clip", "min", "still", *columns, "micro/min", "macro/min", "beside")
-    table.title = "Found (micro told as micro, IoU 0.5) and false alarms a minute"
-    for look, own in zip(looks, scores.clips, strict=True):
-        still = "speaking" if own.speaking else f"{look.neutral:.0%}"
-        table.add_row(_short(own.name), *_clip_cells(own, still, sizes, macros))
-    if sum(not own.speaking for own in scores.clips) > 1:
-        table.add_section()
-        table.add_row("all neutral", *_clip_cells(scores.neutral, "", sizes, macros))
-    restless = [each.name for each in looks if not each.speaking and each.neutral < 0.5]
-    table.caption = "min: without movements; beside: believed on a movement, not finding it"
-    if restless:
-        table.caption += (
-            "\nmoves by itself for most of its time, so that alarms may be right: "
-            + ", ".join(restless)
-        )
+    table = _table(Table, "found at IoU 0.5", *(f"{size:g} px" for size in sizes), "macro")
+    for own in (*neutral, scores.neutral):
+        if own is scores.neutral:
+            table.add_section()
+        cells = [_share(own.recall.get(size, Share(0, 0))) for size in sizes]
+        table.add_row(_short(own.name), *cells, _share(own.macro_recall))
+    table.caption = "micro-expressions by amplitude, told as micro; macro-expressions told as macro"
     return table
 
 
-def _clip_cells(own: ClipScores, still: str, sizes: Sequence[float], macros: bool) -> Iterable[str]:
-    yield f"{own.minutes:.1f}"
-    yield still
-    for size in sizes:
-        yield _share(own.recall.get(size, Share(0, 0)))
-    if macros:
-        yield _share(own.macro_recall)
+def _alarms_table(looks: Sequence[ClipLook], scores: InjectedScores) -> "Table":
+    from rich.table import Table
+
+    heads = ("micro", "macro", "beside", "minutes", "at rest", "fps")
+    table = _table(Table, "false alarms a minute", *heads)
+    for look, own in zip(looks, scores.clips, strict=True):
+        rest = "speaks" if own.speaking else f"{look.neutral:.0%}"
+        table.add_row(_short(own.name), *_alarms(own), rest, f"{look.fps:.0f}")
+    table.add_section()
+    table.add_row(_short(scores.neutral.name), *_alarms(scores.neutral), "", "")
+    table.caption = (
+        "minutes: without the movements, which the first two columns are of; beside: number\n"
+        "believed on a movement without finding it; at rest: share in which the face is still"
+    )
+    restless = [each.name for each in looks if not each.speaking and each.neutral < 0.5]
+    if restless:
+        table.caption += f"\nmostly not at rest, so that alarms may be right: {', '.join(restless)}"
+    return table
+
+
+def _alarms(own: ClipScores) -> Iterable[str]:
     yield from (f"{own.alarms_a_minute[kind]:.2f}" for kind in KINDS)
     yield str(own.beside)
+    yield f"{own.minutes:.1f}"
 
 
 def _times_table(scores: InjectedScores) -> "Table":
@@ -202,20 +209,20 @@ def _times_table(scores: InjectedScores) -> "Table":
 def _rejected_table(scores: InjectedScores) -> "Table":
     from rich.table import Table
 
-    table = _table(Table, "rejected on neutral clips as", "candidates", "on a movement not found")
+    table = _table(Table, "rejected as", "candidates", "on a movement not found")
     for reason, own in scores.rejected.items():
         table.add_row(reason, str(own.count), str(own.found))
     if not scores.rejected:
         table.add_row("nothing", "0", "0")
+    table.caption = "speaking clips left out"
     return table
 
 
 def _told_table(scores: InjectedScores) -> "Table":
     from rich.table import Table
 
-    heads = ("micro", "macro", "beside", "blink", "speech", "turn", "other", "nothing")
+    heads = ("micro", "macro", "beside", "blink", "speech", "turn", "other", "none")
     table = _table(Table, "what was there", "count", *heads)
-    table.title = "What was there by what was told"
     for there, row in scores.told.items():
         if not any(row.values()):
             continue
@@ -231,7 +238,7 @@ def _told_table(scores: InjectedScores) -> "Table":
 def _table(make: "type[Table]", first: str, *others: str) -> "Table":
     from rich import box
 
-    table = make(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
+    table = make(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
     table.caption_justify = "left"
     table.title_justify = "left"
     table.add_column(first, no_wrap=True)
@@ -244,7 +251,7 @@ def _share(own: Share) -> str:
     return f"{own.found}/{own.count} {own.rate:.2f}" if own.count else "-"
 
 
-def _short(name: str, most: int = 18) -> str:
+def _short(name: str, most: int = 20) -> str:
     stem = Path(name).stem
     return stem if len(stem) <= most else stem[: most - 3] + "..."
 

@@ -1,0 +1,193 @@
+"""Videos go the whole way: looked at, played with movements, judged, told; or refused."""
+
+import json
+from collections.abc import Callable
+from itertools import islice
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from htnet.calib.evaluation.injected import (
+    InjectConfig,
+    PassJob,
+    evaluate_injected,
+    frames_of,
+    judge_pass,
+    look_at,
+    published,
+)
+from htnet.calib.evaluation.injected_report import score_injected
+from htnet.engine.errors import FaceError, HTNetError, SourceError, UsageError
+from htnet.engine.synth.injection_schedule import InjectionPlan
+from htnet.engine.synth.portrait import load_portrait
+from htnet.engine.types import U8
+
+Htnet = Callable[..., tuple[int, str, str]]
+SHORT = InjectionPlan(seconds=8.0, amplitudes_px=(3.0,))
+
+
+def write(path: Path, pictures: list[U8], fps: float) -> Path:
+    height, width = pictures[0].shape[:2]
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), fps, (width, height))
+    for picture in pictures:
+        writer.write(picture)
+    writer.release()
+    return path
+
+
+def portrait(count: int, light: float = 1.0) -> list[U8]:
+    """The portrait that ships, with a camera's noise."""
+    rng = np.random.default_rng(0)
+    clean = load_portrait().bgr * np.float32(light)
+    noisy = (clean + rng.normal(0, 1.5, clean.shape) for _ in range(count))
+    return [np.clip(np.rint(picture), 0, 255).astype(np.uint8) for picture in noisy]
+
+
+@pytest.fixture(scope="module")
+def face(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two seconds of a face at rest."""
+    pytest.importorskip("mediapipe")
+    return write(tmp_path_factory.mktemp("video") / "rest.avi", portrait(40), 20.0)
+
+
+def test_a_minute_is_played_judged_and_kept(face: Path, tmp_path: Path) -> None:
+    speaking = tmp_path / "speech.avi"
+    speaking.write_bytes(face.read_bytes())
+    config = InjectConfig((face,), (speaking,), plan=SHORT, seeds=1)
+    made = evaluate_injected(config, tmp_path / "store")
+    quiet, spoken = made.passes
+    assert [(look.name, look.speaking) for look in made.looks] == [
+        ("rest.avi", False),
+        ("speech.avi", True),
+    ]
+    assert made.looks[0].fps == pytest.approx(20, rel=0.01) and made.looks[0].neutral == 1.0
+    assert made.looks[0].noise > 0.3
+    assert quiet.frames == pytest.approx(160, rel=0.3) and quiet.faceless == 0
+    assert len(quiet.video.truth) == len(quiet.names) == 1
+    assert quiet.video.truth[0].amplitude_px == 3.0 and quiet.video.truth[0].kind == "micro"
+    assert spoken.video.truth == () and spoken.video.disturbances == ()
+    told: list[tuple[int, int]] = []
+    again = evaluate_injected(
+        config, tmp_path / "store", progress=lambda *share: told.append(share)
+    )
+    assert told == [(2, 2)] and again.passes == made.passes
+    assert score_injected(made.passes).neutral.recall[3.0].count == 1
+
+
+def test_a_neutral_pass_has_no_movement(face: Path) -> None:
+    job = PassJob(face, False, 0, InjectionPlan(seconds=8.0, amplitudes_px=()))
+    assert judge_pass(job).video.truth == ()
+
+
+@pytest.mark.slow
+def test_a_real_face_goes_the_whole_way(data: Path, tmp_path: Path, htnet: Htnet) -> None:
+    """A second and a half of a real face, through the command."""
+    real = data / "faces" / "neutral_stare.mp4"
+    if not real.is_file() or not (data / "composite").is_dir():
+        pytest.skip("HTNET_DATA holds no faces or no composite")
+    pictures = [frame.bgr for frame in islice(frames_of(real), 60)]
+    clip = write(tmp_path / "stare.avi", pictures, 30.0)
+    scores = tmp_path / "scores.json"
+    code, out, err = htnet(
+        *("evaluate", "live", "--inject", clip, "--movements", data / "composite"),
+        *("--amplitude", "2", "--seconds", 8, "--seeds", 1, "--workers", 1),
+        *("--out", tmp_path / "store", "--json", scores),
+    )
+    assert code == 0, err
+    assert "stare" in out and "2 px" in out and "what was there" in out
+    row = json.loads(scores.read_text())
+    assert row["movements"] == "published" and len(row["passes"]) == 1
+    [movement] = row["passes"][0]["movements"]
+    assert movement["amplitude_px"] == 2.0 and movement["name"].split()[0] in (
+        *("casme2", "samm", "smic"),
+    )
+
+
+def test_published_movements_are_those_of_the_composite(data: Path) -> None:
+    if not (data / "composite").is_dir():
+        pytest.skip("HTNET_DATA holds no composite")
+    draw = published(data / "composite")
+    rng = np.random.default_rng(0)
+    drawn = [draw(rng, np.zeros((478, 2), np.float32)) for _ in range(5)]
+    assert len({each.name for each in drawn}) > 2
+    for each in drawn:
+        length = np.hypot(each.field[..., 0], each.field[..., 1])
+        assert float(np.percentile(length, 99)) == pytest.approx(1.0, rel=1e-4)
+        assert each.subject and each.label is not None
+
+
+@pytest.mark.parametrize(
+    ("count", "fps", "light", "error", "told"),
+    [
+        (12, 5.0, 1.0, UsageError, "10 frames a second in bad.avi"),
+        (20, 20.0, 1.0, UsageError, "1.5 s of one face in bad.avi"),
+        (40, 20.0, 0.0, FaceError, "a face in bad.avi; found none"),
+    ],
+)
+def test_a_video_that_cannot_be_used_is_named(
+    tmp_path: Path, count: int, fps: float, light: float, error: type[HTNetError], told: str
+) -> None:
+    pytest.importorskip("mediapipe")
+    path = write(tmp_path / "bad.avi", portrait(count, light), fps)
+    with pytest.raises(error, match=told):
+        look_at((path, False))
+
+
+def test_a_face_that_never_rests_is_refused_unless_it_speaks(tmp_path: Path) -> None:
+    pytest.importorskip("mediapipe")
+    own = load_portrait()
+    x, y = own.landmarks[14].astype(int)
+    span = int(np.ptp(own.landmarks[[61, 291], 0]) * 0.3)
+    pictures = portrait(40)
+    for number, picture in enumerate(pictures):
+        opened = int((number % 8) / 8 * span)
+        if opened > 2:  # the lower lip and chin are shown lower, dark between the lips
+            lower = picture[y : y + 3 * span, x - 2 * span : x + 2 * span].copy()
+            picture[y + opened : y + opened + 3 * span, x - 2 * span : x + 2 * span] = lower
+            picture[y : y + opened, x - span : x + span] = 20
+    path = write(tmp_path / "talk.avi", pictures, 20.0)
+    with pytest.raises(UsageError, match=r"neutral face in talk\.avi"):
+        look_at((path, False))
+    assert look_at((path, True)).neutral == 0.0
+
+
+def test_a_missing_video_is_named_before_anything_is_played(tmp_path: Path) -> None:
+    config = InjectConfig((tmp_path / "none.mp4",), plan=SHORT)
+    with pytest.raises(HTNetError, match=r"none\.mp4"):
+        evaluate_injected(config, tmp_path / "store")
+    (tmp_path / "text.mp4").write_text("no video")
+    with pytest.raises(SourceError, match=r"text\.mp4"):
+        look_at((tmp_path / "text.mp4", False))
+
+
+def test_a_video_is_neutral_or_speaks() -> None:
+    with pytest.raises(UsageError, match=r"a\.mp4 as both"):
+        InjectConfig((Path("a.mp4"),), (Path("a.mp4"),))
+    with pytest.raises(UsageError, match="a video after --inject"):
+        InjectConfig(())
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (("--muscles", "--movements", "composite"), "one family at a time"),
+        (("--simulate", "standard"), "--inject alone"),
+        (("--seconds", "2"), "passes of at least 8 s"),
+        (("--amplitude", "0"), "amplitudes above 0"),
+        (("--amplitude", "large"), "expected a number"),
+    ],
+)
+def test_options_that_contradict_are_a_sentence(
+    tmp_path: Path, htnet: Htnet, options: tuple[str, ...], told: str
+) -> None:
+    code, _, err = htnet(
+        "evaluate", "live", "--inject", "a.mp4", *options, "--out", tmp_path / "store"
+    )
+    assert code == 2 and told in err
+
+
+def test_what_goes_with_inject_alone_is_refused_without_it(htnet: Htnet) -> None:
+    code, _, err = htnet("evaluate", "live", "--speaking", "a.mp4")
+    assert code == 2 and "--inject alone" in err
