@@ -80,7 +80,9 @@ def warp(bgr: U8, to_crop: F64, moved: F32) -> U8:
     corners = _CORNERS @ from_crop.T
     height, width = bgr.shape[:2]
     x0, y0 = np.clip(np.floor(corners.min(axis=0)).astype(int), 0, [width - 1, height - 1])
-    x1, y1 = np.clip(np.ceil(corners.max(axis=0)).astype(int) + 1, [x0 + 1, y0 + 1], [width, height])
+    x1, y1 = np.clip(
+        np.ceil(corners.max(axis=0)).astype(int) + 1, [x0 + 1, y0 + 1], [width, height]
+    )
     x, y = np.meshgrid(np.arange(x0, x1, dtype=np.float32), np.arange(y0, y1, dtype=np.float32))
     a = to_crop.astype(np.float32)
     in_crop = np.stack(
