@@ -907,8 +907,8 @@ def evaluate_live(
 ) -> None:
     """Run whole videos through the live path, and hold what it says against what is there.
 
-    With --inject, --amplitude lists the sizes that take turns (default 1,2), --seconds is the length
-    of a pass (60), --macros the share of 0.5 to 3 s, --neutral injects nothing, --quiet draws no blinks.
+    With --inject, --amplitude lists the sizes that take turns (1,2), --seconds is the length of a
+    pass (60), --macros the share of 0.5 to 3 s, --neutral has none, --quiet draws no blinks.
     """
     import os
 

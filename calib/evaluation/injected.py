@@ -1,8 +1,8 @@
 """Live recognition on real faces whose movements are known, because they were warped in.
 
 A pass plays one clip to and fro with movements, or without, through the very pipeline of ``live``.
-What happens in it (movements, drawn blinks, turns of the clip's own head) and what was told are kept
-as a `Video` of `htnet.training.spotting`.
+What happens in it (movements, drawn blinks, turns of the clip's own head) and what was told are
+kept as a `Video` of `htnet.training.spotting`.
 """
 
 import hashlib
@@ -200,8 +200,8 @@ def judge_played(
     recognizer: Recognizer,
     score: float | None = None,
 ) -> tuple[Video, int, int]:
-    """A pass through the pipeline of ``live``: its truth and what was told, its frames, and how many
-    of them showed no face. ``tracker`` is closed."""
+    """A pass through the pipeline of ``live``: its truth with what was told, the number of frames,
+    and that of frames without a face. ``tracker`` is closed."""
     tracker.reset()
     spotter = Spotter(SpotterConfig() if score is None else SpotterConfig(score=score))
     pipeline = Pipeline(tracker, recognizer, spotter=spotter)

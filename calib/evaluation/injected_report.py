@@ -15,6 +15,7 @@ from htnet.training.files import write_json
 from htnet.training.spotting import KINDS, Disturbance, FoundEvent, TrueEvent, Video, match
 
 if TYPE_CHECKING:
+    from rich.console import Group
     from rich.table import Table
 
 MICRO, MACRO = (f"injected {kind}" for kind in KINDS)
@@ -22,8 +23,8 @@ SPEAKING = "speaking clip"
 THERE = (MICRO, MACRO, BLINK, SPEAKING, TURN)
 """What can be there."""
 TOLD = ("micro", "macro", "beside", "blink", "speech", "head turn", "other", "nothing")
-"""What can be told of it: a believed event of either kind; a believed one that covers the movement by
-less than half ("beside"); the reason for which a candidate was rejected; nothing at all."""
+"""What can be told of it: a believed event of either kind; a believed one that covers the movement
+by less than half ("beside"); the reason for which a candidate was rejected; nothing at all."""
 _REASONS = ("blink", "speech", "head turn")
 _NEAR_NS = 100 * NS_PER_MS
 
@@ -54,10 +55,10 @@ class Errors:
 
 @dataclass(frozen=True, slots=True)
 class ClipScores:
-    """One clip, or all. ``recall`` by amplitude in px, of micro-expressions told as micro at IoU 0.5;
-    ``macro_recall`` the same of macro-expressions. ``minutes``: without the movements.
-    ``alarms_a_minute``: by kind, of believed events there that touch no movement. ``beside``: believed
-    events on a movement that were not counted as finding it."""
+    """One clip, or all. ``recall`` by amplitude in px, of micro-expressions told as micro at IoU
+    0.5; ``macro_recall`` the same of macro-expressions. ``minutes``: without the movements.
+    ``alarms_a_minute``: by kind, of believed events there that touch no movement. ``beside``:
+    believed events on a movement that were not counted as finding it."""
 
     name: str
     speaking: bool
@@ -70,8 +71,8 @@ class ClipScores:
 
 @dataclass(frozen=True, slots=True)
 class InjectedScores:
-    """All that is measured. ``neutral``: all neutral clips together. ``delay``: from the true apex to
-    the first report; ``onset`` and ``apex``: found minus true; of the micro-expressions found.
+    """All that is measured. ``neutral``: all neutral clips together. ``delay``: from the true apex
+    to the first report; ``onset`` and ``apex``: found minus true; of the micro-expressions found.
     ``rejected``: by reason, how many candidates, and how many of them were on a movement (IoU 0.5)
     that was not found. ``told``: of each of `THERE`, how often each of `TOLD`."""
 
@@ -105,8 +106,8 @@ def score_injected(passes: Sequence[JudgedPass]) -> InjectedScores:
 
 
 def injected_row(injection: Injection, scores: InjectedScores) -> dict[str, Any]:
-    """What ``htnet evaluate live --inject ... --json`` writes: scores, and every pass with its truth
-    and what was told of it. Times in ms; numbers that are not there null."""
+    """What ``htnet evaluate live --inject ... --json`` writes: scores, and every pass with its
+    truth and what was told of it. Times in ms; numbers that are not there null."""
     plan = injection.config.plan
     row: dict[str, Any] = {
         "v": 1,
@@ -137,7 +138,7 @@ def write_injected(path: Path, injection: Injection, scores: InjectedScores) -> 
     write_json(path, injected_row(injection, scores))
 
 
-def injected_tables(injection: Injection, scores: InjectedScores) -> "list[Table]":
+def injected_tables(injection: Injection, scores: InjectedScores) -> "list[Group]":
     """Tables of at most 80 columns."""
     return [
         _recall_table(scores),
@@ -148,7 +149,7 @@ def injected_tables(injection: Injection, scores: InjectedScores) -> "list[Table
     ]
 
 
-def _recall_table(scores: InjectedScores) -> "Table":
+def _recall_table(scores: InjectedScores) -> "Group":
     from rich.table import Table
 
     neutral = [own for own in scores.clips if not own.speaking]
@@ -159,11 +160,11 @@ def _recall_table(scores: InjectedScores) -> "Table":
             table.add_section()
         cells = [_share(own.recall.get(size, Share(0, 0))) for size in sizes]
         table.add_row(_short(own.name), *cells, _share(own.macro_recall))
-    table.caption = "micro-expressions by amplitude, told as micro; macro-expressions told as macro"
-    return table
+    note = "micro-expressions by amplitude, told as micro; macro-expressions told as macro"
+    return _noted(table, note)
 
 
-def _alarms_table(looks: Sequence[ClipLook], scores: InjectedScores) -> "Table":
+def _alarms_table(looks: Sequence[ClipLook], scores: InjectedScores) -> "Group":
     from rich.table import Table
 
     heads = ("micro", "macro", "beside", "minutes", "at rest", "fps")
@@ -173,14 +174,15 @@ def _alarms_table(looks: Sequence[ClipLook], scores: InjectedScores) -> "Table":
         table.add_row(_short(own.name), *_alarms(own), rest, f"{look.fps:.0f}")
     table.add_section()
     table.add_row(_short(scores.neutral.name), *_alarms(scores.neutral), "", "")
-    table.caption = (
-        "minutes: without the movements, which the first two columns are of; beside: number\n"
-        "believed on a movement without finding it; at rest: share in which the face is still"
+    note = (
+        "minutes: without the movements, which the first two columns are of; beside:\n"
+        "number believed on a movement without finding it; at rest: share in which\n"
+        "the face is still"
     )
     restless = [each.name for each in looks if not each.speaking and each.neutral < 0.5]
     if restless:
-        table.caption += f"\nmostly not at rest, so that alarms may be right: {', '.join(restless)}"
-    return table
+        note += f"\nmostly not at rest, so that alarms may be right: {', '.join(restless)}"
+    return _noted(table, note)
 
 
 def _alarms(own: ClipScores) -> Iterable[str]:
@@ -189,7 +191,7 @@ def _alarms(own: ClipScores) -> Iterable[str]:
     yield f"{own.minutes:.1f}"
 
 
-def _times_table(scores: InjectedScores) -> "Table":
+def _times_table(scores: InjectedScores) -> "Group":
     from rich.table import Table
 
     table = _table(Table, "micro-expressions found, ms", "count", "median", "median |.|", "95%")
@@ -202,11 +204,11 @@ def _times_table(scores: InjectedScores) -> "Table":
         times = (own.median, own.absolute, own.p95)
         cells = ("-" if math.isnan(value) else f"{value:.0f}" for value in times)
         table.add_row(name, str(own.count), *cells)
-    table.caption = "95%: of the errors without their sign, of the reports as they are"
-    return table
+    note = "95%: of the errors without their sign, of the reports as they are"
+    return _noted(table, note)
 
 
-def _rejected_table(scores: InjectedScores) -> "Table":
+def _rejected_table(scores: InjectedScores) -> "Group":
     from rich.table import Table
 
     table = _table(Table, "rejected as", "candidates", "on a movement not found")
@@ -214,11 +216,11 @@ def _rejected_table(scores: InjectedScores) -> "Table":
         table.add_row(reason, str(own.count), str(own.found))
     if not scores.rejected:
         table.add_row("nothing", "0", "0")
-    table.caption = "speaking clips left out"
-    return table
+    note = "speaking clips left out"
+    return _noted(table, note)
 
 
-def _told_table(scores: InjectedScores) -> "Table":
+def _told_table(scores: InjectedScores) -> "Group":
     from rich.table import Table
 
     heads = ("micro", "macro", "beside", "blink", "speech", "turn", "other", "none")
@@ -228,23 +230,29 @@ def _told_table(scores: InjectedScores) -> "Table":
             continue
         cells = (str(row[each]) if row[each] else "." for each in TOLD)
         table.add_row(there, str(sum(row.values())), *cells)
-    table.caption = (
+    note = (
         "beside: believed, but covers less than half of the movement; blink, speech,\n"
         "turn, other: rejected for that; of a speaking clip every candidate counts"
     )
-    return table
+    return _noted(table, note)
 
 
 def _table(make: "type[Table]", first: str, *others: str) -> "Table":
     from rich import box
 
     table = make(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
-    table.caption_justify = "left"
-    table.title_justify = "left"
     table.add_column(first, no_wrap=True)
     for each in others:
         table.add_column(each, justify="right", no_wrap=True)
     return table
+
+
+def _noted(table: "Table", note: str) -> "Group":
+    """A table with lines under it that may be wider than it is."""
+    from rich.console import Group
+    from rich.text import Text
+
+    return Group(table, Text(note, style="dim"))
 
 
 def _share(own: Share) -> str:

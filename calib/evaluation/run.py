@@ -30,10 +30,11 @@ def run_all(
     workers: int = 1,
     progress: Callable[[int, int], None] = nothing,
 ) -> list[Result]:
-    """The results in the order of ``jobs``. One that ``store`` holds under its key is not made anew.
+    """The results in the order of ``jobs``; those that ``store`` holds are not made again.
 
-    ``do``: a function of a module, since other processes find it by name; with one worker it runs in
-    this one. ``progress`` is given how many are done of how many.
+    ``keys``: names of the results in ``store``. ``do``: a function of a module, since other
+    processes find it by name; with one worker it runs in this one. ``progress``: is given how
+    many are done of how many.
     """
     paths = [store / f"{key}.pickle" for key in keys]
     made = {n: pickle.loads(path.read_bytes()) for n, path in enumerate(paths) if path.is_file()}

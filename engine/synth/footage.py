@@ -94,16 +94,16 @@ def footage_of(name: str, frames: Iterable[Frame], tracker: FaceTracker) -> Foot
     grey = float(np.median([_grey(p, m) for p, m in zip(pictures, landmarks, strict=True)]))
     if grey < DIMMEST:
         raise UsageError(
-            f"expected a face of at least {DIMMEST:g} of 255 grey levels in {name}; got {grey:.0f}: "
-            "turn on a light, or open the camera's exposure."
+            f"expected a face of at least {DIMMEST:g} of 255 grey levels in {name}; got "
+            f"{grey:.0f}: turn on a light, or open the camera's exposure."
         )
     return footage
 
 
 @dataclass(frozen=True, slots=True)
 class PassConfig:
-    """One pass through a footage. ``start``: the frame it begins with, as a fraction. ``tempo``: how
-    much faster than it was filmed. ``noise``: deviation of what is added."""
+    """One pass through a footage. ``start``: the frame it begins with, as a fraction. ``tempo``:
+    how much faster than it was filmed. ``noise``: deviation of what is added."""
 
     seconds: float
     start: float = 0.0

@@ -1,7 +1,7 @@
 """What a face in footage does by itself: whether it holds still, and when its head turns.
 
-Measured from landmarks in units of the distance between the eyes, so that a head that nears, sways or
-rolls measures the same.
+Measured from landmarks in units of the distance between the eyes, so that a head that nears, sways
+or rolls measures the same.
 """
 
 import numpy as np
@@ -15,9 +15,9 @@ from htnet.engine.types import F64
 
 NEUTRAL_S = 1.5
 MOUTH_STILL, STILL = 0.08, 0.1
-"""Ranges within `NEUTRAL_S` up to which the mouth's opening, and lip corners and brows, hold still, in
-distances between the eyes. The latter may move as much more as the nose tip goes sideways, since in a
-turning head they do so by perspective. Nobody who talks stays within both."""
+"""Ranges within `NEUTRAL_S` up to which the mouth's opening, and lip corners and brows, hold still,
+in distances between the eyes. The latter may move as much more as the nose tip goes sideways, since
+in a turning head they do so by perspective. Nobody who talks stays within both."""
 TURNING = 0.1
 """Speed of the nose tip between the eyes from which a head turns, in distances between the eyes a
 second: 10 degrees a second, the tip lying 0.55 distances in front of the eyes."""
@@ -77,8 +77,8 @@ def turns(played: Pass) -> tuple[tuple[int, int], ...]:
 
 
 def _expression(footage: Footage) -> F64:
-    """(N, 6): mouth opening, the nose tip's place across, heights of both lip corners and both brows
-    under the eyes."""
+    """(N, 6): mouth opening, the nose tip's place across, heights of both lip corners and of both
+    brows under the eyes."""
     rows = []
     for landmarks in footage.landmarks:
         across, down = FaceFrame.of(landmarks).points.T

@@ -1,4 +1,4 @@
-"""Random draws of what is injected into footage: movements, their times, blinks and the pass itself.
+"""Random draws of what is injected into footage: movements, their times, blinks, and the pass.
 
 Everything comes from the generator that is handed in, so one seed gives one pass.
 """
@@ -86,7 +86,7 @@ class Scheduled:
 
 
 def draw_schedule(rng: np.random.Generator, plan: InjectionPlan) -> tuple[Scheduled, ...]:
-    """Movements in order of time, from the offset of one to the onset of the next at least `APART_S`.
+    """Movements in order of time, at least `APART_S` from an offset to the next onset.
 
     The sizes of a pass differ in number by one at most, so that each is measured as often.
     """
@@ -122,7 +122,10 @@ def draw_schedule(rng: np.random.Generator, plan: InjectionPlan) -> tuple[Schedu
 def draw_injected(
     rng: np.random.Generator, scheduled: Sequence[Scheduled], source: Source, landmarks: F32
 ) -> tuple[Injected, ...]:
-    """A movement of ``source`` for each of ``scheduled``; ``landmarks``: (478, 2) px of the crop."""
+    """A movement of ``source`` for each of ``scheduled``.
+
+    ``landmarks``: (478, 2) of the face at rest, px of the crop.
+    """
     return tuple(
         Injected(source(rng, landmarks), each.pulse, each.amplitude_px) for each in scheduled
     )
