@@ -151,7 +151,7 @@ class Pipeline:
         if self._measures is None:
             self._measures = LandmarkMeasures(aligned.landmarks)
         large = self._large.step(frame.t_ns, self._measures(aligned.landmarks), blinking)
-        spots = self._arbiter.step(frame.t_ns, spots, large, self._large.moving)
+        spots = self._arbiter.step(frame.t_ns, spots, large, self._large.moving, self._large.reach)
         events += map(self._event, spots)
         spotted = self._clock()
         prediction = self._recognizer.predict(measured, aligned.landmarks)

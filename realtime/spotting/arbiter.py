@@ -5,6 +5,8 @@ while it lasts. Where it ends as an expression or as speech, it explains what li
 comes to nothing, they are told as they were.
 """
 
+from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from htnet.engine.anatomy.measures import MEASURES
@@ -14,13 +16,23 @@ from htnet.realtime.spotting.spot import Spot
 
 MICRO_MS = 500.0
 PART = "part of a larger movement"
+_UNMEASURED = ("lid tighten", "nose wrinkle")  # no measure stands where these pull
 
 
 @dataclass(frozen=True, slots=True)
 class ArbiterConfig:
-    """``speech_turns``: a mouth that turns back more often in a second speaks."""
+    """``speech_turns``: a mouth that turns back more often in a second speaks. ``visible_px``: a
+    pull from which on landmarks have to show it, by the share ``borne_out`` of it at least, and
+    ``borne_out_macro`` where it lasts: the head has time to go far then."""
 
     speech_turns: float = 3.0
+    visible_px: float = 2.5
+    borne_out: float = 0.4
+    borne_out_macro: float = 0.8
+
+
+Reach = Callable[[int, int], float]
+"""From and until when, ns, to how far the landmark measures went in between, px."""
 
 
 class Arbiter:
@@ -32,17 +44,24 @@ class Arbiter:
         self._ids: dict[int, int] = {}  # of small movements that were told provisionally
         self._held: list[Spot] = []
         self._large: Spot | None = None  # told provisionally
+        self._lately: deque[tuple[LargeMovement, str]] = deque(maxlen=4)
 
     def step(
-        self, t_ns: int, spots: tuple[Spot, ...], large: LargeMovement | None, moving: bool
+        self,
+        t_ns: int,
+        spots: tuple[Spot, ...],
+        large: LargeMovement | None,
+        moving: bool,
+        reach: Reach,
     ) -> tuple[Spot, ...]:
         """What is told at ``t_ns``. ``spots``: of small movements; ``large``: the large movement
-        that peaked or ended; ``moving``: whether one is under way."""
+        that peaked or ended; ``moving``: whether one is under way; ``reach``: how far the
+        landmarks went between two times, px."""
         told: list[Spot] = []
         for spot in spots:
             if spot.stage == "final":
-                self._held.append(spot)
-            else:
+                self._held.append(self._seen(spot, reach))
+            elif not moving:
                 told.append(replace(spot, id=self._known(spot.id)))
         if large is not None and not large.over:
             if self._large is None:
@@ -63,6 +82,19 @@ class Arbiter:
         self._ids.clear()
         return told
 
+    def _seen(self, spot: Spot, reach: Reach) -> Spot:
+        """A spot that the landmarks bear out, or one that is rejected: what is large for the fit and
+        moves no landmark is the head, whose depth and perspective leak into the muscles."""
+        config = self._config
+        if spot.rejected is not None or spot.magnitude_px < config.visible_px:
+            return spot
+        if spot.muscle in _UNMEASURED:
+            return spot
+        share = config.borne_out if spot.kind == "micro" else config.borne_out_macro
+        if reach(spot.onset_ns, spot.offset_ns) >= share * spot.magnitude_px:
+            return spot
+        return replace(spot, rejected="head turn")
+
     def _settle(self, large: LargeMovement) -> list[Spot]:
         """A large movement is over: it is told, and explains what lies in it."""
         number = self._large.id if self._large is not None else None
@@ -73,6 +105,7 @@ class Arbiter:
             number = next((self._ids.pop(s.id) for s in inside if s.id in self._ids), None)
         final = self._spot(large, self._new() if number is None else number)
         told = self._released()
+        self._lately.append((large, final.rejected or PART))
         for spot in inside:
             reason = spot.rejected or final.rejected or PART
             told.append(
@@ -89,7 +122,12 @@ class Arbiter:
 
     def _released(self) -> list[Spot]:
         held, self._held = self._held, []
-        return [replace(spot, id=self._ids.pop(spot.id, None) or self._new()) for spot in held]
+        told = []
+        for spot in held:
+            reason = spot.rejected or next((r for m, r in self._lately if _within(spot, m)), None)
+            number = self._ids.pop(spot.id, None) or self._new()
+            told.append(replace(spot, id=number, rejected=reason))
+        return told
 
     def _known(self, number: int) -> int:
         if number not in self._ids:

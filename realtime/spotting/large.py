@@ -15,6 +15,7 @@ import numpy as np
 from htnet.engine.anatomy.measures import MEASURES
 from htnet.engine.types import F32, NS_PER_MS
 
+_WAY_BACK_NS = 600 * NS_PER_MS  # after its end a movement still has the rest of its way to go
 _JUDGED_NS, _RECENT_NS = 250 * NS_PER_MS, 3000 * NS_PER_MS
 _OPENING = MEASURES.index("mouth opening")
 
@@ -26,7 +27,7 @@ class LargeConfig:
     which the face has gone back; ``onset``: at which it set out. ``follow_ms``: time constant of
     the baseline at rest. ``calm_ms``, ``calm_px``: a face that moved less for so long rests.
     ``shortest_ms`` to ``longest_ms``: how long a large movement lasts. ``flank_ms``: what takes
-    longer to rise from a quarter to four fifths is a pose that changes. ``turn_px``,
+    longer to rise from a quarter to three fifths is a pose that changes. ``turn_px``,
     ``turn_share``: the mouth turns back where it goes back by more than that, and than that share
     of the peak. ``settle_ms``: so long a place has been held before a movement can set out from it.
     ``nested``: a movement from a place where the face rests in the middle of another one is one of
@@ -55,7 +56,7 @@ class LargeMovement:
     """A large movement; ``over``: the face has gone back, otherwise it is told at its apex.
 
     ``peak``: (9,) px from the baseline where it went furthest, ``distance`` its length and
-    ``threshold`` what that had to exceed. ``rise_ms``: from a quarter to four fifths of the way.
+    ``threshold`` what that had to exceed. ``rise_ms``: from a quarter to three fifths of the way.
     ``turns_a_second``: how often the mouth turned back.
     """
 
@@ -124,6 +125,13 @@ class LargeMovements:
             return current.movement(self._course, t_ns, over=False)
         return None
 
+    def reach(self, since_ns: int, until_ns: int) -> float:
+        """How far the measures went from where they were at ``since_ns``, px; none are known: 0."""
+        inside = [m for t, m in self._course if since_ns <= t <= until_ns]
+        if not inside:
+            return 0.0
+        return float(np.linalg.norm(np.stack(inside) - inside[0], axis=1).max())
+
     def _calm(self, t_ns: int, since_ns: int) -> F32 | None:
         """Where the face has rested for `calm_ms`, (9,) px; None where it moved."""
         earliest = t_ns - int(self._config.calm_ms * NS_PER_MS)
@@ -156,6 +164,7 @@ class _Excursion:
         self.crossed_ns = t_ns
         self.peak, self._peak_ns, self._threshold = 0.0, t_ns, 0.0
         self._told = False
+        self._leaving, self._free_ns, self._before_ns = False, t_ns, t_ns
 
     def step(self, t_ns: int, measures: F32, threshold: float) -> bool:
         """Whether the face came back with this frame."""
@@ -163,8 +172,12 @@ class _Excursion:
         passed_ms, self._last_ns = (t_ns - self._last_ns) / NS_PER_MS, t_ns
         distance = float(np.linalg.norm(measures - self._baseline))
         if not self.opened:
+            if self._leaving and distance > 0.8 * threshold and t_ns - self._free_ns < _WAY_BACK_NS:
+                return False
+            self._leaving = False
             if distance > threshold and t_ns - self._since_ns > config.settle_ms * NS_PER_MS:
                 self.opened, self.crossed_ns, self._threshold = True, t_ns, threshold
+                self._before_ns = self._free_ns
                 self._told = False
                 self.peak, self._peak_ns = distance, t_ns
                 return False
@@ -177,7 +190,7 @@ class _Excursion:
             self.peak, self._peak_ns = distance, t_ns
         if distance >= config.closed * self.peak:
             return False
-        self.opened = False
+        self.opened, self._leaving, self._free_ns = False, True, t_ns
         return True
 
     def peaked(self, t_ns: int) -> bool:
@@ -200,9 +213,10 @@ class _Excursion:
         peak = moved[top]
         along = moved @ peak / max(float(peak @ peak), 1e-6)
         place = int(np.searchsorted(times, self.crossed_ns))
-        while place > 0 and along[place] > config.onset:
+        first = int(np.searchsorted(times, self._before_ns))
+        while place > first and along[place] > config.onset:
             place -= 1
-        high = place + int(np.flatnonzero(along[place : top + 1] >= 0.8)[0])
+        high = place + int(np.flatnonzero(along[place : top + 1] >= 0.6)[0])
         onset_ns = int(times[place])
         lasted_ms, rise_ms = (t_ns - onset_ns) / NS_PER_MS, (times[high] - onset_ns) / NS_PER_MS
         if (over and lasted_ms < config.shortest_ms) or rise_ms > config.flank_ms:

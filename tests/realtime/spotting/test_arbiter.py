@@ -1,0 +1,127 @@
+import numpy as np
+import pytest
+
+from htnet.engine.anatomy.measures import MEASURES
+from htnet.engine.types import F32
+from htnet.realtime.spotting.arbiter import PART, Arbiter, leading_muscle
+from htnet.realtime.spotting.large import LargeMovement
+from htnet.realtime.spotting.spot import Spot
+
+MS = 1_000_000
+
+
+def at(**px: float) -> F32:
+    peak = np.zeros(len(MEASURES), np.float32)
+    for name, value in px.items():
+        peak[MEASURES.index(name.replace("_", " "))] = value
+    return peak
+
+
+SMILE = at(left_lip_corner_x=-4, right_lip_corner_x=4, left_lip_corner_y=-5, right_lip_corner_y=-5)
+
+
+def large(onset_ms: int, offset_ms: int, turns: float = 1.0, over: bool = True) -> LargeMovement:
+    apex = (onset_ms + offset_ms) // 2
+    return LargeMovement(
+        onset_ms * MS, apex * MS, offset_ms * MS, SMILE, 9.0, 3.0, 200.0, turns, over
+    )
+
+
+def small(
+    onset_ms: int,
+    offset_ms: int,
+    stage: str = "final",
+    number: int = 1,
+    px: float = 1.0,
+    rejected: str | None = None,
+) -> Spot:
+    apex = (onset_ms + offset_ms) // 2
+    return Spot(
+        number,
+        stage,
+        "micro",
+        onset_ms * MS,
+        apex * MS,
+        offset_ms * MS,
+        px,
+        "jaw drop",
+        2.0,
+        rejected,
+    )
+
+
+def far(since_ns: int, until_ns: int) -> float:
+    return 10.0
+
+
+def still(since_ns: int, until_ns: int) -> float:
+    return 0.4
+
+
+def test_small_movements_pass_while_nothing_large_moves() -> None:
+    arbiter = Arbiter()
+    (early,) = arbiter.step(0, (small(100, 400, "provisional", 7),), None, False, still)
+    (late,) = arbiter.step(0, (small(100, 400, "final", 7),), None, False, still)
+    assert (early.stage, late.stage, late.rejected) == ("provisional", "final", None)
+    assert early.id == late.id
+
+
+def test_a_large_movement_explains_the_small_ones_in_it() -> None:
+    arbiter = Arbiter()
+    assert arbiter.step(0, (small(1100, 1300),), None, True, far) == ()
+    part, whole = arbiter.step(0, (), large(1000, 2000), False, far)
+    assert (part.rejected, part.onset_ns) == (PART, 1100 * MS)
+    assert (whole.rejected, whole.kind, whole.muscle) == (None, "macro", "lip corner pull")
+    (late,) = arbiter.step(0, (small(1700, 1990, number=2),), None, False, far)
+    assert late.rejected == PART
+
+
+def test_its_first_report_and_its_last_have_one_id() -> None:
+    arbiter = Arbiter()
+    (first,) = arbiter.step(0, (), large(1000, 1500, over=False), True, far)
+    (last,) = arbiter.step(0, (), large(1000, 2000), False, far)
+    assert first.id == last.id and (first.stage, last.stage) == ("provisional", "final")
+
+
+def test_a_large_movement_that_never_goes_back_is_taken_back_and_the_small_ones_are_told() -> None:
+    arbiter = Arbiter()
+    arbiter.step(0, (small(1100, 1300),), large(1000, 1500, over=False), True, far)
+    taken_back, told = arbiter.step(0, (), None, False, far)
+    assert taken_back.rejected == "no return"
+    assert told.rejected is None
+
+
+def test_speech_is_rejected_and_so_is_what_lies_in_it() -> None:
+    arbiter = Arbiter()
+    arbiter.step(0, (small(1100, 1300),), None, True, far)
+    told = arbiter.step(0, (), large(1000, 2000, turns=5.0), False, far)
+    assert [spot.rejected for spot in told] == ["speech", "speech"]
+
+
+def test_a_pull_of_pixels_that_moves_no_landmark_is_the_head() -> None:
+    (spot,) = Arbiter().step(0, (small(100, 400, px=4.0),), None, False, still)
+    assert spot.rejected == "head turn"
+    (spot,) = Arbiter().step(0, (small(100, 400, px=2.0),), None, False, still)
+    assert spot.rejected is None
+
+
+def test_the_end_tells_what_waits_and_rejects_what_is_under_way() -> None:
+    arbiter = Arbiter()
+    arbiter.step(0, (small(1100, 1300),), large(1000, 1500, over=False), True, far)
+    told = arbiter.cut_off(1600 * MS, (), "face lost")
+    assert [spot.rejected for spot in told] == ["face lost", None]
+    assert arbiter.cut_off(1600 * MS, (), "face lost") == ()
+
+
+@pytest.mark.parametrize(
+    ("peak", "muscle"),
+    [
+        (SMILE, "lip corner pull"),
+        (-SMILE, "lip corner depress"),
+        (at(mouth_opening=9), "jaw drop"),
+        (at(left_inner_brow=3, right_inner_brow=3), "brow lower"),
+        (at(left_inner_brow=-3, right_outer_brow=-3), "brow raise"),
+    ],
+)
+def test_the_muscle_that_leads(peak: F32, muscle: str) -> None:
+    assert leading_muscle(peak) == muscle
