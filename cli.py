@@ -886,13 +886,15 @@ def evaluate_live(
     inject: Annotated[
         list[Path] | None,
         typer.Option(
-            metavar="VIDEO",
-            help="A neutral face, played to and fro with movements warped in; may come often.",
+            metavar="VIDEO...",
+            help="Neutral faces, played to and fro with movements warped in: one video or several.",
         ),
     ] = None,
     speaking: Annotated[
         list[Path] | None,
-        typer.Option(metavar="VIDEO", help="With --inject: someone who speaks, played as it is."),
+        typer.Option(
+            metavar="VIDEO...", help="With --inject: people who speak, played as they are."
+        ),
     ] = None,
     movements: Annotated[
         Path | None,
@@ -918,6 +920,20 @@ def evaluate_live(
             raise UsageError(
                 "expected --inject alone for real footage, its --speaking, --movements and "
                 "--muscles beside it; got none, or --data, --simulate or --reanimate too: correct it."
+            )
+        others: dict[str, Any] = {
+            "--faces": faces,
+            "--half": half,
+            "--fps": fps != "30",
+            "--folds": folds,
+            "--every": every > 1,
+            "--false-alarms-per-minute": false_alarms,
+            "--operating": operating,
+        }
+        if idle := [name for name, value in others.items() if value not in (None, False)]:
+            raise UsageError(
+                f"expected no {idle[0]} with --inject, whose videos keep their own faces and frame "
+                "rates and are judged as live judges them, or at --score; got it: leave it out."
             )
         _evaluate_injected(
             inject=inject,
@@ -1314,12 +1330,27 @@ def _ray_alone(arguments: list[str]) -> list[str]:
     return made
 
 
+def _several(arguments: list[str]) -> list[str]:
+    """Let several videos follow one ``--inject`` or ``--speaking``; typer takes one at a time."""
+    if arguments[:2] != ["evaluate", "live"]:
+        return arguments
+    made: list[str] = []
+    option = ""
+    for each in arguments:
+        if each.startswith("-"):
+            option = each if each in ("--inject", "--speaking") else ""
+        elif option and made[-1] != option:
+            made.append(option)
+        made.append(each)
+    return made
+
+
 def main() -> None:
     """Entry point: the one place that turns an `HTNetError` into a sentence and an exit code."""
     # A service manager's stop ends a run as Ctrl-C does, so that recordings are closed whole.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        app(_ray_alone(sys.argv[1:]))
+        app(_several(_ray_alone(sys.argv[1:])))
     except HTNetError as error:
         print(f"htnet: {error}", file=sys.stderr)
         sys.exit(error.exit_code)

@@ -62,11 +62,17 @@ class InjectConfig:
     def __post_init__(self) -> None:
         if not self.clips:
             raise UsageError("expected a video after --inject; got none: give one.")
+        names = [each.name for each in (*self.clips, *self.speaking)]
         twice = {each.name for each in self.clips if each in self.speaking}
         if twice:
             raise UsageError(
                 f"expected each video as --inject or as --speaking; got {min(twice)} as both: "
                 "leave one out."
+            )
+        if same := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
+            raise UsageError(
+                f"expected videos of different names, which tell their results apart; got {same[0]} "
+                "more than once: leave one out, or rename it."
             )
 
 

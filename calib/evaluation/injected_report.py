@@ -27,6 +27,7 @@ TOLD = ("micro", "macro", "beside", "blink", "speech", "head turn", "other", "no
 by less than half ("beside"); the reason for which a candidate was rejected; nothing at all."""
 _REASONS = ("blink", "speech", "head turn")
 _NEAR_NS = 100 * NS_PER_MS
+_COUNTED = 4  # sizes of which a line of 80 columns holds the counts too
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,11 +155,13 @@ def _recall_table(scores: InjectedScores) -> "Group":
 
     neutral = [own for own in scores.clips if not own.speaking]
     sizes = sorted(scores.neutral.recall)
-    table = _table(Table, "found at IoU 0.5", *(f"{size:g} px" for size in sizes), "macro")
+    few = len(sizes) <= _COUNTED
+    heads = [f"{size:g} px" if few else f"{size:g}" for size in sizes]
+    table = _table(Table, f"found at IoU 0.5{'' if few else ', px'}", *heads, "macro")
     for own in (*neutral, scores.neutral):
         if own is scores.neutral:
             table.add_section()
-        cells = [_share(own.recall.get(size, Share(0, 0))) for size in sizes]
+        cells = [_share(own.recall.get(size, Share(0, 0)), counted=few) for size in sizes]
         table.add_row(_short(own.name), *cells, _share(own.macro_recall))
     note = "micro-expressions by amplitude, told as micro; macro-expressions told as macro"
     return _noted(table, note)
@@ -255,8 +258,10 @@ def _noted(table: "Table", note: str) -> "Group":
     return Group(table, Text(note, style="dim"))
 
 
-def _share(own: Share) -> str:
-    return f"{own.found}/{own.count} {own.rate:.2f}" if own.count else "-"
+def _share(own: Share, *, counted: bool = True) -> str:
+    if not own.count:
+        return "-"
+    return f"{own.found}/{own.count} {own.rate:.2f}" if counted else f"{own.rate:.2f}"
 
 
 def _short(name: str, most: int = 20) -> str:

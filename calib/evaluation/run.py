@@ -14,7 +14,15 @@ from htnet.training.files import write_whole
 Job = TypeVar("Job")
 Result = TypeVar("Result")
 _ROOT = Path(__file__).resolve().parents[2]
-_CODE = ("engine", "realtime", "training/datasets", "training/reanimate.py", "calib/evaluation")
+_CODE = (
+    "engine",
+    "realtime",
+    "training/datasets",
+    "training/reanimate.py",
+    "training/spotting",
+    "training/spotting.py",  # its records are what is kept
+    "calib/evaluation",
+)
 
 
 def nothing(done: int, total: int) -> None:

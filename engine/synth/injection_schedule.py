@@ -21,6 +21,7 @@ from htnet.engine.types import F32
 
 SHORTEST_PASS_S = 8.0
 APART_S = 2.0
+MOST_SIZES = 8
 LEAD_S = 2.5  # before the first movement: a live session has seen the face by then
 TAIL_S = 1.5  # after the last one: its final report comes once the face has settled
 TEMPO = (0.8, 1.25)
@@ -68,6 +69,11 @@ class InjectionPlan:
             raise UsageError(
                 f"expected amplitudes above 0 and up to 10 px of the crop; got {told}: give "
                 "such as --amplitude 1,2."
+            )
+        if len(self.amplitudes_px) > MOST_SIZES:
+            raise UsageError(
+                f"expected at most {MOST_SIZES} amplitudes, since a minute holds 6 to 10 movements; "
+                f"got {len(self.amplitudes_px)}: give fewer."
             )
         if not 0.03 <= self.micro_s[0] <= self.micro_s[1] <= 0.5:
             raise UsageError(

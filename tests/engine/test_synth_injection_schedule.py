@@ -107,6 +107,7 @@ def test_drawn_muscles_are_of_unit_size_and_some_of_one_side() -> None:
         ({"seconds": 3.0}, "passes of at least 8 s"),
         ({"amplitudes_px": (0.0, 1.0)}, "amplitudes above 0"),
         ({"amplitudes_px": (40.0,)}, "amplitudes above 0"),
+        ({"amplitudes_px": (1.0,) * 9}, "at most 8 amplitudes"),
         ({"micro_s": (0.2, 0.9)}, "micro-expressions of 0.03 to 0.5 s"),
     ],
 )

@@ -169,6 +169,13 @@ def test_a_video_is_neutral_or_speaks() -> None:
         InjectConfig(())
 
 
+def test_videos_of_one_name_are_refused() -> None:
+    with pytest.raises(UsageError, match=r"got face\.mp4 more than once"):
+        InjectConfig((Path("a/face.mp4"),), (Path("b/face.mp4"),))
+    with pytest.raises(UsageError, match=r"got a\.mp4 more than once"):
+        InjectConfig((Path("a.mp4"), Path("a.mp4")))
+
+
 @pytest.mark.parametrize(
     ("options", "told"),
     [
@@ -177,6 +184,10 @@ def test_a_video_is_neutral_or_speaks() -> None:
         (("--seconds", "2"), "passes of at least 8 s"),
         (("--amplitude", "0"), "amplitudes above 0"),
         (("--amplitude", "large"), "expected a number"),
+        (("--fps", "60"), "no --fps with --inject"),
+        (("--half", "tuned"), "no --half with --inject"),
+        (("--false-alarms-per-minute", "1"), "no --false-alarms-per-minute with --inject"),
+        (("--speaking", "b.mp4", "c/b.mp4"), "got b.mp4 more than once"),
     ],
 )
 def test_options_that_contradict_are_a_sentence(
@@ -186,6 +197,22 @@ def test_options_that_contradict_are_a_sentence(
         "evaluate", "live", "--inject", "a.mp4", *options, "--out", tmp_path / "store"
     )
     assert code == 2 and told in err
+
+
+def test_several_videos_follow_one_option(
+    tmp_path: Path, htnet: Htnet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[InjectConfig] = []
+
+    def stop(config: InjectConfig, store: Path, **_: object) -> None:
+        asked.append(config)
+        raise UsageError("expected nothing; got enough: stop.")
+
+    monkeypatch.setattr("htnet.calib.evaluation.injected.evaluate_injected", stop)
+    command = ("evaluate", "live", "--inject", "a.mp4", "b.gif", "--speaking", "c.mp4", "d.mp4")
+    assert htnet(*command, "--seeds", 1, "--inject", "e", "--out", tmp_path)[0] == 2
+    assert asked[0].clips == (Path("a.mp4"), Path("b.gif"), Path("e"))
+    assert asked[0].speaking == (Path("c.mp4"), Path("d.mp4")) and asked[0].seeds == 1
 
 
 def test_what_goes_with_inject_alone_is_refused_without_it(htnet: Htnet) -> None:

@@ -146,6 +146,20 @@ def test_the_tables_fit_a_terminal() -> None:
     assert "out.mp4" in text.split("mostly not at rest")[1]
 
 
+def test_eight_sizes_fit_a_terminal_too() -> None:
+    sizes = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 1.75, 10.0)
+    truth = [true(3000 + 3000 * n, px) for n, px in enumerate(sizes)]
+    passes = (judged("a-rather-long-name-of-a-clip.mp4", truth, [told(3000)]),)
+    looks = (ClipLook("a-rather-long-name-of-a-clip.mp4", False, 30.0, 10.0, 1.0, 0.5),)
+    written = io.StringIO()
+    made = Injection(InjectConfig((Path("a.mp4"),)), looks, passes)
+    for table in injected_tables(made, score_injected(passes)):
+        Console(file=written, width=80, highlight=False).print(table)
+    text = written.getvalue()
+    assert "…" not in text and max(map(len, text.splitlines())) <= 80
+    assert "1.75" in text and "1.00" in text and "1/1" not in text
+
+
 def test_the_row_holds_everything_and_is_json(tmp_path: Path) -> None:
     path = tmp_path / "scores.json"
     write_injected(path, INJECTION, score_injected(PASSES))

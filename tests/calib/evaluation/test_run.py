@@ -44,6 +44,7 @@ def test_other_processes_find_the_function(tmp_path: Path) -> None:
 
 def test_code_in_folders_however_deep_counts(tmp_path: Path) -> None:
     deep = tmp_path / "realtime" / "spotting" / "one.py"
+    records = tmp_path / "training" / "spotting.py"
     for room in ("engine", "training/datasets", "calib/evaluation", "realtime/spotting"):
         (tmp_path / room).mkdir(parents=True)
     (tmp_path / "training" / "reanimate.py").touch()
@@ -52,7 +53,10 @@ def test_code_in_folders_however_deep_counts(tmp_path: Path) -> None:
     deep.with_suffix(".pyc").write_text("compiled")
     assert code_digest(tmp_path) == before
     deep.write_text("ONE = 2\n")
-    assert code_digest(tmp_path) != before
+    after = code_digest(tmp_path)
+    assert after != before
+    records.touch()
+    assert code_digest(tmp_path) != after
 
 
 def test_files_are_told_apart_by_their_bytes(tmp_path: Path) -> None:
