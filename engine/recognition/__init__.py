@@ -1,0 +1,1 @@
+"""Recognition: which expression a movement of the face is."""
