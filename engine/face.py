@@ -13,6 +13,7 @@ import numpy as np
 
 from htnet.engine import landmarks as lm
 from htnet.engine.errors import DependencyError, FaceError
+from htnet.engine.followed_face import FollowedFace, area, same_place
 from htnet.engine.quiet import quiet
 from htnet.engine.types import F32, U8, Face
 
@@ -39,18 +40,16 @@ class FaceTracker(Protocol):
 class MeshTracker:
     """The face mesh of MediaPipe's solutions API; landmarks are raw, never smoothed in time.
 
-    Among several faces the largest is chosen and then stays chosen: a graph for several faces
-    looks at the first frame, and if the one that tracks has another in mind it is started on that
-    frame with all but the chosen face blacked out. When the tracked face is lost or the landmarks jump to another face,
-    the choice is made anew, for a second preferring a face that overlaps the old one.
+    The largest of several faces is chosen and then stays the chosen one, as `FollowedFace` says:
+    a graph for several faces looks at the first frame, and if the one that tracks has another in
+    mind it is started on that frame with all but the chosen face blacked out. While the tracked
+    face is lost the graph for several faces looks for it.
     """
-
-    _LOYALTY_NS = 1_000_000_000
 
     def __init__(self) -> None:
         self._tracker = _mesh(static_image_mode=False, max_num_faces=1)
         self._finder = _mesh(static_image_mode=True, max_num_faces=MAX_FACES)
-        self._last: tuple[int, F32] | None = None
+        self._followed = FollowedFace()
         self._following = False
         self._met = False
         self._shape: tuple[int, ...] = ()
@@ -61,23 +60,21 @@ class MeshTracker:
         if bgr.shape != self._shape:  # the graph's memory is in fractions of a picture of one shape
             self._let_go()
             self._shape = bgr.shape
-        last = self._last[1] if self._last else None
-        points = _first(_run(self._tracker, rgb)) if self._following else None
-        followed = points is not None and last is not None and _same_face(points, last)
-        if not followed:
-            self._let_go()
-            points = self._choose(rgb, t_ns)
-        self._following = points is not None
+        tracked = _run(self._tracker, rgb) if self._following else []
+        points, another = self._followed.follow(rgb, tracked, t_ns), False
         if points is None:
-            return None
-        another = not followed and last is not None and not _same_face(points, last)
-        self._last = (t_ns, points)
+            self._let_go()
+            chosen = self._choose(rgb, t_ns)
+            if chosen is None:
+                return None
+            points, another = chosen
+        self._following = True
         return Face(landmarks=points, openness=eye_openness(points), another=another)
 
     def reset(self) -> None:
         """Forget the chosen face."""
         self._let_go()
-        self._last = None
+        self._followed.forget()
 
     def close(self) -> None:
         """Free both graphs."""
@@ -96,31 +93,25 @@ class MeshTracker:
             self._tracker.reset()
             _wait_for_models(self._tracker)
 
-    def _choose(self, rgb: U8, t_ns: int) -> F32 | None:
+    def _choose(self, rgb: U8, t_ns: int) -> tuple[F32, bool] | None:
         # A graph greets on its first face too. Once the finder has had its own it runs unhushed, so
         # that what others write to stderr is not lost for as long as nobody is in the picture.
         with nullcontext() if self._met else quiet():
             faces = _run(self._finder, rgb)
-        if not faces:
+        chosen = self._followed.choose(rgb, faces, t_ns)
+        if chosen is None:
             return None
-        best = self._best(faces, t_ns)
+        best, another = chosen
         with nullcontext() if self._met else quiet():
             self._met = True
             # Mostly the tracker detects that very face, and starting it anew takes 20 ms.
             points = _first(_run(self._tracker, rgb))
-            if points is not None and _same_face(points, best):
-                return points
-            self._restart()
-            started = _first(_run(self._tracker, _only(rgb, best)))
-        return started if started is not None else best
-
-    def _best(self, faces: list[F32], t_ns: int) -> F32:
-        best = max(faces, key=_area)
-        if self._last and t_ns - self._last[0] <= self._LOYALTY_NS:
-            old = self._last[1]
-            loyal = [face for face in faces if _same_face(face, old)]
-            best = max(loyal, key=_area) if loyal else best
-        return best
+            if points is None or not same_place(points, best):
+                self._restart()
+                points = _first(_run(self._tracker, _only(rgb, best)))
+        if points is None or not same_place(points, best):
+            return best, another
+        return points, another
 
 
 class TaskTracker:
@@ -162,7 +153,7 @@ class TaskTracker:
         self._path = path
         self._image = mp.Image
         self._srgb = mp.ImageFormat.SRGB
-        self._last: F32 | None = None
+        self._followed = FollowedFace()
 
     def find(self, bgr: U8, t_ns: int) -> Face | None:
         """The chosen face in ``bgr`` (H, W, 3) uint8, or None."""
@@ -176,16 +167,15 @@ class TaskTracker:
                 "together: download face_landmarker.task again, or leave --landmarker out."
             ) from None
         faces = [_points(face, width, height) for face in result.face_landmarks]
-        if not faces:
+        chosen = self._followed.choose(rgb, faces, t_ns)
+        if chosen is None:
             return None
-        last = self._last
-        loyal = [face for face in faces if last is not None and _same_face(face, last)]
-        self._last = max(loyal or faces, key=_area)
-        return Face(landmarks=self._last, openness=eye_openness(self._last))
+        points, another = chosen
+        return Face(landmarks=points, openness=eye_openness(points), another=another)
 
     def reset(self) -> None:
         """Forget the chosen face."""
-        self._last = None
+        self._followed.forget()
 
     def close(self) -> None:
         """Free the graph."""
@@ -203,7 +193,7 @@ def find_face(bgr: U8) -> Face | None:
         faces = _run(graph, _rgb(bgr))
     if not faces:
         return None
-    points = max(faces, key=_area)
+    points = max(faces, key=area)
     return Face(landmarks=points, openness=eye_openness(points))
 
 
@@ -257,24 +247,6 @@ def _points(face: Any, width: int, height: int) -> F32:
 
 def _first(faces: list[F32]) -> F32 | None:
     return faces[0] if faces else None
-
-
-def _box(points: F32) -> tuple[float, float, float, float]:
-    x, y = points[:, 0], points[:, 1]
-    return float(x.min()), float(y.min()), float(x.max()), float(y.max())
-
-
-def _area(points: F32) -> float:
-    x0, y0, x1, y1 = _box(points)
-    return (x1 - x0) * (y1 - y0)
-
-
-def _same_face(points: F32, last: F32) -> bool:
-    """Whether the boxes overlap by at least a third of their union."""
-    a, b = _box(points), _box(last)
-    shared = max(min(a[2], b[2]) - max(a[0], b[0]), 0) * max(min(a[3], b[3]) - max(a[1], b[1]), 0)
-    both = (a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1])
-    return shared > (both - shared) / 3
 
 
 def _only(rgb: U8, points: F32) -> U8:
