@@ -1,15 +1,14 @@
 """Recognition of a movement from its course: four pairs along the rise, one answer.
 
-Each of the faces at rest that `CourseTimes` names is paired with each of the faces near the apex.
-A spotter's onset and apex are good to 50 to 100 ms. A pair whose onset face moves already shows a
-part of the movement alone, and of large movements (5 to 20 px, where networks are trained on pairs
-of 1 to 4 px) DIS may lose the mouth in one pair and not in the next. So the onset faces are taken
-from well before the onset, the probabilities of all pairs are averaged by their logarithms, and
-what the face did (`Mapping` of regions) is averaged too.
+Two faces at rest are paired with two faces near the apex (`course_times` says which); the
+probabilities of the pairs are averaged by their logarithms, the motion of each region plainly.
+One pair does not do: a spotter's onset and apex are good to 50 to 100 ms, a pair whose onset face
+moves already shows a part of the movement alone, and of large movements (5 to 20 px, where networks
+are trained on pairs of 1 to 4 px) DIS may lose the mouth in one pair and not in the next.
 
-Some movements are none of the classes that networks are trained on. They answer all the same, with
-much confidence for some, so two rules of anatomy stand behind them: `jaw_alone` and
-`without_brows`. A movement to which one applies is "uncertain".
+Some movements belong to none of the classes that networks are trained on, and a network names one
+all the same. Two rules of anatomy make such a movement "uncertain": `jaw_alone` and, for surprise,
+`without_brows`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,9 +24,9 @@ from htnet.engine.types import F32, NS_PER_MS, UNCERTAIN, AlignedFace, Pair, Pre
 SURPRISE: Final = "surprise"
 
 UNCERTAIN_BELOW = 0.45
-"""The least probability that is told. On re-animated clips of people that the network had not seen
-95% of all answers reach it, and 75% of those are right; of the rest 40% are, which is little more
-than chance among three."""
+"""The least probability that is told. With the rules below, 93% of the answers on re-animated clips
+of people that the network had not seen are told, and 77% of those are right; of what is not told a
+third is, which is chance among three."""
 
 BROW_SHARE = 0.2
 """The share of the largest region's motion by which the brows rise in a surprise, at least. They
@@ -38,7 +37,7 @@ JAW_SHARE = 0.35
 """The share of the lower lip's motion that the other regions stay below when the jaw falls alone.
 Lip corners are carried along by 0.15 of it; in a wince with an open mouth they go by 0.5."""
 
-_BEFORE_NS: Final = (133 * NS_PER_MS, 66 * NS_PER_MS)
+_BEFORE_NS: Final = (200 * NS_PER_MS, 66 * NS_PER_MS)
 _RISEN: Final = (0.8, 1.0)
 _LEAST: Final = 1e-6  # of a probability, so that one pair alone cannot rule a class out
 
@@ -53,7 +52,7 @@ class CourseTimes:
 
 
 def course_times(onset_ns: int, apex_ns: int) -> CourseTimes:
-    """The times of the faces that `recognize_course` wants of a movement: 133 and 66 ms before the
+    """The times of the faces that `recognize_course` wants of a movement: 200 and 66 ms before the
     onset, 0.8 of the rise and the apex. None lies after the apex, so a provisional answer is based
     on what a final one is."""
     rise = apex_ns - onset_ns

@@ -88,7 +88,7 @@ def test_drawn_movements(
 def test_faces_are_taken_before_the_onset_and_up_to_the_apex() -> None:
     times = course_times(ONSET, APEX)
     assert times == CourseTimes(
-        (367 * NS_PER_MS, 434 * NS_PER_MS), (660 * NS_PER_MS, 700 * NS_PER_MS)
+        (300 * NS_PER_MS, 434 * NS_PER_MS), (660 * NS_PER_MS, 700 * NS_PER_MS)
     )
 
 
