@@ -50,13 +50,14 @@ class MeshTracker:
         self._tracker = _mesh(static_image_mode=False, max_num_faces=1)
         self._finder = _mesh(static_image_mode=True, max_num_faces=MAX_FACES)
         self._followed = FollowedFace()
+        self._picture: U8 | None = None
         self._following = False
         self._met = False
         self._shape: tuple[int, ...] = ()
 
     def find(self, bgr: U8, t_ns: int) -> Face | None:
         """The chosen face in ``bgr`` (H, W, 3) uint8, or None."""
-        rgb = _rgb(bgr)
+        self._picture = rgb = _rgb(bgr, self._picture)
         if bgr.shape != self._shape:  # the graph's memory is in fractions of a picture of one shape
             self._let_go()
             self._shape = bgr.shape
@@ -213,8 +214,9 @@ def eye_openness(points: F32) -> float:
     return max(openness)
 
 
-def _rgb(bgr: U8) -> U8:
-    return cast(U8, cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB))
+def _rgb(bgr: U8, into: U8 | None = None) -> U8:
+    """The picture as RGB; ``into`` is written over if it fits, as the graphs copy what they get."""
+    return cast(U8, cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB, dst=into))
 
 
 def _run(graph: Any, rgb: U8) -> list[F32]:

@@ -42,6 +42,7 @@ class FollowedFace:
     def forget(self) -> None:
         """Follow nobody."""
         self._last: tuple[int, F32] | None = None
+        self._box: Box = (0.0, 0.0, 0.0, 0.0)
         self._doubted = self._resized = False
         self._looked_ns = self._count = 0
 
@@ -50,16 +51,17 @@ class FollowedFace:
         self._fit(picture)
         if self._last is None:
             return None
-        last = _box(self._last[1])
+        last = self._box
         best: tuple[float, F32, F32] | None = None
         slid = False
         for points in faces:
-            overlap, distance, growth = _compare(_box(points), last)
+            box = _box(points)
+            overlap, distance, growth = _compare(box, last)
             near = overlap > 1 / 3
             if not near and (distance > _REACH or not 1 / _GROWTH < growth < _GROWTH):
                 continue
             if near and len(faces) == 1 and not self._doubted and self._looked_lately(t_ns):
-                self._last = (t_ns, points)
+                self._last, self._box = (t_ns, points), box
                 return points
             look = appearance(picture, points)
             alike = self._alike(look, t_ns)
@@ -103,6 +105,7 @@ class FollowedFace:
                 (height, width), (h, w) = picture.shape[:2], self._shape[:2]
                 scale = np.array([width / w, height / h], np.float32)
                 self._last = (self._last[0], self._last[1] * scale)
+                self._box = _box(self._last[1])
                 self._resized = True
             self._shape = picture.shape
 
@@ -110,7 +113,7 @@ class FollowedFace:
         return 0 <= t_ns - self._looked_ns < _LOOK_EVERY_NS
 
     def _keep(self, points: F32, look: F32, t_ns: int) -> None:
-        self._last = (t_ns, points)
+        self._last, self._box = (t_ns, points), _box(points)
         self._looked_ns = t_ns
         self._doubted = self._resized = False
         if self._count == 0 or t_ns - self._newest() >= _VIEW_EVERY_NS:
