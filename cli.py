@@ -138,6 +138,10 @@ def live(
     overlay_video: Annotated[Path | None, typer.Option(help="Record what is shown.")] = None,
     events: Annotated[Path | None, typer.Option(help="Write events as JSON lines.")] = None,
     provisional: Annotated[bool, typer.Option(help="Provisional events too.")] = False,
+    explain: Annotated[
+        Path | None,
+        typer.Option(help="Write every candidate and what each rule measured, as JSON lines."),
+    ] = None,
     max_seconds: Annotated[
         float | None, typer.Option(min=0.001, help="Stop after so long.")
     ] = None,
@@ -176,6 +180,7 @@ def live(
         overlay_video=overlay_video,
         events=events,
         provisional=provisional,
+        explain=explain,
         max_seconds=max_seconds,
         profile=profile,
         false_alarms=false_alarms,

@@ -116,10 +116,33 @@ class Prediction:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Decision:
+    """What one rule measured of a candidate movement. ``limit``: against what; ``rejects``: whether
+    that rule turns the candidate down. ``unit`` of both, "" for a ratio."""
+
+    rule: str
+    measured: float
+    limit: float
+    unit: str
+    rejects: bool
+
+    def row(self) -> dict[str, object]:
+        """The decision as other programs read it."""
+        return {
+            "rule": self.rule,
+            "measured": round(self.measured, 4),
+            "limit": round(self.limit, 4),
+            "unit": self.unit,
+            "rejects": self.rejects,
+        }
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Event:
     """One spotted expression. ``stage`` is "provisional" at the apex and "final" at the offset;
     ``rejected`` holds the reason when a candidate is not believed. ``muscle`` is the one that pulled
-    most, ``magnitude_px`` how far, and ``score`` how many times what is asked of its kind that is."""
+    most, ``magnitude_px`` how far, and ``score`` how many times what is asked of its kind that is.
+    ``decisions``: what each rule measured of it."""
 
     id: int
     stage: str
@@ -133,6 +156,7 @@ class Event:
     rejected: str | None = None
     muscle: str = ""
     score: float = 0.0
+    decisions: tuple[Decision, ...] = ()
 
     @property
     def duration_ms(self) -> float:
@@ -157,6 +181,10 @@ class Event:
             "score": round(self.score, 3),
             "rejected": self.rejected,
         }
+
+    def explained(self) -> dict[str, object]:
+        """The row with what every rule measured, against which limit, and which of them decided."""
+        return {**self.row(), "decisions": [decision.row() for decision in self.decisions]}
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -208,6 +208,7 @@ class Pipeline:
             rejected=spot.rejected,
             muscle=spot.muscle,
             score=spot.score,
+            decisions=spot.decisions,
         )
 
     def _settled(self, spot: Spot) -> Prediction:

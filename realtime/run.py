@@ -56,7 +56,7 @@ class PathConfig:
 @dataclass(frozen=True, slots=True)
 class RunConfig:
     """A run and where its results go. ``profile``: the name of a stored one to go by.
-    ``false_alarms``: how many a minute are put up with; None for the operating point that was tuned.
+    ``explain``: where every candidate is written with what each rule measured of it. ``false_alarms``: how many a minute are put up with; None for the operating point that was tuned.
     """
 
     path: PathConfig
@@ -65,6 +65,7 @@ class RunConfig:
     overlay_video: Path | None = None
     events: Path | None = None
     provisional: bool = False
+    explain: Path | None = None
     max_seconds: float | None = None
     profile: str | None = None
     false_alarms: float | None = None
@@ -84,7 +85,7 @@ def run(config: RunConfig, console: Console) -> list[Event]:
     _refuse_overwriting(config)
     profile = None if config.profile is None else read_profile(config.profile)
     score = None if config.false_alarms is None else score_for(config.false_alarms)
-    log = EventLog(config.events, config.provisional) if config.events is not None else None
+    logs = _logs(config)
     with ExitStack() as stack:
         tracker = RemoteTracker(config.path.landmarker)
         stack.callback(tracker.close)
@@ -107,10 +108,10 @@ def run(config: RunConfig, console: Console) -> list[Event]:
         window = _window(config, overlay, fps, console)
         screen: Window | StatusPanel = window or StatusPanel(console)
         stack.enter_context(screen)
-        if log is not None:
+        for log in logs:
             stack.enter_context(log)
         sinks: list[EventLog | OverlayVideo | Window | StatusPanel] = [
-            sink for sink in (log, video, screen) if sink is not None
+            sink for sink in (*logs, video, screen) if sink is not None
         ]
         # A recording that is watched plays in its own time, and loses no frame for it.
         watched = not (source.live or config.headless) and (window or console.is_terminal)
@@ -152,7 +153,7 @@ def run(config: RunConfig, console: Console) -> list[Event]:
             failure = error
         rest = pipeline.finish()
         final += rest
-        if log is not None:
+        for log in logs:
             try:
                 log.add(rest)
             except HTNetError as error:
@@ -237,6 +238,16 @@ def _first(all_of_them: Iterator[Tick], count: int) -> Iterator[Tick]:
             return
 
 
+def _logs(config: RunConfig) -> list[EventLog]:
+    """The files that events are written to."""
+    logs = []
+    if config.events is not None:
+        logs.append(EventLog(config.events, config.provisional))
+    if config.explain is not None:
+        logs.append(EventLog(config.explain, option="--explain", explain=True))
+    return logs
+
+
 def _refuse_overwriting(config: RunConfig) -> None:
     path = config.path
     source = path.source.source if path.source is not None else None
@@ -245,7 +256,12 @@ def _refuse_overwriting(config: RunConfig) -> None:
         for each in (source, path.model, path.landmarker)
         if each is not None and "://" not in str(each)
     }
-    for option, output in (("--events", config.events), ("--overlay-video", config.overlay_video)):
+    outputs = (
+        ("--events", config.events),
+        ("--explain", config.explain),
+        ("--overlay-video", config.overlay_video),
+    )
+    for option, output in outputs:
         if output is None:
             continue
         if output.resolve() in taken:

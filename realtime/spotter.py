@@ -21,12 +21,12 @@ import numpy as np
 
 from htnet.engine.motion import PairMotion
 from htnet.engine.pulls import MUSCLE_NAMES, Pulled
-from htnet.engine.types import F32, NS_PER_MS, AlignedFace, Motion, Pair, State
+from htnet.engine.types import F32, NS_PER_MS, AlignedFace, Decision, Motion, Pair, State
 from htnet.realtime.blink import BlinkGate
 from htnet.realtime.course import read_course
-from htnet.realtime.gates import GateConfig, SpeechGate, explanation
 from htnet.realtime.ring import Ring
 from htnet.realtime.samples import Sample, Samples
+from htnet.realtime.spotting.artifacts import Candidate, GateConfig, SpeechGate, decisions, reason
 from htnet.realtime.spotting.spot import Spot
 from htnet.realtime.threshold import RollingThreshold
 
@@ -377,6 +377,9 @@ class Spotter:
         inside = [s for s in course if onset_ns <= s.t_ns <= offset_ns] or [peak]
         kind = kind or self._kind(onset_ns, offset_ns)
         score = self._score(self._peak, kind)
+        strong = Decision("weak", score, self._config.score, "", score < self._config.score)
+        spoken = self._speech.spoken(inside[0].t_ns, inside[-1].t_ns)
+        told = (*decisions(Candidate(inside, peak, self._peak, spoken), self._gates), strong)
         return Spot(
             id=self._next_id,
             stage=stage,
@@ -387,14 +390,10 @@ class Spotter:
             magnitude_px=float(peak.smooth[leading]),
             muscle=MUSCLE_NAMES[leading],
             score=score,
-            rejected=self._reason(inside, peak, score),
+            rejected=reason(told),
+            decisions=told,
         )
 
     def _score(self, strength: float, kind: str) -> float:
         """How many times what is asked of its kind a movement reached; ``strength`` in thresholds."""
         return strength / (self._gates.lasting if kind == "macro" else 1.0)
-
-    def _reason(self, inside: list[Sample], peak: Sample, score: float) -> str | None:
-        """Why a candidate is not believed."""
-        other = explanation(inside, peak, self._peak, self._speech, self._gates)
-        return other or ("weak" if score < self._config.score else None)

@@ -38,8 +38,8 @@ MEASURES: Final = (*(name for name, _, _ in _PLACES[:8]), "mouth opening")
 
 _POINTS = np.unique(np.concatenate([np.array(points) for _, points, _ in _PLACES]))
 _MEANS = np.zeros((len(_PLACES), len(_POINTS)))
-for _row, (_, _points, _) in enumerate(_PLACES):
-    _MEANS[_row, np.searchsorted(_POINTS, _points)] = 1 / len(_points)
+for _row, _place in enumerate(_PLACES):
+    _MEANS[_row, np.searchsorted(_POINTS, _place[1])] = 1 / len(_place[1])
 _ACROSS = np.array([axis == 0 for _, _, axis in _PLACES])
 
 

@@ -4,6 +4,7 @@ import cv2
 
 from htnet.engine.types import NS_PER_MS, U8, Event, Tick
 from htnet.realtime.overlay.palette import DIM, PANEL, RULE, TEXT, Colour, blend, label_colour
+from htnet.realtime.overlay.reasons import in_words
 from htnet.realtime.overlay.text import fitted, write
 
 _NOMINAL = 72
@@ -70,7 +71,7 @@ class EventCard:
 def _lines(event: Event) -> tuple[str, str, str, str]:
     duration, pull = f"{event.duration_ms:.0f} ms", f"{event.muscle} {event.magnitude_px:.2f} px"
     if event.rejected is not None:
-        return f"rejected: {event.rejected}", duration, pull, f"{event.kind} · {event.label}?"
+        return in_words(event.rejected), duration, pull, f"{event.kind} · {event.label}?"
     sure = event.probabilities.get(event.label)
     share = "" if sure is None else f" · {100 * sure:.0f} %"
     return event.label, duration, pull, f"{event.kind}{share}"

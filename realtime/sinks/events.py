@@ -16,14 +16,21 @@ from htnet.realtime.sinks.paths import writable
 class EventLog:
     """A JSONL file of `Event.row`, each line on disk as soon as it is known.
 
-    Final events alone unless ``provisional``. A file of that name is replaced on entering.
+    Final events alone unless ``provisional``; ``explain``: with what every rule measured. A file of
+    that name is replaced on entering.
     """
 
     def __init__(
-        self, path: str | Path, provisional: bool = False, *, option: str = "--events"
+        self,
+        path: str | Path,
+        provisional: bool = False,
+        *,
+        option: str = "--events",
+        explain: bool = False,
     ) -> None:
         self._path = writable(path, option)
         self._provisional = provisional
+        self._explain = explain
         self._file: TextIOWrapper | None = None
 
     def __enter__(self) -> Self:
@@ -44,7 +51,8 @@ class EventLog:
         for event in events:
             if self._provisional or event.stage == "final":
                 # One write of a whole line, so that a reader never sees half of one.
-                line = json.dumps(event.row(), ensure_ascii=False) + "\n"
+                row = event.explained() if self._explain else event.row()
+                line = json.dumps(row, ensure_ascii=False) + "\n"
                 try:
                     self._file.write(line)
                     self._file.flush()

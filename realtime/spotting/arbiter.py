@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from htnet.engine.anatomy.measures import MEASURES
-from htnet.engine.types import F32, NS_PER_MS
+from htnet.engine.types import F32, NS_PER_MS, Decision
 from htnet.realtime.spotting.large import LargeMovement
 from htnet.realtime.spotting.spot import Spot
 
@@ -23,12 +23,16 @@ _UNMEASURED = ("lid tighten", "nose wrinkle")  # no measure stands where these p
 class ArbiterConfig:
     """``speech_turns``: a mouth that turns back more often in a second speaks. ``visible_px``: a
     pull from which on landmarks have to show it, by the share ``borne_out`` of it at least, and
-    ``borne_out_macro`` where it lasts: the head has time to go far then."""
+    ``borne_out_macro`` where it lasts: the head has time to go far then.
+    ``restless_px``: landmarks that go further, from ``beside_ms`` before a short movement on, explain
+    it."""
 
     speech_turns: float = 3.0
     visible_px: float = 2.5
     borne_out: float = 0.4
     borne_out_macro: float = 0.8
+    beside_ms: float = 700.0
+    restless_px: float = 9.0
 
 
 Reach = Callable[[int, int], float]
@@ -60,7 +64,7 @@ class Arbiter:
         told: list[Spot] = []
         for spot in spots:
             if spot.stage == "final":
-                self._held.append(self._seen(spot, reach))
+                self._held.append(self._judged(t_ns, spot, reach))
             elif not moving:
                 told.append(replace(spot, id=self._known(spot.id)))
         if large is not None and not large.over:
@@ -82,18 +86,17 @@ class Arbiter:
         self._ids.clear()
         return told
 
-    def _seen(self, spot: Spot, reach: Reach) -> Spot:
-        """A spot that the landmarks bear out, or one that is rejected: what is large for the fit and
-        moves no landmark is the head, whose depth and perspective leak into the muscles."""
-        config = self._config
-        if spot.rejected is not None or spot.magnitude_px < config.visible_px:
+    def _judged(self, t_ns: int, spot: Spot, reach: Reach) -> Spot:
+        """A spot with what the landmarks say of it; rejected where they explain it."""
+        if spot.rejected is not None:
             return spot
-        if spot.muscle in _UNMEASURED:
-            return spot
-        share = config.borne_out if spot.kind == "micro" else config.borne_out_macro
-        if reach(spot.onset_ns, spot.offset_ns) >= share * spot.magnitude_px:
-            return spot
-        return replace(spot, rejected="head turn")
+        rules = (
+            landmarks_stay(spot, reach, self._config),
+            restless(t_ns, spot, reach, self._config),
+        )
+        told = tuple(decision for decision in rules if decision is not None)
+        rejected = next((decision.rule for decision in told if decision.rejects), None)
+        return replace(spot, rejected=rejected, decisions=(*spot.decisions, *told))
 
     def _settle(self, large: LargeMovement) -> list[Spot]:
         """A large movement is over: it is told, and explains what lies in it."""
@@ -108,9 +111,7 @@ class Arbiter:
         self._lately.append((large, final.rejected or PART))
         for spot in inside:
             reason = spot.rejected or final.rejected or PART
-            told.append(
-                replace(spot, id=self._ids.pop(spot.id, None) or self._new(), rejected=reason)
-            )
+            told.append(replace(spot, id=self._own(spot.id), rejected=reason))
         return [*told, final]
 
     def _given_up(self, t_ns: int, reason: str) -> list[Spot]:
@@ -125,7 +126,7 @@ class Arbiter:
         told = []
         for spot in held:
             reason = spot.rejected or next((r for m, r in self._lately if _within(spot, m)), None)
-            number = self._ids.pop(spot.id, None) or self._new()
+            number = self._own(spot.id)
             told.append(replace(spot, id=number, rejected=reason))
         return told
 
@@ -134,13 +135,18 @@ class Arbiter:
             self._ids[number] = self._new()
         return self._ids[number]
 
+    def _own(self, number: int) -> int:
+        """The id under which a spot is told for the last time."""
+        return self._ids.pop(number) if number in self._ids else self._new()
+
     def _new(self) -> int:
         self._next_id += 1
         return self._next_id - 1
 
     def _spot(self, large: LargeMovement, number: int) -> Spot:
         lasted_ms = (large.offset_ns - large.onset_ns) / NS_PER_MS
-        speech = large.turns_a_second > self._config.speech_turns
+        turns, limit = large.turns_a_second, self._config.speech_turns
+        spoken = Decision("speech", turns, limit, "turns a second", turns > limit)
         return Spot(
             id=number,
             stage="final" if large.over else "provisional",
@@ -151,8 +157,33 @@ class Arbiter:
             magnitude_px=float(abs(large.peak).max()),
             muscle=leading_muscle(large.peak),
             score=large.distance / large.threshold,
-            rejected="speech" if speech else None,
+            rejected="speech" if spoken.rejects else None,
+            decisions=(
+                Decision("weak", large.distance, large.threshold, "px of the landmarks", False),
+                spoken,
+            ),
         )
+
+
+def landmarks_stay(spot: Spot, reach: Reach, config: ArbiterConfig) -> Decision | None:
+    """What is large for the fit and moves no landmark is the head, whose depth and perspective leak
+    into the muscles; None for a movement that landmarks need not show."""
+    if spot.magnitude_px < config.visible_px or spot.muscle in _UNMEASURED:
+        return None
+    share = config.borne_out if spot.kind == "micro" else config.borne_out_macro
+    seen, limit = reach(spot.onset_ns, spot.offset_ns), share * spot.magnitude_px
+    return Decision("head turn", seen, limit, "px of the landmarks", seen < limit)
+
+
+def restless(t_ns: int, spot: Spot, reach: Reach, config: ArbiterConfig) -> Decision | None:
+    """A short movement beside one that lip corners and brows show to be many times larger: a mouth
+    that speaks, a head that is thrown about, the flank of an expression."""
+    if spot.kind != "micro":
+        return None
+    moved = reach(spot.onset_ns - int(config.beside_ms * NS_PER_MS), t_ns)
+    return Decision(
+        PART, moved, config.restless_px, "px of the landmarks", moved > config.restless_px
+    )
 
 
 def _within(spot: Spot, large: LargeMovement) -> bool:

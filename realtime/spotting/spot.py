@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from htnet.engine.types import Decision
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Spot:
@@ -17,3 +19,4 @@ class Spot:
     muscle: str
     score: float
     rejected: str | None
+    decisions: tuple[Decision, ...] = ()

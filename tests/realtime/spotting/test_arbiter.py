@@ -1,9 +1,11 @@
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
 from htnet.engine.anatomy.measures import MEASURES
 from htnet.engine.types import F32
-from htnet.realtime.spotting.arbiter import PART, Arbiter, leading_muscle
+from htnet.realtime.spotting.arbiter import PART, Arbiter, ArbiterConfig, leading_muscle, restless
 from htnet.realtime.spotting.large import LargeMovement
 from htnet.realtime.spotting.spot import Spot
 
@@ -51,11 +53,16 @@ def small(
 
 
 def far(since_ns: int, until_ns: int) -> float:
-    return 10.0
+    return 8.0
 
 
 def still(since_ns: int, until_ns: int) -> float:
     return 0.4
+
+
+def beside(px: float) -> Callable[[int, int], float]:
+    """Landmarks that moved before the movement alone."""
+    return lambda since_ns, until_ns: px if until_ns - since_ns > 500 * MS else 0.4
 
 
 def test_small_movements_pass_while_nothing_large_moves() -> None:
@@ -103,6 +110,16 @@ def test_a_pull_of_pixels_that_moves_no_landmark_is_the_head() -> None:
     assert spot.rejected == "head turn"
     (spot,) = Arbiter().step(0, (small(100, 400, px=2.0),), None, False, still)
     assert spot.rejected is None
+
+
+def test_a_short_movement_beside_a_far_larger_one_is_its_part() -> None:
+    told = Arbiter().step(600 * MS, (small(100, 400),), None, False, beside(12.0))
+    assert [spot.rejected for spot in told] == [PART]
+    told = Arbiter().step(600 * MS, (small(100, 400),), None, False, beside(5.0))
+    assert [spot.rejected for spot in told] == [None]
+    decision = restless(600 * MS, small(100, 400), beside(12.0), ArbiterConfig())
+    assert decision is not None
+    assert (decision.measured, decision.limit, decision.rejects) == (12.0, 9.0, True)
 
 
 def test_the_end_tells_what_waits_and_rejects_what_is_under_way() -> None:

@@ -4,11 +4,11 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from htnet.engine.pulls import MUSCLE_NAMES
-from htnet.realtime.gates import MOUTH, GateConfig, SpeechGate
+from htnet.realtime.spotting.artifacts import MOUTH, GateConfig, SpeechGate
 
 MS = 1_000_000
 THRESHOLDS = np.full(len(MUSCLE_NAMES), 0.15, np.float32)
@@ -59,6 +59,7 @@ def test_what_stays_under_the_threshold_is_no_speech() -> None:
     assert not gate.speaking(0, 4000 * MS)
 
 
+@settings(deadline=None)  # a busy machine is no fault of the rule
 @given(st.floats(0.3, 5), st.floats(100, 900))
 def test_one_expression_is_no_speech(px: float, length: float) -> None:
     gate = SpeechGate(GateConfig())

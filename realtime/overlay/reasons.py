@@ -1,0 +1,30 @@
+"""Reasons of rejection in words that a user understands."""
+
+from typing import Final
+
+WORDS: Final = {
+    "blink": "eyes blinked",
+    "gaze": "eyes looked elsewhere",
+    "speech": "mouth moved like speech",
+    "lighting": "light changed",
+    "head turn": "head turned",
+    "occlusion": "something covers the face",
+    "out of frame": "face is partly outside the picture",
+    "low frame rate": "too few frames a second",
+    "weak": "too weak to be sure",
+    "too short": "too short to be sure",
+    "no return": "face stayed as it is now",
+    "return": "face went back to rest",
+    "part of a larger movement": "part of a larger movement",
+    "face lost": "face was lost",
+    "another face": "another face came",
+    "frames missing": "frames are missing",
+    "source ended": "recording ended",
+    "source restarted": "recording began anew",
+}
+"""What an event carries in ``rejected``, to what is shown of it."""
+
+
+def in_words(reason: str) -> str:
+    """The reason as it is shown; one that is not known as it is."""
+    return WORDS.get(reason, reason)
