@@ -19,6 +19,7 @@ from htnet.engine.anatomy.measures import LandmarkMeasures
 from htnet.engine.face import FaceTracker
 from htnet.engine.preprocess import CROP_HEIGHT, CROP_WIDTH
 from htnet.engine.pulls import Pulls
+from htnet.engine.recognition.course import course_times, recognize_course
 from htnet.engine.recognizer import Recognizer
 from htnet.engine.types import (
     NEUTRAL,
@@ -193,7 +194,7 @@ class Pipeline:
         self._pulls = self._measures = None
 
     def _event(self, spot: Spot) -> Event:
-        """What the network says of the pair that the spotter settled on."""
+        """What the network says of the course that the spotter settled on."""
         prediction = self._settled(spot)
         return Event(
             id=spot.id,
@@ -212,9 +213,10 @@ class Pipeline:
         )
 
     def _settled(self, spot: Spot) -> Prediction:
-        apex = self._ring.nearest(spot.apex_ns)
-        pair = Pair(self._ring.onset_before(spot.onset_ns), apex)
-        return self._recognizer.predict(self._recognizer.measure(pair), apex.landmarks)
+        times = course_times(spot.onset_ns, spot.apex_ns)
+        rest = [self._ring.onset_before(t_ns) for t_ns in times.rest_ns]
+        risen = [self._ring.nearest(t_ns) for t_ns in times.risen_ns]
+        return recognize_course(rest, risen, self._recognizer)
 
 
 def _leaves(frame: Frame, aligned: AlignedFace) -> bool:
