@@ -306,3 +306,49 @@ def test_a_quick_swing_of_the_head_is_no_other_face(tracker: MeshTracker, heads)
         return 400 + 260 * float(np.sin(n * np.pi / 12)), 200, 1.2
 
     assert followed(tracker, heads, 30, ("neutral_stare.mp4", swings)) == "A" * 30
+
+
+def test_a_turn_of_the_head_at_12_frames_a_second_loses_nobody(
+    tracker: MeshTracker, data: Path
+) -> None:
+    """He turns, tilts and leans; the look correlates 0.49 with that of 0.3 s before."""
+    tracker.reset()
+    capture = cv2.VideoCapture(str(data / "faces" / "webcam_moving.mp4"))
+    for n in range(27):
+        picture = np.asarray(capture.read()[1], np.uint8)
+        face = tracker.find(picture, n * 83 * MS)
+        assert face is not None and not face.another, n
+        for _ in range(4):  # of its 60 frames a second
+            capture.grab()
+
+
+def test_half_a_face_is_enough_while_the_other_half_is_covered() -> None:
+    face = FollowedFace()
+    person = (0, 300.0, 200.0, 120.0)
+    mesh = mesh_at(*person[1:])
+    assert choose(face, 0, person) == (0, False)
+    covered = picture_of(person)
+    covered[200:260, 240:360] = 255 - covered[200:260, 240:360]
+    assert float(appearance(covered, mesh) @ appearance(picture_of(person), mesh)) < 0.3
+    assert face.follow(covered, [mesh], 400 * MS) is mesh
+    assert face.follow(255 - picture_of(person), [mesh], 800 * MS) is None
+
+
+@pytest.mark.parametrize("name", PEOPLE[1:])
+def test_a_hand_before_the_mouth_loses_nobody(tracker: MeshTracker, heads, name: str) -> None:
+    images, centre = heads[name]
+    tracker.reset()
+    missed = []
+    for n in range(30):
+        picture = np.full((400, 400, 3), 110, np.uint8)
+        moved = np.array([[1.4, 0, 200 - 1.4 * centre[0]], [0, 1.4, 200 - 1.4 * centre[1]]])
+        cv2.warpAffine(
+            images[n % 24], moved, (400, 400), dst=picture, borderMode=cv2.BORDER_TRANSPARENT
+        )
+        if 12 <= n < 24:
+            hand = (200, 290 - 8 * min(n - 12, 23 - n))
+            cv2.ellipse(picture, hand, (48, 28), 0, 0, 360, (120, 150, 200), -1)
+        found = tracker.find(picture, n * 33 * MS)
+        if found is None or found.another:
+            missed.append(n)
+    assert not missed
