@@ -334,7 +334,7 @@ def test_half_a_face_is_enough_while_the_other_half_is_covered() -> None:
     assert face.follow(255 - picture_of(person), [mesh], 800 * MS) is None
 
 
-@pytest.mark.parametrize("name", PEOPLE[1:])
+@pytest.mark.parametrize("name", ["neutral_stare.mp4", "smile.mp4"])
 def test_a_hand_before_the_mouth_loses_nobody(tracker: MeshTracker, heads, name: str) -> None:
     images, centre = heads[name]
     tracker.reset()
@@ -346,7 +346,7 @@ def test_a_hand_before_the_mouth_loses_nobody(tracker: MeshTracker, heads, name:
             images[n % 24], moved, (400, 400), dst=picture, borderMode=cv2.BORDER_TRANSPARENT
         )
         if 12 <= n < 24:
-            hand = (200, 290 - 8 * min(n - 12, 23 - n))
+            hand = (200, 290 - 10 * min(n - 12, 23 - n))
             cv2.ellipse(picture, hand, (48, 28), 0, 0, 360, (120, 150, 200), -1)
         found = tracker.find(picture, n * 33 * MS)
         if found is None or found.another:
