@@ -110,7 +110,7 @@ class Arbiter:
         told = self._released()
         self._lately.append((large, final.rejected or PART))
         for spot in inside:
-            reason = spot.rejected or final.rejected or PART
+            reason = final.rejected or PART
             told.append(replace(spot, id=self._own(spot.id), rejected=reason))
         return [*told, final]
 
@@ -125,9 +125,9 @@ class Arbiter:
         held, self._held = self._held, []
         told = []
         for spot in held:
-            reason = spot.rejected or next((r for m, r in self._lately if _within(spot, m)), None)
+            near = next((r for m, r in self._lately if _within(spot, m)), None)
             number = self._own(spot.id)
-            told.append(replace(spot, id=number, rejected=reason))
+            told.append(replace(spot, id=number, rejected=near or spot.rejected))
         return told
 
     def _known(self, number: int) -> int:
