@@ -16,7 +16,7 @@ from htnet.realtime.spotting.spot import Spot
 
 MICRO_MS = 500.0
 PART = "part of a larger movement"
-_UNMEASURED = ("lid tighten", "nose wrinkle")  # no measure stands where these pull
+_UNMEASURED = ("lid tighten", "nose wrinkle", "lip press")  # no measure stands where these pull
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class ArbiterConfig:
     borne_out: float = 0.4
     borne_out_macro: float = 0.8
     beside_ms: float = 700.0
-    restless_px: float = 9.0
+    restless_px: float = 10.0
 
 
 Reach = Callable[[int, int], float]

@@ -119,7 +119,7 @@ def test_a_short_movement_beside_a_far_larger_one_is_its_part() -> None:
     assert [spot.rejected for spot in told] == [None]
     decision = restless(600 * MS, small(100, 400), beside(12.0), ArbiterConfig())
     assert decision is not None
-    assert (decision.measured, decision.limit, decision.rejects) == (12.0, 9.0, True)
+    assert (decision.measured, decision.limit, decision.rejects) == (12.0, 10.0, True)
 
 
 def test_the_end_tells_what_waits_and_rejects_what_is_under_way() -> None:
