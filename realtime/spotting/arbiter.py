@@ -175,15 +175,19 @@ def landmarks_stay(spot: Spot, reach: Reach, config: ArbiterConfig) -> Decision 
     return Decision("head turn", seen, limit, "px of the landmarks", seen < limit)
 
 
-def restless(t_ns: int, spot: Spot, reach: Reach, config: ArbiterConfig) -> Decision | None:
-    """A short movement beside one that lip corners and brows show to be many times larger: a mouth
-    that speaks, a head that is thrown about, the flank of an expression."""
-    if spot.kind != "micro":
-        return None
-    moved = reach(spot.onset_ns - int(config.beside_ms * NS_PER_MS), t_ns)
-    return Decision(
-        PART, moved, config.restless_px, "px of the landmarks", moved > config.restless_px
-    )
+def restless(t_ns: int, spot: Spot, reach: Reach, config: ArbiterConfig) -> Decision:
+    """Landmarks that go many times further than what was spotted.
+
+    Beside a short movement that is a mouth that speaks, a head that is thrown about or the flank of
+    an expression. Under a long one it is a head that takes another pose: were it an expression, it
+    would have been told as a large movement.
+    """
+    if spot.kind == "micro":
+        rule, moved = PART, reach(spot.onset_ns - int(config.beside_ms * NS_PER_MS), t_ns)
+    else:
+        rule, moved = "head turn", reach(spot.onset_ns, spot.offset_ns)
+    limit = config.restless_px
+    return Decision(rule, moved, limit, "px of the landmarks", moved > limit)
 
 
 def _within(spot: Spot, large: LargeMovement) -> bool:

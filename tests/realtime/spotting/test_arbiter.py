@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -118,8 +119,13 @@ def test_a_short_movement_beside_a_far_larger_one_is_its_part() -> None:
     told = Arbiter().step(600 * MS, (small(100, 400),), None, False, beside(5.0))
     assert [spot.rejected for spot in told] == [None]
     decision = restless(600 * MS, small(100, 400), beside(12.0), ArbiterConfig())
-    assert decision is not None
     assert (decision.measured, decision.limit, decision.rejects) == (12.0, 10.0, True)
+
+
+def test_a_long_movement_in_which_the_landmarks_go_far_is_another_pose() -> None:
+    macro = replace(small(100, 1400, px=2.0), kind="macro")
+    (spot,) = Arbiter().step(0, (macro,), None, False, lambda since_ns, until_ns: 16.0)
+    assert spot.rejected == "head turn"
 
 
 def test_the_end_tells_what_waits_and_rejects_what_is_under_way() -> None:
