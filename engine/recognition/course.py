@@ -26,7 +26,7 @@ SURPRISE: Final = "surprise"
 UNCERTAIN_BELOW = 0.45
 """The least probability that is told. With the rules below, 93% of the answers on re-animated clips
 of people that the network had not seen are told, and 77% of those are right; of what is not told a
-third is, which is chance among three."""
+third to a half is."""
 
 BROW_SHARE = 0.2
 """The share of the largest region's motion by which the brows rise in a surprise, at least. They
