@@ -45,9 +45,11 @@ from htnet.realtime.overlay import (
 )
 from htnet.realtime.overlay.boxes import MARKS
 from htnet.realtime.overlay.palette import DIM, MOTION, PANEL, WHITE, label_colour
+from htnet.realtime.overlay.reasons import WORDS, in_words
 from htnet.realtime.overlay.text import fitted, width_of, write
 from htnet.realtime.pipeline import Pipeline
 from htnet.realtime.source import SourceConfig, open_source
+from htnet.realtime.spotting.artifacts import RULES
 
 SIZES = [(640, 360), (1280, 720), (320, 240), (1920, 1080), (641, 359), (360, 640)]
 
@@ -427,3 +429,10 @@ def test_people_and_empty_rooms(data: Path, name: str, there: bool) -> None:
         for box in RegionBoxes().boxes(tick.aligned):  # type: ignore[arg-type]
             x, y = np.rint(box.mean(axis=0) + (box[0] - box.mean(axis=0)) * 0.97).astype(int)
             assert changed[y - 2 : y + 3, x - 2 : x + 3].any()
+
+
+def test_reasons_are_shown_in_words_that_need_no_manual() -> None:
+    assert in_words("speech") == "mouth moved like speech"
+    assert in_words("a reason of tomorrow") == "a reason of tomorrow"
+    rules = {rule.__name__.replace("_", " ") for rule in RULES}
+    assert rules <= set(WORDS)

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -15,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from htnet.engine.errors import OutputError, UsageError
-from htnet.engine.types import NS_PER_MS, U8, Event, Frame, State, Tick
+from htnet.engine.types import NS_PER_MS, U8, Decision, Event, Frame, State, Tick
 from htnet.realtime.overlay import Overlay
 from htnet.realtime.sinks import video
 from htnet.realtime.sinks.events import EventLog
@@ -62,6 +63,20 @@ def test_final_events_alone_unless_asked(
     written = rows(path)
     assert [row["id"] for row in written] == kept
     assert written[-1] == event(3, rejected="source ended").row()
+
+
+def test_an_explained_row_has_what_every_rule_measured(tmp_path: Path) -> None:
+    path = tmp_path / "why.jsonl"
+    decision = Decision("speech", 5, 4, "turns", True)
+    told = replace(event(1, rejected="speech"), decisions=(decision,))
+    with EventLog(path, explain=True) as log:
+        log.write(tick(0, told))
+    (row,) = rows(path)
+    assert row["rejected"] == "speech"
+    assert row["decisions"] == [
+        {"rule": "speech", "measured": 5, "limit": 4, "unit": "turns", "rejects": True}
+    ]
+    assert "decisions" not in told.row()
 
 
 def test_each_line_is_on_disk_at_once_and_survives_an_exception(tmp_path: Path) -> None:

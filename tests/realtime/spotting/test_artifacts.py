@@ -1,6 +1,7 @@
 """Gates by themselves; what they do to candidates is in test_spotter."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,7 +9,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from htnet.engine.pulls import MUSCLE_NAMES
-from htnet.realtime.spotting.artifacts import MOUTH, GateConfig, SpeechGate
+from htnet.engine.types import F32
+from htnet.realtime.samples import Sample
+from htnet.realtime.spotting.artifacts import (
+    MOUTH,
+    Candidate,
+    GateConfig,
+    Rule,
+    SpeechGate,
+    blink,
+    decisions,
+    gaze,
+    lighting,
+    low_frame_rate,
+    occlusion,
+    out_of_frame,
+    reason,
+    speech,
+)
 
 MS = 1_000_000
 THRESHOLDS = np.full(len(MUSCLE_NAMES), 0.15, np.float32)
@@ -106,3 +124,80 @@ def test_after_a_reset_nothing_was_said() -> None:
     heard(gate, "jaw drop", talk(1.0, 200), 4000)
     gate.reset()
     assert not gate.speaking(0, 4000 * MS)
+
+
+def sample(ms: float = 0, **changes: object) -> Sample:
+    """A face whose lip corners pull by 1 px, ten times their threshold."""
+    pulls = np.zeros(len(MUSCLE_NAMES), np.float32)
+    pulls[MUSCLE_NAMES.index("lip corner pull")] = 1.0
+    limits = np.full(len(MUSCLE_NAMES), 0.1, np.float32)
+    pupils = np.zeros(2, np.float32)
+    plain = Sample(round(ms * MS), pulls, pulls, limits, limits, False, 100.0, pupils, 0.2, False)
+    return replace(plain, **changes)
+
+
+def pulling(name: str, px: float = 1.0) -> F32:
+    pulls = np.zeros(len(MUSCLE_NAMES), np.float32)
+    pulls[MUSCLE_NAMES.index(name)] = px
+    return pulls
+
+
+def candidate(*inside: Sample, strength: float = 10.0, spoken: int = 1) -> Candidate:
+    return Candidate(inside, inside[-1], strength, spoken)
+
+
+REST = sample()
+LIDS_PULL = {"pulls": pulling("lid tighten"), "smooth": pulling("lid tighten")}
+CASES = [
+    (out_of_frame, candidate(REST, sample(33)), candidate(REST, sample(33, outside=True))),
+    (occlusion, candidate(REST, sample(33)), candidate(REST, sample(33, unexplained=0.6))),
+    (
+        blink,
+        candidate(sample(**LIDS_PULL)),
+        candidate(sample(**LIDS_PULL), sample(33, blinking=True, **LIDS_PULL)),
+    ),
+    (
+        gaze,
+        candidate(sample(**LIDS_PULL)),
+        candidate(REST, sample(33, pupils=np.array([2, 0], np.float32), **LIDS_PULL)),
+    ),
+    (speech, candidate(REST, spoken=3), candidate(REST, spoken=4)),
+    (
+        lighting,
+        candidate(REST, sample(33, grey=120.0)),
+        candidate(REST, sample(33, grey=120.0), strength=1.5),
+    ),
+    (
+        low_frame_rate,
+        candidate(REST, sample(33), sample(66)),
+        candidate(REST, sample(100), sample(200)),
+    ),
+]
+
+
+@pytest.mark.parametrize(("rule", "fine", "wrong"), CASES, ids=lambda case: str(case)[:30])
+def test_a_rule_rejects_what_it_is_for_and_says_by_how_much(
+    rule: Rule, fine: Candidate, wrong: Candidate
+) -> None:
+    passed, failed = rule(fine, GateConfig()), rule(wrong, GateConfig())
+    assert passed is not None and not passed.rejects
+    assert failed is not None and failed.rejects
+    assert failed.measured != passed.measured or rule is lighting
+
+
+def test_a_broad_grin_covers_nothing() -> None:
+    grin = sample(33, unexplained=0.9, smooth=pulling("lip corner pull", 8.0))
+    assert not occlusion(candidate(REST, grin), GateConfig()).rejects
+
+
+def test_the_mouth_may_move_in_a_blink_and_look_about() -> None:
+    eyes_shut = candidate(REST, sample(33, blinking=True))
+    assert blink(eyes_shut, GateConfig()) is None
+    assert gaze(eyes_shut, GateConfig()) is None
+
+
+def test_the_first_rule_that_rejects_decides_and_all_are_told() -> None:
+    told = decisions(candidate(REST, sample(33, outside=True), spoken=9), GateConfig())
+    assert reason(told) == "out of frame"
+    assert [d.rule for d in told if d.rejects] == ["out of frame", "speech"]
+    assert reason(decisions(candidate(REST, sample(33)), GateConfig())) is None
