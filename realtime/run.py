@@ -105,6 +105,8 @@ def run(config: RunConfig, console: Console) -> list[Event]:
         )
         pipeline = Pipeline(tracker, recognizer, spotter=spotter)
         console.print(f"{source.name}; {recognizer}")
+        if profile is not None and profile.probe is not None:
+            console.out(f"{profile.probe.sentence()}.", highlight=False)
         window = _window(config, overlay, fps, console)
         screen: Window | StatusPanel = window or StatusPanel(console)
         stack.enter_context(screen)

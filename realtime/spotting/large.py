@@ -41,7 +41,7 @@ class LargeConfig:
     follow_ms: float = 700.0
     calm_ms: float = 230.0
     calm_px: float = 1.6
-    shortest_ms: float = 400.0
+    shortest_ms: float = 500.0
     longest_ms: float = 4000.0
     flank_ms: float = 900.0
     settle_ms: float = 200.0

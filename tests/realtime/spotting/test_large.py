@@ -92,3 +92,7 @@ def test_reach_is_how_far_the_landmarks_went() -> None:
         large.step(round(number * 1e9 / 30), measures.astype(np.float32), False)
     assert large.reach(0, 2 * 10**9) == pytest.approx(float(np.linalg.norm(SMILE)))
     assert large.reach(0, 5 * 10**8) == 0
+
+
+def test_half_a_second_is_left_to_the_measure_of_small_movements() -> None:
+    assert told([(SMILE, pulse(1.5, 1.95, 0.1))], 4.0) == []
