@@ -1,3 +1,5 @@
+import mmap
+
 import numpy as np
 
 from htnet.calib.bench import bench_live, machine, peak_mb, resident_mb
@@ -38,7 +40,10 @@ def test_memory_that_is_kept_shows_in_the_slope() -> None:
     def leaking():
         for i in range(4000):
             if i % 10 == 0:
-                kept.append(np.ones(25_000))  # 0.2 MB in 10 frames: 200 MB in 10,000
+                # 0.2 MB in 10 frames: 200 MB in 10,000; pages of its own, for what other tests have
+                # freed would be used again
+                kept.append(mmap.mmap(-1, 200_000))
+                kept[-1].write(bytes(200_000))
             yield tick(i, 1.0)
 
     row = bench_live(leaking())
