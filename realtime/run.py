@@ -56,7 +56,8 @@ class PathConfig:
 @dataclass(frozen=True, slots=True)
 class RunConfig:
     """A run and where its results go. ``profile``: the name of a stored one to go by.
-    ``explain``: where every candidate is written with what each rule measured of it. ``false_alarms``: how many a minute are put up with; None for the operating point that was tuned.
+    ``explain``: where every candidate is written with what each rule measured of it.
+    ``false_alarms``: how many a minute are put up with; None for the operating point that was tuned.
     """
 
     path: PathConfig
@@ -105,8 +106,6 @@ def run(config: RunConfig, console: Console) -> list[Event]:
         )
         pipeline = Pipeline(tracker, recognizer, spotter=spotter)
         console.print(f"{source.name}; {recognizer}")
-        if profile is not None and profile.probe is not None:
-            console.out(f"{profile.probe.sentence()}.", highlight=False)
         window = _window(config, overlay, fps, console)
         screen: Window | StatusPanel = window or StatusPanel(console)
         stack.enter_context(screen)
