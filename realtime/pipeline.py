@@ -19,7 +19,7 @@ from htnet.engine.anatomy.measures import LandmarkMeasures
 from htnet.engine.face import FaceTracker
 from htnet.engine.preprocess import CROP_HEIGHT, CROP_WIDTH
 from htnet.engine.pulls import Pulls
-from htnet.engine.recognition.course import course_times, recognize_course
+from htnet.engine.recognition.course import CourseTimes, course_times, recognize_course
 from htnet.engine.recognizer import Recognizer
 from htnet.engine.types import (
     NEUTRAL,
@@ -36,7 +36,7 @@ from htnet.engine.types import (
 )
 from htnet.realtime.ring import Ring
 from htnet.realtime.spotter import Spotter
-from htnet.realtime.spotting.arbiter import Arbiter
+from htnet.realtime.spotting.arbiter import Arbiter, ArbiterConfig
 from htnet.realtime.spotting.large import LargeMovements
 from htnet.realtime.spotting.spot import Spot
 
@@ -78,7 +78,7 @@ class Pipeline:
         self._pulls: Pulls | None = None
         self._measures: LandmarkMeasures | None = None
         self._large = LargeMovements()
-        self._arbiter = Arbiter()
+        self._arbiter = Arbiter(ArbiterConfig(score=self._spotter.score))
         self._seen_ns: int | None = None
 
     def close(self) -> None:
@@ -214,6 +214,8 @@ class Pipeline:
 
     def _settled(self, spot: Spot) -> Prediction:
         times = course_times(spot.onset_ns, spot.apex_ns)
+        if spot.rejected is not None:  # what is not believed is worth one pair
+            times = CourseTimes(times.rest_ns[-1:], times.risen_ns[-1:])
         rest = [self._ring.onset_before(t_ns) for t_ns in times.rest_ns]
         risen = [self._ring.nearest(t_ns) for t_ns in times.risen_ns]
         return recognize_course(rest, risen, self._recognizer)

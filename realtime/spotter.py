@@ -66,9 +66,18 @@ class _Held:
     face: AlignedFace  # as it rests now, against which what follows is held
     level: F32  # (8,) how far it went, in thresholds
 
-    def gone(self) -> Spot:
+    def gone(self, sample: Sample, config: SpotterConfig) -> Spot:
         """It never went back: no expression, but another way to hold the face."""
-        return replace(self.spot, rejected=self.spot.rejected or "no return")
+        return self.spot.judged(no_return(self.went_back(sample), config.back))
+
+    def went_back(self, sample: Sample) -> float:
+        """The share of its way that the face has gone back."""
+        return -sample.along(self.level)
+
+
+def no_return(went_back: float, limit: float) -> Decision:
+    """A face that has gone back by too small a share of its way."""
+    return Decision("no return", went_back, limit, "of the way", True)
 
 
 class Spotter:
@@ -93,6 +102,11 @@ class Spotter:
         )
         self._next_id = 1
         self._clear()
+
+    @property
+    def score(self) -> float:
+        """The operating point: how many times what is asked of its kind a movement has to reach."""
+        return self._config.score
 
     def _clear(self) -> None:
         self._state = State.NEUTRAL
@@ -214,7 +228,7 @@ class Spotter:
         elif t_ns - self._peak_ns >= config.settled_ms * NS_PER_MS:
             self._state = State.APEX
         if t_ns - self._crossed_ns > config.longest_ms * NS_PER_MS:
-            spots = self._close(t_ns, rejected="no return")
+            spots = self._close(t_ns, no_return(1 - sample.along(self._level), 1 - config.closed))
             # The face has not come back: what it does now is its new rest.
             self._resting_until_ns = None
             self._release(afresh=True)
@@ -238,7 +252,9 @@ class Spotter:
         """``face`` rests, though not where it set out from: a long expression, or an onset that lay
         in a movement. What happens on top is told against it; whether it goes back, later. One that
         was held before is given up."""
-        spots = self._in_turn(face.t_ns, self._held.gone()) if self._held is not None else ()
+        spots: tuple[Spot, ...] = ()
+        if self._held is not None:
+            spots = self._in_turn(face.t_ns, self._held.gone(sample, self._config))
         spot = self._spot("final", kind="macro")
         self._held = None
         if spot.rejected in (None, "weak"):
@@ -261,17 +277,22 @@ class Spotter:
             self._held = None
             if self._state is State.NEUTRAL and self._resting_until_ns is None:
                 self._release(afresh=True)
-            return self._in_turn(t_ns, held.gone())
-        if -sample.along(held.level) < self._config.back:
+            return self._in_turn(t_ns, held.gone(sample, self._config))
+        if held.went_back(sample) < self._config.back:
             return ()
         self._held = None
         spots: tuple[Spot, ...] = ()
         if self._state is not State.NEUTRAL:  # the return had opened a candidate
             if self._told:
-                spots = self._in_turn(t_ns, replace(self._spot("final"), rejected="return"))
+                spots = self._in_turn(t_ns, self._returned(sample, held))
             self._next_id += 1
         self._rest(held.face, t_ns)
         return spots + self._in_turn(t_ns, replace(held.spot, offset_ns=t_ns))
+
+    def _returned(self, sample: Sample, held: _Held) -> Spot:
+        """The candidate that the way back of a held movement had opened."""
+        back, limit = held.went_back(sample), self._config.back
+        return self._spot("final").overruled(Decision("return", back, limit, "of the way", True))
 
     def _turned(self, sample: Sample) -> tuple[Spot, ...]:
         """Tells of a movement that a turning head explains, when it is over."""
@@ -297,8 +318,8 @@ class Spotter:
             magnitude_px=float(peak.smooth[leading]),
             muscle=MUSCLE_NAMES[leading],
             score=self._score(float(peak.level.max()), kind),
-            rejected="head turn",
-        )
+            rejected=None,
+        ).judged(Decision("head turn", float(peak.level.max()), 1.0, "", True))
         self._next_id += 1
         return self._in_turn(sample.t_ns, spot)
 
@@ -333,16 +354,18 @@ class Spotter:
         if afresh:
             self._samples.clear()
 
-    def _close(self, t_ns: int, rejected: str | None = None) -> tuple[Spot, ...]:
+    def _close(self, t_ns: int, *also: Decision) -> tuple[Spot, ...]:
         assert self._onset is not None
         self._rest(self._onset, t_ns)
         spot = self._spot("final")
         if t_ns - self._crossed_ns < self._config.shortest_ms * NS_PER_MS:
             if not self._told:
                 return ()
-            spot = replace(spot, rejected="too short")
+            short = self._config.shortest_ms
+            lasted = (t_ns - self._crossed_ns) / NS_PER_MS
+            spot = spot.overruled(Decision("too short", lasted, short, "ms", True))
         self._next_id += 1
-        spot = replace(spot, rejected=spot.rejected or rejected)
+        spot = spot.judged(*also)
         if spot.rejected is not None:
             return self._in_turn(t_ns, spot)
         self._waiting.append((t_ns + int(self._config.hold_ms * NS_PER_MS), spot))
@@ -363,8 +386,10 @@ class Spotter:
 
     def _heard(self, spot: Spot, t_ns: int) -> Spot:
         """The final answer, now that ``t_ns`` has come: what followed may have been speech."""
-        spoken = spot.rejected is None and self._speech.speaking(spot.onset_ns, t_ns)
-        return replace(spot, rejected="speech") if spoken else spot
+        if spot.rejected is not None:
+            return spot
+        turns, limit = self._speech.spoken(spot.onset_ns, t_ns), self._gates.turns
+        return spot.judged(Decision("speech", turns, limit, "turns", turns >= limit))
 
     def _spot(self, stage: str, kind: str | None = None) -> Spot:
         assert self._onset is not None

@@ -14,19 +14,21 @@ from htnet.engine.types import F32, NS_PER_MS, Decision
 from htnet.realtime.spotting.large import LargeMovement
 from htnet.realtime.spotting.spot import Spot
 
-MICRO_MS = 500.0
 PART = "part of a larger movement"
+_INSIDE = 0.5  # of a spot's time, from which on a large movement explains it
 _UNMEASURED = ("lid tighten", "nose wrinkle", "lip press")  # no measure stands where these pull
 
 
 @dataclass(frozen=True, slots=True)
 class ArbiterConfig:
-    """``speech_turns``: a mouth that turns back more often in a second speaks. ``visible_px``: a
+    """``score``: the operating point; a large movement reaches so many times its threshold.
+    ``speech_turns``: a mouth that turns back more often in a second speaks. ``visible_px``: a
     pull from which on landmarks have to show it, by the share ``borne_out`` of it at least, and
     ``borne_out_macro`` where it lasts: the head has time to go far then.
     ``restless_px``: landmarks that go further, from ``beside_ms`` before a short movement on, explain
     it."""
 
+    score: float = 1.0
     speech_turns: float = 3.0
     visible_px: float = 2.5
     borne_out: float = 0.4
@@ -84,35 +86,29 @@ class Arbiter:
         self._held += [spot for spot in spots if spot.stage == "final"]
         told = (*self._given_up(t_ns, reason), *self._released())
         self._ids.clear()
+        self._lately.clear()
         return told
 
     def _judged(self, t_ns: int, spot: Spot, reach: Reach) -> Spot:
         """A spot with what the landmarks say of it; rejected where they explain it."""
         if spot.rejected is not None:
             return spot
-        rules = (
-            landmarks_stay(spot, reach, self._config),
-            restless(t_ns, spot, reach, self._config),
-        )
-        told = tuple(decision for decision in rules if decision is not None)
-        rejected = next((decision.rule for decision in told if decision.rejects), None)
-        return replace(spot, rejected=rejected, decisions=(*spot.decisions, *told))
+        stay = landmarks_stay(spot, reach, self._config)
+        beside = restless(t_ns, spot, reach, self._config)
+        return spot.judged(beside) if stay is None else spot.judged(stay, beside)
 
     def _settle(self, large: LargeMovement) -> list[Spot]:
         """A large movement is over: it is told, and explains what lies in it."""
-        number = self._large.id if self._large is not None else None
+        first = self._large
+        if first is None:  # a small movement in it may have been told provisionally
+            first = next((s for s in self._held if s.id in self._ids and _within(s, large)), None)
+            number = self._new() if first is None else self._ids.pop(first.id)
+        else:
+            number = first.id
         self._large = None
-        inside = [spot for spot in self._held if _within(spot, large)]
-        self._held = [spot for spot in self._held if not _within(spot, large)]
-        if number is None:
-            number = next((self._ids.pop(s.id) for s in inside if s.id in self._ids), None)
-        final = self._spot(large, self._new() if number is None else number)
-        told = self._released()
+        final = self._spot(large, number)
         self._lately.append((large, final.rejected or PART))
-        for spot in inside:
-            reason = final.rejected or PART
-            told.append(replace(spot, id=self._own(spot.id), rejected=reason))
-        return [*told, final]
+        return [*self._released(), final]
 
     def _given_up(self, t_ns: int, reason: str) -> list[Spot]:
         """A large movement that was told and never went back."""
@@ -122,13 +118,16 @@ class Arbiter:
         return [replace(spot, stage="final", offset_ns=max(t_ns, spot.apex_ns), rejected=reason)]
 
     def _released(self) -> list[Spot]:
+        """What was held back; what lies in a large movement is explained by it."""
         held, self._held = self._held, []
-        told = []
-        for spot in held:
-            near = next((r for m, r in self._lately if _within(spot, m)), None)
-            number = self._own(spot.id)
-            told.append(replace(spot, id=number, rejected=near or spot.rejected))
-        return told
+        return [self._explained(replace(spot, id=self._own(spot.id))) for spot in held]
+
+    def _explained(self, spot: Spot) -> Spot:
+        for large, reason in self._lately:
+            if _within(spot, large):
+                share = Decision(reason, _share(spot, large), _INSIDE, "of its time", True)
+                return spot.overruled(share)
+        return spot
 
     def _known(self, number: int) -> int:
         if number not in self._ids:
@@ -144,24 +143,23 @@ class Arbiter:
         return self._next_id - 1
 
     def _spot(self, large: LargeMovement, number: int) -> Spot:
-        lasted_ms = (large.offset_ns - large.onset_ns) / NS_PER_MS
-        turns, limit = large.turns_a_second, self._config.speech_turns
-        spoken = Decision("speech", turns, limit, "turns a second", turns > limit)
-        return Spot(
+        config = self._config
+        score, turns = large.distance / large.threshold, large.turns_a_second
+        spot = Spot(
             id=number,
             stage="final" if large.over else "provisional",
-            kind="macro" if lasted_ms > MICRO_MS or not large.over else "micro",
+            kind="macro",
             onset_ns=large.onset_ns,
             apex_ns=large.apex_ns,
             offset_ns=large.offset_ns,
             magnitude_px=float(abs(large.peak).max()),
             muscle=leading_muscle(large.peak),
-            score=large.distance / large.threshold,
-            rejected="speech" if spoken.rejects else None,
-            decisions=(
-                Decision("weak", large.distance, large.threshold, "px of the landmarks", False),
-                spoken,
-            ),
+            score=score,
+            rejected=None,
+        )
+        return spot.judged(
+            Decision("speech", turns, config.speech_turns, "a second", turns > config.speech_turns),
+            Decision("weak", score, config.score, "", score < config.score),
         )
 
 
@@ -191,9 +189,13 @@ def restless(t_ns: int, spot: Spot, reach: Reach, config: ArbiterConfig) -> Deci
 
 
 def _within(spot: Spot, large: LargeMovement) -> bool:
-    """Whether half of the spot lies in the large movement."""
+    return _share(spot, large) >= _INSIDE
+
+
+def _share(spot: Spot, large: LargeMovement) -> float:
+    """The share of the spot that lies in the large movement."""
     shared = min(spot.offset_ns, large.offset_ns) - max(spot.onset_ns, large.onset_ns)
-    return 2 * shared >= spot.offset_ns - spot.onset_ns
+    return shared / max(spot.offset_ns - spot.onset_ns, 1)
 
 
 def leading_muscle(peak: F32) -> str:

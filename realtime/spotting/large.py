@@ -31,8 +31,8 @@ class LargeConfig:
     ``turn_share``: the mouth turns back where it goes back by more than that, and than that share
     of the peak. ``settle_ms``: so long a place has been held before a movement can set out from it.
     ``nested``: a movement from a place where the face rests in the middle of another one is one of
-    its own if it goes so far of the other's way; less is a tremble. ``apex_ms``: so long after it
-    opened, and half of that after its peak, it is told for the time being."""
+    its own if it goes so far of the other's way; less is a tremble. ``apex_ms``: so long after its
+    peak it is told for the time being, if it has lasted for ``shortest_ms`` by then."""
 
     threshold_px: float = 3.0
     jitters: float = 9.0
@@ -46,7 +46,7 @@ class LargeConfig:
     flank_ms: float = 900.0
     settle_ms: float = 200.0
     nested: float = 0.5
-    apex_ms: float = 200.0
+    apex_ms: float = 100.0
     turn_px: float = 1.5
     turn_share: float = 0.2
 
@@ -56,8 +56,7 @@ class LargeMovement:
     """A large movement; ``over``: the face has gone back, otherwise it is told at its apex.
 
     ``peak``: (9,) px from the baseline where it went furthest, ``distance`` its length and
-    ``threshold`` what that had to exceed. ``rise_ms``: from a quarter to three fifths of the way.
-    ``turns_a_second``: how often the mouth turned back.
+    ``threshold`` what that had to exceed. ``turns_a_second``: how often the mouth turned back.
     """
 
     onset_ns: int
@@ -66,7 +65,6 @@ class LargeMovement:
     peak: F32
     distance: float
     threshold: float
-    rise_ms: float
     turns_a_second: float
     over: bool = True
 
@@ -105,24 +103,24 @@ class LargeMovements:
             self._outer = _Excursion(measures, t_ns, config)
         threshold = self._threshold(t_ns)
         if self._inner is not None and self._inner.step(t_ns, measures, threshold):
-            nested = self._inner.movement(self._course, t_ns)
-            if nested is not None and nested.distance > config.nested * self._outer.peak:
+            found = self._inner.movement(self._course, t_ns)
+            if found is not None and found.distance > config.nested * self._outer.peak:
                 # The place it came back to is where the face rests.
                 self._outer, self._inner = self._inner, None
-                return nested
+                return found
         if self._outer.step(t_ns, measures, threshold):
             self._inner = None
             return self._outer.movement(self._course, t_ns)
         if self._outer.opened and t_ns - self._outer.crossed_ns > config.longest_ms * NS_PER_MS:
             self._outer = self._inner or _Excursion(measures, t_ns, config)
             self._inner = None
-        elif self._outer.opened and (self._inner is None or not self._inner.opened):
+        elif self._outer.opened and self._inner is None:
             calm = self._calm(t_ns, self._outer.crossed_ns)
-            if calm is not None and self._inner is None:
+            if calm is not None:
                 self._inner = _Excursion(calm, t_ns, config)
-        current = self._inner if self._inner is not None and self._inner.opened else self._outer
-        if current is self._outer and current.peaked(t_ns):
-            return current.movement(self._course, t_ns, over=False)
+        nested = self._inner is not None and self._inner.opened
+        if not nested and self._outer.peaked(t_ns):
+            return self._outer.movement(self._course, t_ns, over=False)
         return None
 
     def reach(self, since_ns: int, until_ns: int) -> float:
@@ -163,7 +161,7 @@ class _Excursion:
         self.opened = False
         self.crossed_ns = t_ns
         self.peak, self._peak_ns, self._threshold = 0.0, t_ns, 0.0
-        self._told = False
+        self._asked = self._told = False
         self._leaving, self._free_ns, self._before_ns = False, t_ns, t_ns
 
     def step(self, t_ns: int, measures: F32, threshold: float) -> bool:
@@ -178,7 +176,7 @@ class _Excursion:
             if distance > threshold and t_ns - self._since_ns > config.settle_ms * NS_PER_MS:
                 self.opened, self.crossed_ns, self._threshold = True, t_ns, threshold
                 self._before_ns = self._free_ns
-                self._told = False
+                self._asked = self._told = False
                 self.peak, self._peak_ns = distance, t_ns
                 return False
             fresh = t_ns - self._since_ns < config.follow_ms * NS_PER_MS
@@ -194,18 +192,20 @@ class _Excursion:
         return True
 
     def peaked(self, t_ns: int) -> bool:
-        """Whether the movement has just been seen to have passed its apex; True once."""
+        """Whether the movement has just been seen to be a large one past its apex; True once."""
         config = self._config
-        lasted = t_ns - self.crossed_ns > config.apex_ms * NS_PER_MS
-        if self.opened and lasted and t_ns - self._peak_ns > config.apex_ms / 2 * NS_PER_MS:
-            first, self._told = not self._told, True
-            return first
-        return False
+        lasted = t_ns - self.crossed_ns >= config.shortest_ms * NS_PER_MS
+        past = t_ns - self._peak_ns > config.apex_ms * NS_PER_MS
+        if self._asked or not (self.opened and lasted and past):
+            return False
+        self._asked = True
+        return True
 
     def movement(
         self, course: "deque[tuple[int, F32]]", t_ns: int, *, over: bool = True
     ) -> LargeMovement | None:
-        """The movement until ``t_ns``; None for one that is too short or too slow."""
+        """The movement until ``t_ns``; None for one that is too short or too slow, unless it has been
+        told for the time being."""
         config = self._config
         times = np.array([t for t, _ in course], np.int64)
         moved = np.stack([m for _, m in course]) - self._baseline
@@ -219,8 +219,10 @@ class _Excursion:
         high = place + int(np.flatnonzero(along[place : top + 1] >= 0.6)[0])
         onset_ns = int(times[place])
         lasted_ms, rise_ms = (t_ns - onset_ns) / NS_PER_MS, (times[high] - onset_ns) / NS_PER_MS
-        if (over and lasted_ms < config.shortest_ms) or rise_ms > config.flank_ms:
+        short, slow = lasted_ms < config.shortest_ms, rise_ms > config.flank_ms
+        if (short or slow) and not self._told:
             return None
+        self._told = True
         turns = _turns(moved[place:], max(config.turn_px, config.turn_share * self.peak))
         return LargeMovement(
             onset_ns,
@@ -229,8 +231,7 @@ class _Excursion:
             peak,
             self.peak,
             self._threshold,
-            float(rise_ms),
-            turns / max(lasted_ms / 1000, 0.5),
+            turns / (lasted_ms / 1000),
             over,
         )
 
