@@ -26,8 +26,7 @@ class LargeConfig:
     ``jitters`` times the usual step from frame to frame. ``closed``: the share of the peak under
     which the face has gone back; ``onset``: at which it set out. ``follow_ms``: time constant of
     the baseline at rest. ``calm_ms``, ``calm_px``: a face that moved less for so long rests.
-    ``shortest_ms`` to ``longest_ms``: how long a large movement lasts. ``flank_ms``: what takes
-    longer to rise from a quarter to three fifths is a pose that changes. ``turn_px``,
+    ``shortest_ms`` to ``longest_ms``: how long a large movement lasts. ``turn_px``,
     ``turn_share``: the mouth turns back where it goes back by more than that, and than that share
     of the peak. ``settle_ms``: so long a place has been held before a movement can set out from it.
     ``nested``: a movement from a place where the face rests in the middle of another one is one of
@@ -43,7 +42,6 @@ class LargeConfig:
     calm_px: float = 1.6
     shortest_ms: float = 500.0
     longest_ms: float = 4000.0
-    flank_ms: float = 900.0
     settle_ms: float = 200.0
     nested: float = 0.5
     apex_ms: float = 100.0
@@ -161,7 +159,7 @@ class _Excursion:
         self.opened = False
         self.crossed_ns = t_ns
         self.peak, self._peak_ns, self._threshold = 0.0, t_ns, 0.0
-        self._asked = self._told = False
+        self._told = False
         self._leaving, self._free_ns, self._before_ns = False, t_ns, t_ns
 
     def step(self, t_ns: int, measures: F32, threshold: float) -> bool:
@@ -176,7 +174,7 @@ class _Excursion:
             if distance > threshold and t_ns - self._since_ns > config.settle_ms * NS_PER_MS:
                 self.opened, self.crossed_ns, self._threshold = True, t_ns, threshold
                 self._before_ns = self._free_ns
-                self._asked = self._told = False
+                self._told = False
                 self.peak, self._peak_ns = distance, t_ns
                 return False
             fresh = t_ns - self._since_ns < config.follow_ms * NS_PER_MS
@@ -196,16 +194,15 @@ class _Excursion:
         config = self._config
         lasted = t_ns - self.crossed_ns >= config.shortest_ms * NS_PER_MS
         past = t_ns - self._peak_ns > config.apex_ms * NS_PER_MS
-        if self._asked or not (self.opened and lasted and past):
+        if self._told or not (self.opened and lasted and past):
             return False
-        self._asked = True
+        self._told = True
         return True
 
     def movement(
         self, course: "deque[tuple[int, F32]]", t_ns: int, *, over: bool = True
     ) -> LargeMovement | None:
-        """The movement until ``t_ns``; None for one that is too short or too slow, unless it has been
-        told for the time being."""
+        """The movement until ``t_ns``; None for one that is too short."""
         config = self._config
         times = np.array([t for t, _ in course], np.int64)
         moved = np.stack([m for _, m in course]) - self._baseline
@@ -216,13 +213,10 @@ class _Excursion:
         first = int(np.searchsorted(times, self._before_ns))
         while place > first and along[place] > config.onset:
             place -= 1
-        high = place + int(np.flatnonzero(along[place : top + 1] >= 0.6)[0])
         onset_ns = int(times[place])
-        lasted_ms, rise_ms = (t_ns - onset_ns) / NS_PER_MS, (times[high] - onset_ns) / NS_PER_MS
-        short, slow = lasted_ms < config.shortest_ms, rise_ms > config.flank_ms
-        if (short or slow) and not self._told:
+        lasted_ms = (t_ns - onset_ns) / NS_PER_MS
+        if lasted_ms < config.shortest_ms:
             return None
-        self._told = True
         turns = _turns(moved[place:], max(config.turn_px, config.turn_share * self.peak))
         return LargeMovement(
             onset_ns,

@@ -25,9 +25,7 @@ SMILE = at(left_lip_corner_x=-4, right_lip_corner_x=4, left_lip_corner_y=-5, rig
 
 def large(onset_ms: int, offset_ms: int, turns: float = 1.0, over: bool = True) -> LargeMovement:
     apex = (onset_ms + offset_ms) // 2
-    return LargeMovement(
-        onset_ms * MS, apex * MS, offset_ms * MS, SMILE, 9.0, 3.0, 200.0, turns, over
-    )
+    return LargeMovement(onset_ms * MS, apex * MS, offset_ms * MS, SMILE, 9.0, 3.0, turns, over)
 
 
 def small(
@@ -126,6 +124,29 @@ def test_a_long_movement_in_which_the_landmarks_go_far_is_another_pose() -> None
     macro = replace(small(100, 1400, px=2.0), kind="macro")
     (spot,) = Arbiter().step(0, (macro,), None, False, lambda since_ns, until_ns: 16.0)
     assert spot.rejected == "head turn"
+
+
+def test_a_large_movement_has_to_reach_the_operating_point() -> None:
+    strict = Arbiter(ArbiterConfig(score=4.0))
+    (spot,) = strict.step(0, (), large(1000, 2000), False, far)  # 9 px where 3 open it
+    assert (spot.rejected, spot.score) == ("weak", 3.0)
+
+
+def test_what_was_large_before_the_end_explains_nothing_after_it() -> None:
+    arbiter = Arbiter()
+    arbiter.step(0, (), large(1000, 2000), False, far)
+    arbiter.cut_off(2000 * MS, (), "source restarted")
+    (spot,) = arbiter.step(0, (small(1700, 1990),), None, False, far)
+    assert spot.rejected is None
+
+
+def test_every_rejection_says_what_was_measured() -> None:
+    arbiter = Arbiter()
+    arbiter.step(0, (small(1100, 1300),), None, True, far)
+    part, _ = arbiter.step(0, (), large(1000, 2000), False, far)
+    (turned,) = Arbiter().step(0, (small(100, 400, px=4.0),), None, False, still)
+    for spot in (part, turned):
+        assert spot.rejected in [each.rule for each in spot.decisions if each.rejects]
 
 
 def test_the_end_tells_what_waits_and_rejects_what_is_under_way() -> None:
