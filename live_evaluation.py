@@ -9,16 +9,14 @@ of the code and of the video's recipe, so what another spotter found is never ta
 import csv
 import hashlib
 import json
-import multiprocessing
-import pickle
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from htnet.calib.evaluation.run import code_digest, nothing, run_all
 from htnet.engine.errors import DataError, UsageError
 from htnet.engine.face import MeshTracker
 from htnet.engine.opening import open_recognizer
@@ -33,7 +31,7 @@ from htnet.realtime.spotter import Spotter, SpotterConfig
 from htnet.training.datasets.composite import read_clips, read_map
 from htnet.training.datasets.megc import LongVideo, read_megc
 from htnet.training.datasets.sample import Sample
-from htnet.training.files import write_json, write_whole
+from htnet.training.files import write_json
 from htnet.training.metrics import scores
 from htnet.training.own_fields import clip_portrait, own_portrait
 from htnet.training.spotting import (
@@ -287,30 +285,12 @@ def judge_all(
     store: Path,
     *,
     workers: int = 1,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    progress: Callable[[int, int], None] = nothing,
 ) -> list[Judged]:
     """All videos, in the order of ``jobs``; those that ``store`` holds are not made again."""
-    code = _code()
-    paths = [store / f"{_digest(code, job)}.pickle" for job in jobs]
-    made: dict[int, Judged] = {}
-    for number, path in enumerate(paths):
-        if path.is_file():
-            made[number] = pickle.loads(path.read_bytes())
-    progress(len(made), len(jobs))
-    left = [number for number in range(len(jobs)) if number not in made]
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context) as pool:
-        pending = {pool.submit(judge, jobs[number]): number for number in left}
-        try:
-            for future in as_completed(pending):
-                number = pending[future]
-                made[number] = future.result()
-                write_whole(paths[number], pickle.dumps(made[number]))
-                progress(len(made), len(jobs))
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-    return [made[number] for number in range(len(jobs))]
+    code = code_digest(Path(__file__).parent)
+    keys = [_digest(code, job) for job in jobs]
+    return run_all(jobs, keys, judge, store, workers=workers, progress=progress)
 
 
 def judge(job: Job) -> Judged:
@@ -404,18 +384,6 @@ def _camera_alone() -> Plan:
     own movement."""
     camera = CameraPlan(noise=(2.0, 4.0), codec="mjpeg", quality=(60.0, 80.0))
     return Plan(camera=camera, head=HeadPlan(sway_px=(1.0, 3.0)))
-
-
-def _code() -> str:
-    """A digest of everything that a video's answers come from, but for weights of one's own."""
-    root = Path(__file__).parent
-    total = hashlib.sha256()
-    paths = [*(root / "engine").rglob("*"), *(root / "realtime").rglob("*.py")]
-    paths += [*(root / "training" / "datasets").glob("*.py"), root / "training" / "own_fields.py"]
-    for path in sorted((*paths, Path(__file__))):
-        if path.is_file() and path.suffix != ".pyc":
-            total.update(path.read_bytes())
-    return total.hexdigest()
 
 
 def _digest(code: str, job: Job) -> str:

@@ -8,14 +8,12 @@ import numpy as np
 from htnet.engine import landmarks as lm
 from htnet.engine.pulls import MUSCLE_NAMES
 from htnet.engine.rigid import STABLE_SKIN
+from htnet.engine.synth.grain import measured_noise
 from htnet.engine.types import F32, F64, NS_PER_MS, U8, AlignedFace, Tick
 
 _NOSE_TIP = 1
 _BURNT_OUT = 250
 _LONGEST_STEP_NS = 150 * NS_PER_MS
-# Second differences both ways: of white noise of deviation s they have 6 s, of shading none.
-_SECOND = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
-_MEDIAN_TO_SIGMA = 1 / (0.6745 * 6 * np.sqrt(2))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,20 +69,13 @@ class Sampler:
         )
 
     def _noise(self, bgr: U8, t_ns: int, aligned: AlignedFace) -> float | None:
-        """From this frame and the one before at the same places of the picture.
-
-        The median of the second differences of what has changed: a head that sways changes mostly
-        shading, which has none, and edges are too few to move a median.
-        """
+        """From this frame and the one before at the same places of the picture."""
         noise = None
         if self._before is not None and 0 < t_ns - self._before[0] <= _LONGEST_STEP_NS:
             _, boxes, patches = self._before
-            changed = [
-                np.abs(cv2.filter2D(_gray(bgr, box) - patch, -1, _SECOND)[1:-1, 1:-1]).ravel()
-                for box, patch in zip(boxes, patches, strict=True)
-            ]
-            if changed:
-                noise = float(np.median(np.concatenate(changed)) * _MEDIAN_TO_SIGMA)
+            changes = [_gray(bgr, box) - patch for box, patch in zip(boxes, patches, strict=True)]
+            if changes:
+                noise = measured_noise(changes)
         boxes = _skin_in_frame(aligned.to_crop, bgr.shape)
         self._before = t_ns, boxes, [_gray(bgr, box) for box in boxes]
         return noise

@@ -2,11 +2,8 @@
 
 import csv
 from collections import Counter
-from collections.abc import Callable
-from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
-from typing import Self
 
 import pytest
 
@@ -47,30 +44,6 @@ def judged(name: str = "portrait", score: float = 3.0, given: str = "surprise") 
     return Judged(video, (("surprise", given),), frames=1800, faceless=3, spot_ms=1.25)
 
 
-class Pool:
-    """A pool that does its work when it is asked for it, in this process."""
-
-    def __init__(self, workers: int, mp_context: object) -> None:
-        self.workers = workers
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        pass
-
-    def submit(self, do: Callable[[Job], Judged], job: Job) -> "Future[Judged]":
-        future: Future[Judged] = Future()
-        try:
-            future.set_result(do(job))
-        except DataError as error:
-            future.set_exception(error)
-        return future
-
-    def shutdown(self, **_: object) -> None:
-        pass
-
-
 @pytest.fixture
 def composite(tmp_path: Path) -> Path:
     """The labels of a made-up composite; its pictures are not looked at."""
@@ -106,7 +79,6 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         return judged(job.name)
 
     monkeypatch.setattr(live_evaluation, "judge", make)
-    monkeypatch.setattr(live_evaluation, "ProcessPoolExecutor", Pool)
     return names
 
 

@@ -2,6 +2,7 @@
 
 import io
 import json
+import math
 import os
 import tempfile
 from pathlib import Path
@@ -27,6 +28,17 @@ def require_folder(path: Path) -> None:
             f"expected a folder that can be written at {path}, but {error.strerror or error}: "
             "choose another."
         ) from None
+
+
+def plain(value: Any) -> Any:
+    """``value`` for JSON: floats to 4 digits, and null for those that are no numbers."""
+    if isinstance(value, dict):
+        return {name: plain(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(inner) for inner in value]
+    if isinstance(value, float):
+        return round(value, 4) if math.isfinite(value) else None
+    return value
 
 
 def write_json(path: Path, content: Any) -> None:

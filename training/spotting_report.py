@@ -14,7 +14,7 @@ from rich.table import Table
 
 from htnet.engine.extras import need
 from htnet.engine.types import NS_PER_MS
-from htnet.training.files import require_folder, write_json, write_text
+from htnet.training.files import plain, require_folder, write_json, write_text
 from htnet.training.plots import save_plot
 from htnet.training.spotting import SETS, Evaluation, FoundEvent, Outcome, Point, Scores, TrueEvent
 
@@ -53,7 +53,7 @@ def spotting_row(evaluation: Evaluation, points: Sequence[Point] = ()) -> dict[s
     ``points``.
     """
     own = evaluation
-    row: dict[str, object] = _plain(
+    row: dict[str, object] = plain(
         {
             "v": 1,
             "cut": own.cut,
@@ -335,17 +335,6 @@ def _delays(own: Evaluation) -> list[float]:
         for o in own.outcomes
         if o.found is not None and o.true is not None and o.true.apex_ns is not None
     ]
-
-
-def _plain(value: Any) -> Any:
-    """``value`` with its floats to 4 digits, and null for those that are no numbers."""
-    if isinstance(value, dict):
-        return {name: _plain(inner) for name, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(inner) for inner in value]
-    if isinstance(value, float):
-        return round(value, 4) if math.isfinite(value) else None
-    return value
 
 
 def _figure(width: float, height: float, rows: int = 1, **layout: Any) -> tuple["Figure", Any]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from htnet.calib.evaluation.injected import BLINK, TURN, ClipLook, Injection, JudgedPass
 from htnet.engine.types import NS_PER_MS
-from htnet.training.files import write_json
+from htnet.training.files import plain, write_json
 from htnet.training.spotting import KINDS, Disturbance, FoundEvent, TrueEvent, Video, match
 
 if TYPE_CHECKING:
@@ -130,8 +130,8 @@ def injected_row(injection: Injection, scores: InjectedScores) -> dict[str, Any]
         "told": {there: dict(row) for there, row in scores.told.items()},
         "passes": [_pass_row(each) for each in injection.passes],
     }
-    plain: dict[str, Any] = _plain(row)
-    return plain
+    told: dict[str, Any] = plain(row)
+    return told
 
 
 def write_injected(path: Path, injection: Injection, scores: InjectedScores) -> None:
@@ -461,14 +461,3 @@ def _span_row(event: TrueEvent | FoundEvent) -> dict[str, Any]:
         "apex_ms": apex,
         "offset_ms": event.offset_ns / NS_PER_MS,
     }
-
-
-def _plain(value: Any) -> Any:
-    """``value`` with its floats to 4 digits, and null for those that are no numbers."""
-    if isinstance(value, dict):
-        return {name: _plain(inner) for name, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(inner) for inner in value]
-    if isinstance(value, float):
-        return round(value, 4) if math.isfinite(value) else None
-    return value

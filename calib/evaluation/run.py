@@ -18,10 +18,12 @@ _CODE = (
     "engine",
     "realtime",
     "training/datasets",
+    "training/own_fields.py",
     "training/reanimate.py",
     "training/spotting",
     "training/spotting.py",  # its records are what is kept
     "calib/evaluation",
+    "live_evaluation.py",
 )
 
 

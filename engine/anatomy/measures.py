@@ -7,31 +7,32 @@ serve large movements, where flow breaks down.
 """
 
 from functools import cache
-from pathlib import Path
 from typing import Final
 
 import numpy as np
 
+from htnet.engine import landmarks as lm
+from htnet.engine.synth import geometry as g
+from htnet.engine.synth.depth import mean_depths
 from htnet.engine.types import F32, F64
 
-STABLE: Final = (33, 133, 263, 362, 168, 6, 197, 195)
+STABLE: Final = (*lm.LEFT_EYE_CORNERS, *lm.RIGHT_EYE_CORNERS, 168, 6, 197, 195)
 """Eye corners and the bridge of the nose: no muscle of interest moves them much."""
 
 _NOSE_TIP: Final = 1
-_ASSET = Path(__file__).parents[1] / "assets" / "head_depth.npy"
 
 # (name, landmarks whose mean is measured, axis: 0 across, 1 down)
 _PLACES: Final[tuple[tuple[str, tuple[int, ...], int], ...]] = (
-    ("left lip corner x", (61,), 0),
-    ("left lip corner y", (61,), 1),
-    ("right lip corner x", (291,), 0),
-    ("right lip corner y", (291,), 1),
-    ("left inner brow", (107, 66, 55, 65), 1),
-    ("right inner brow", (336, 296, 285, 295), 1),
-    ("left outer brow", (70, 63, 46, 53), 1),
-    ("right outer brow", (300, 293, 276, 283), 1),
-    ("upper lip", (13,), 1),
-    ("lower lip", (14,), 1),
+    ("left lip corner x", (lm.LEFT_LIP_CORNER,), 0),
+    ("left lip corner y", (lm.LEFT_LIP_CORNER,), 1),
+    ("right lip corner x", (lm.RIGHT_LIP_CORNER,), 0),
+    ("right lip corner y", (lm.RIGHT_LIP_CORNER,), 1),
+    ("left inner brow", lm.LEFT_INNER_BROW, 1),
+    ("right inner brow", lm.RIGHT_INNER_BROW, 1),
+    ("left outer brow", lm.LEFT_OUTER_BROW, 1),
+    ("right outer brow", lm.RIGHT_OUTER_BROW, 1),
+    ("upper lip", g.INNER_LIPS[:1], 1),
+    ("lower lip", g.INNER_LIPS[1:], 1),
 )
 MEASURES: Final = (*(name for name, _, _ in _PLACES[:8]), "mouth opening")
 """The names of the measures, in their order."""
@@ -75,7 +76,7 @@ def _complex(points: F32) -> "np.ndarray[tuple[int], np.dtype[np.complex128]]":
 @cache
 def _parallax() -> F64:
     """(10,) how far each place moves for each px that the nose's tip moves when the head turns."""
-    depth = np.load(_ASSET, allow_pickle=False)
+    depth = mean_depths()
     level = depth[list(STABLE)].mean()
     share: F64 = (_MEANS @ depth[_POINTS] - level) / (depth[_NOSE_TIP] - level)
     return share

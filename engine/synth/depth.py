@@ -45,21 +45,30 @@ def mesh_depth(points: F64) -> F64:
     return depth
 
 
+def mean_depths() -> F64:
+    """The depths (478,) that every face is taken to have, in eye distances towards the camera.
+
+    Raises `FaceError` where the file that ships cannot be read.
+    """
+    try:
+        depths: F64 = np.load(_FILE, allow_pickle=False)
+    except (OSError, ValueError):
+        depths = np.empty(0)
+    if depths.shape != (LANDMARKS,):
+        raise FaceError(
+            f"expected the head's depths in {_FILE.name} among the package's assets and could not "
+            "read them: install the package again"
+        )
+    return depths
+
+
 class Head:
     """The depth of one face, and turns of it about axes through ``pivot`` at the head's outline."""
 
     def __init__(self, landmarks: F32, pivot: F64) -> None:
         """``landmarks``: (478, 2) px, of the face seen from the front. Raises `FaceError` where the
         depths that ship cannot be read."""
-        try:
-            depths = np.load(_FILE, allow_pickle=False)
-        except (OSError, ValueError):
-            depths = np.empty(0)
-        if depths.shape != (LANDMARKS,):
-            raise FaceError(
-                f"expected the head's depths in {_FILE.name} among the package's assets and could "
-                "not read them: install the package again"
-            )
+        depths = mean_depths()
         face = FaceFrame.of(landmarks)
         points = landmarks[:_SKIN].astype(np.float64)
         oval = points[list(_OVAL)]

@@ -11,6 +11,7 @@ from htnet.engine.align import crop_transform
 from htnet.engine.errors import FaceError, UsageError
 from htnet.engine.face import FaceTracker
 from htnet.engine.synth.eyelids import both_lids
+from htnet.engine.synth.grain import measured_noise
 from htnet.engine.synth.injection import Injected, displaced, warp
 from htnet.engine.synth.pulse import Pulse
 from htnet.engine.synth.sensor import Sensor
@@ -22,8 +23,6 @@ DIMMEST = 20.0
 _MARGIN = 0.9  # of the face's box, kept of its surroundings on every side
 _LARGEST = 720  # px: surroundings higher or wider than this are reduced
 _MOST = 2 * 1_500_000_000  # twice the bytes that a stretch may take; what comes after is left out
-_SECOND = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
-_MEDIAN_TO_SIGMA = 1 / (0.6745 * 6 * np.sqrt(2))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -218,27 +217,23 @@ def _surroundings(
 
 
 def _grey(picture: U8, landmarks: F32) -> float:
+    return float(_face(picture, landmarks).mean())
+
+
+def _face(picture: U8, landmarks: F32) -> F32:
+    """The gray box round the landmarks, (H, W)."""
     low, high = landmarks.min(axis=0), landmarks.max(axis=0)
     x0, y0 = np.maximum(low, 0).astype(int)
     x1, y1 = high.astype(int) + 1
-    return float(cv2.cvtColor(picture[y0:y1, x0:x1], cv2.COLOR_BGR2GRAY).mean())
+    return np.asarray(cv2.cvtColor(picture[y0:y1, x0:x1], cv2.COLOR_BGR2GRAY), np.float32)
 
 
 def _noise(pictures: Sequence[U8], landmarks: Sequence[F32]) -> float:
-    """Deviation in grey levels, from what changes between neighbours on the face: the median of its
-    second differences, of which shading has none."""
-    found = []
-    for before, after, points in zip(pictures, pictures[1:], landmarks, strict=False):
-        low, high = points.min(axis=0), points.max(axis=0)
-        x0, y0 = np.maximum(low, 0).astype(int)
-        x1, y1 = high.astype(int) + 1
-        a, b = (
-            np.asarray(cv2.cvtColor(p[y0:y1, x0:x1], cv2.COLOR_BGR2GRAY), np.float32)
-            for p in (before, after)
-        )
-        if min(a.shape) < 5:
-            continue
-        rough = np.abs(cv2.filter2D(b - a, -1, _SECOND)[1:-1, 1:-1])
-        found.append(float(np.median(rough) * _MEDIAN_TO_SIGMA))
+    """Deviation in grey levels, from what changes on the face from picture to picture."""
+    changes = [
+        _face(after, points) - _face(before, points)
+        for before, after, points in zip(pictures, pictures[1:], landmarks, strict=False)
+    ]
+    found = [measured_noise([each]) for each in changes if min(each.shape) >= 5]
     found = [each for each in found if each > 0]  # a repeated frame has none
     return float(np.median(found)) if found else 0.0

@@ -2,6 +2,7 @@
 
 import itertools
 from collections import Counter
+from typing import Any
 
 import numpy as np
 import pytest
@@ -111,6 +112,6 @@ def test_drawn_muscles_are_of_unit_size_and_some_of_one_side() -> None:
         ({"micro_s": (0.2, 0.9)}, "micro-expressions of 0.03 to 0.5 s"),
     ],
 )
-def test_what_cannot_be_played_is_a_sentence(changes: dict[str, object], told: str) -> None:
+def test_what_cannot_be_played_is_a_sentence(changes: dict[str, Any], told: str) -> None:
     with pytest.raises(UsageError, match=told):
-        InjectionPlan(**changes)  # type: ignore[arg-type]
+        InjectionPlan(**changes)

@@ -399,7 +399,8 @@ def test_any_text_may_leave_the_scene(text: str, px: float, x: int, y: int) -> N
 
 def test_a_frame_of_any_content_may_be_drawn(neutral: Tick) -> None:
     bgr = np.full((360, 640, 3), 255, np.uint8)
-    face = Face(np.asarray(neutral.face.landmarks - 300, np.float32), 0.3)  # type: ignore[union-attr]
+    assert neutral.face is not None
+    face = Face(np.asarray(neutral.face.landmarks - 300, np.float32), 0.3)
     tick = replace(neutral, frame=Frame(0, 0, bgr), face=face, aligned=align_once(bgr, face))
     assert Overlay().annotate(tick).shape[1] == 640
 
@@ -425,8 +426,8 @@ def test_people_and_empty_rooms(data: Path, name: str, there: bool) -> None:
     assert (tick.face is not None) == there
     badge = changed[: height // 8, width // 2 - width // 12 : width // 2 + width // 12]
     assert (badge.mean() > 0.4) != there
-    if tick.face is not None:
-        for box in RegionBoxes().boxes(tick.aligned):  # type: ignore[arg-type]
+    if tick.aligned is not None:
+        for box in RegionBoxes().boxes(tick.aligned):
             x, y = np.rint(box.mean(axis=0) + (box[0] - box.mean(axis=0)) * 0.97).astype(int)
             assert changed[y - 2 : y + 3, x - 2 : x + 3].any()
 
