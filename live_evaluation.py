@@ -24,7 +24,7 @@ from htnet.engine.recognizer import Recognizer
 from htnet.engine.synth.plan import OWN, CameraPlan, EventPlan, HeadPlan, Plan, read_plan
 from htnet.engine.synth.portrait import load_portrait
 from htnet.engine.synth.simulation import Simulation
-from htnet.engine.types import CLASSES, AlignedFace, Frame, Pair, Tick
+from htnet.engine.types import CLASSES, NS_PER_MS, AlignedFace, Frame, Pair, Tick
 from htnet.realtime.pipeline import Pipeline
 from htnet.realtime.replay import replay
 from htnet.realtime.spotter import Spotter, SpotterConfig
@@ -37,6 +37,7 @@ from htnet.training.own_fields import clip_portrait, own_portrait
 from htnet.training.spotting import (
     Disturbance,
     Evaluation,
+    FoundEvent,
     Point,
     TrueEvent,
     Video,
@@ -134,7 +135,8 @@ def changed(plan: Plan, changes: Changes) -> Plan:
 @dataclass(frozen=True, slots=True, eq=False)
 class Summary:
     """``evaluation`` at the operating point, and the curve over all of them. ``given``: UF1 and UAR
-    of the network where onset and apex are the truth's, whatever was spotted."""
+    of the network where onset and apex are the truth's, whatever was spotted. ``videos``: what was
+    there and what was told of it."""
 
     evaluation: Evaluation
     points: tuple[Point, ...]
@@ -143,6 +145,7 @@ class Summary:
     frames: int
     faceless: int
     spot_ms: float
+    videos: tuple[Video, ...] = ()
 
     def row(self) -> dict[str, object]:
         """What the spotting row does not say."""
@@ -155,6 +158,7 @@ class Summary:
             "frames": self.frames,
             "faceless": self.faceless,
             "spot_ms": round(self.spot_ms, 3),
+            "candidates": [_candidate(video, own) for video in self.videos for own in video.found],
         }
 
 
@@ -185,7 +189,23 @@ def summed(
         sum(each.frames for each in judged),
         sum(each.faceless for each in judged),
         float(np.median([each.spot_ms for each in judged])),
+        tuple(videos),
     )
+
+
+def _candidate(video: Video, own: FoundEvent) -> dict[str, object]:
+    """A candidate with what each rule measured of it, as ``live --explain`` writes it."""
+    return {
+        "video": video.name,
+        "kind": own.kind,
+        "label": own.label,
+        "onset_ms": round(own.onset_ns / NS_PER_MS, 3),
+        "apex_ms": round(own.apex_ns / NS_PER_MS, 3),
+        "offset_ms": round(own.offset_ns / NS_PER_MS, 3),
+        "score": round(own.score, 3),
+        "rejected": own.rejected,
+        "decisions": [decision.row() for decision in own.decisions],
+    }
 
 
 def write_operating(path: Path, summary: Summary, command: str) -> None:

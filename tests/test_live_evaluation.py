@@ -259,6 +259,9 @@ def test_what_the_network_says_of_the_truth_is_summed_apart() -> None:
     assert summary.given_events == 2
     assert 0 < summary.given[0] < 1
     row = summary.row()
+    candidates = row.pop("candidates")
+    assert isinstance(candidates, list) and len(candidates) == 2 * len(summary.videos)
+    assert {"video", "onset_ms", "rejected", "decisions"} <= set(candidates[0])
     assert row["frames"] == 3600 and row["faceless"] == 6 and row["spot_ms"] == 1.25
     silent = replace(judged("a"), given=())
     assert summed([silent]).given_events == 0
@@ -274,7 +277,7 @@ def test_a_made_video_goes_the_whole_way_in_a_process_of_its_own(tmp_path: Path)
     )
     plan = Plan(seconds=5.0, events=events, camera=CameraPlan(noise=(2.0, 2.0)))
     jobs = simulated_jobs(plan, (30,), None, None, None)
-    [found] = judge_all(jobs, tmp_path)
+    found, _ = judge_all([jobs[0], replace(jobs[0], seed=1)], tmp_path, workers=2)
     assert (found.frames, found.faceless) == (150, 0)
     [true], [hit] = found.video.truth, found.video.found
     assert hit.rejected is None and hit.score > 1

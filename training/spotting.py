@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from htnet.engine.errors import DataError, UsageError
-from htnet.engine.types import CLASSES, NS_PER_MS, Event
+from htnet.engine.types import CLASSES, NS_PER_MS, Decision, Event
 
 if TYPE_CHECKING:
     from htnet.engine.synth.truth import Truth
@@ -65,7 +65,7 @@ class Disturbance:
 class FoundEvent:
     """An event that was told. ``told_ns``: when it was first told, ``final_ns``: when for the last
     time. ``score``: what the operating point is a cut of; higher is surer. ``rejected``: why it
-    was not believed in the end, or None."""
+    was not believed in the end, or None; ``decisions``: what each rule measured."""
 
     kind: str
     label: str
@@ -76,6 +76,7 @@ class FoundEvent:
     final_ns: int
     score: float
     rejected: str | None = None
+    decisions: tuple[Decision, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,6 +248,7 @@ def found_events(
                     final_ns=told_ns,
                     score=score(event),
                     rejected=event.rejected,
+                    decisions=event.decisions,
                 )
             )
     return tuple(found)

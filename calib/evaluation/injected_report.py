@@ -446,6 +446,7 @@ def _pass_row(each: JudgedPass) -> dict[str, Any]:
                 "final_told_ms": own.final_ns / NS_PER_MS,
                 "score": own.score,
                 "rejected": own.rejected,
+                "decisions": [decision.row() for decision in own.decisions],
             }
             for own in video.found
         ],

@@ -10,11 +10,15 @@ import pytest
 from htnet.engine.face import MeshTracker
 from htnet.engine.pulls import MUSCLE_NAMES
 from htnet.engine.recognizer import Recognizer
+from htnet.engine.synth.animator import Animator
 from htnet.engine.synth.demo import DemoClip, DemoConfig, render_demo
+from htnet.engine.synth.portrait import load_portrait
+from htnet.engine.synth.pulse import Pulse
 from htnet.engine.types import NEUTRAL, Frame, State, Tick
 from htnet.engine.weights import default_weights, load
 from htnet.realtime.pipeline import Pipeline, overlapped
 from htnet.realtime.source import SourceConfig, open_source
+from htnet.realtime.spotting.arbiter import PART
 
 
 @pytest.fixture(scope="module")
@@ -166,3 +170,20 @@ def test_the_end_of_the_source_is_told(pipeline: Pipeline, data: Path) -> None:
         pipeline.step(frame)
     assert [event.rejected for event in pipeline.finish()] == ["source ended"]
     assert pipeline.finish() == ()
+
+
+def test_a_broad_smile_is_told_whole_and_what_the_fit_sees_in_it_as_its_part(
+    pipeline: Pipeline,
+) -> None:
+    animator = Animator(load_portrait())
+    smile = Pulse(1_500_000_000, 1_900_000_000, 2_900_000_000, 0.5)
+    told = []
+    for index in range(120):
+        t_ns = round(index * 1e9 / 30)
+        picture = animator.render(pulls={"lip corner pull": 8.0 * smile.at(t_ns)})
+        told += pipeline.step(Frame(index, t_ns, picture)).events
+    told += pipeline.finish()
+    (whole,) = [e for e in told if e.stage == "final" and e.rejected is None]
+    assert (whole.kind, whole.muscle, whole.label) == ("macro", "lip corner pull", "positive")
+    assert [d.rule for d in whole.decisions] == ["speech", "weak"]  # by landmarks, not the fit
+    assert {e.rejected for e in told if e.stage == "final" and e is not whole} <= {PART}

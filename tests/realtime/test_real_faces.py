@@ -29,14 +29,18 @@ def recorded(path: Path) -> Iterator[Frame]:
     video.close()
 
 
-def believed(path: Path) -> list[Event]:
+def final(path: Path) -> list[Event]:
     pipeline = Pipeline(MeshTracker(), open_recognizer())
     try:
         seen = replay(recorded(path), pipeline)
     finally:
         pipeline.close()
     told = [report.event for report in seen.reports]
-    return [e for e in told if e.stage == "final" and e.rejected is None]
+    return [e for e in told if e.stage == "final"]
+
+
+def believed(path: Path) -> list[Event]:
+    return [event for event in final(path) if event.rejected is None]
 
 
 def iou(event: Event, onset_s: float, offset_s: float) -> float:
@@ -72,3 +76,12 @@ def test_visible_expressions_are_found_with_their_sign(data: Path) -> None:
 @pytest.mark.parametrize("clip", ["neutral_stare", "neutral_turning", "neutral_outdoors"])
 def test_nothing_is_believed_of_a_neutral_face(data: Path, clip: str) -> None:
     assert believed(data / "faces" / f"{clip}.mp4") == []
+
+
+@pytest.mark.slow
+def test_every_rejection_of_people_who_speak_says_which_rule_decided(data: Path) -> None:
+    rejected = [event for event in final(data / "faces" / "talking_2.mp4") if event.rejected]
+    assert len(rejected) > 5
+    for event in rejected:
+        if event.rejected != "source ended":
+            assert event.rejected in [d.rule for d in event.decisions if d.rejects]

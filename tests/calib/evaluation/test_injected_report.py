@@ -24,6 +24,7 @@ from htnet.calib.evaluation.injected_report import (
     score_injected,
     write_injected,
 )
+from htnet.engine.types import Decision
 from htnet.training.spotting import Disturbance, FoundEvent, TrueEvent, Video
 
 MS = 1_000_000
@@ -40,7 +41,8 @@ def told(
 ) -> FoundEvent:
     onset, apex, offset = (each * MS for each in (at_ms, at_ms + lasts_ms // 2, at_ms + lasts_ms))
     first = apex + 90 * MS
-    return FoundEvent(kind, "positive", onset, apex, offset, first, offset, 2.0, rejected)
+    rules = (Decision(rejected, 0.7, 0.5, "of the contrast", True),) if rejected else ()
+    return FoundEvent(kind, "positive", onset, apex, offset, first, offset, 2.0, rejected, rules)
 
 
 def judged(
@@ -173,4 +175,5 @@ def test_the_row_holds_everything_and_is_json(tmp_path: Path) -> None:
     assert [each["found"] for each in first["movements"]] == [True, False, False, False, False]
     assert first["movements"][0]["name"] == "brow raise"
     assert len(first["told"]) == 7 and first["told"][1]["rejected"] == "occlusion"
+    assert first["told"][1]["decisions"][0]["rule"] == "occlusion"
     assert first["others"][0]["name"] == BLINK
