@@ -5,9 +5,10 @@ import cv2
 from htnet.engine.types import NS_PER_MS, U8, Event, Tick
 from htnet.realtime.overlay.palette import DIM, PANEL, RULE, TEXT, Colour, blend, label_colour
 from htnet.realtime.overlay.reasons import in_words
-from htnet.realtime.overlay.text import fitted, write
+from htnet.realtime.overlay.text import fitted, width_of, write
 
 _NOMINAL = 72
+_SMALLEST = 0.55  # of the heading's size
 
 
 class EventCard:
@@ -53,8 +54,10 @@ class EventCard:
             cv2.rectangle(scene, *bar, tone(DIM), 1)
         heading, *lines = _lines(event)
         shade = accent if event.rejected is None else DIM
+        # A reason is read to its end, if in smaller letters.
+        shrunk = min(1.0, room / max(width_of(heading, 13.5 * unit), 1.0))
         for text, baseline, size, colour in (
-            (heading, 13.0, 13.5, shade),
+            (heading, 13.0, 13.5 * max(shrunk, _SMALLEST), shade),
             (lines[0], 34.0, 17.0, TEXT),
             (lines[1], 50.5, 11.0, DIM),
             (lines[2], 65.0, 11.0, DIM),

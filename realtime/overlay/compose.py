@@ -45,7 +45,7 @@ class Layout:
         total = low + round(2 * unit)
         total += total % 2
         side = round(min(168 * unit, 0.27 * width))
-        card_x = width - margin - round(0.85 * side)
+        card_x = width - margin - round(0.95 * side)
         bars_x = card_x - gap - side
         return cls(
             width,

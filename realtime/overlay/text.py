@@ -115,8 +115,9 @@ def _mask(text: str, px: int) -> tuple[F32, int, int]:
     for word in text.split(" "):
         core, (left, above) = _font(px).getmask2(word, mode="L", anchor="ls")
         width, height = core.size
-        words.append((x + left, above, np.array(core, np.float32).reshape(height, width)))
-        x += left + width + gap
+        start = max(x + left, 0)  # a letter may reach to the left of where it is written
+        words.append((start, above, np.array(core, np.float32).reshape(height, width)))
+        x = start + width + gap
         top, low = min(top, above), max(low, above + height)
     values = np.zeros((low - top, max(x - gap, 1), 1), np.float32)
     for left, above, word_mask in words:

@@ -42,6 +42,7 @@ from htnet.realtime.overlay import (
     ProbabilityBars,
     RegionBoxes,
     StatusLine,
+    card,
 )
 from htnet.realtime.overlay.boxes import MARKS
 from htnet.realtime.overlay.palette import DIM, MOTION, PANEL, WHITE, label_colour
@@ -430,6 +431,25 @@ def test_people_and_empty_rooms(data: Path, name: str, there: bool) -> None:
         for box in RegionBoxes().boxes(tick.aligned):
             x, y = np.rint(box.mean(axis=0) + (box[0] - box.mean(axis=0)) * 0.97).astype(int)
             assert changed[y - 2 : y + 3, x - 2 : x + 3].any()
+
+
+@pytest.mark.parametrize("px", range(9, 30))
+def test_no_word_is_left_out_whatever_letter_it_begins_with(px: int) -> None:
+    for letter in "abcdefghijklmnopqrstuvwxyz":
+        scene = np.zeros((60, 200, 3), np.uint8)
+        width = write(scene, f"{letter}ace", (10, 40), px, WHITE)
+        assert scene[:, 10 : 10 + width // 3].any()
+
+
+def test_a_reason_is_read_to_its_end_beside_a_picture_of_640_px(
+    neutral: Tick, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[str] = []
+    monkeypatch.setattr(card, "write", lambda scene, text, *rest: written.append(text))
+    for reason in WORDS:
+        event = spotted(1500, 1600, 1800, rejected=reason)
+        Overlay().annotate(replace(neutral, events=(event,)))
+    assert set(WORDS.values()) <= set(written)
 
 
 def test_reasons_are_shown_in_words_that_need_no_manual() -> None:
