@@ -1036,11 +1036,8 @@ def _evaluate_injected(
     import os
 
     from htnet.calib.evaluation.injected import InjectConfig, evaluate_injected
-    from htnet.calib.evaluation.injected_report import (
-        injected_tables,
-        score_injected,
-        write_injected,
-    )
+    from htnet.calib.evaluation.injected_report import injected_tables, write_injected
+    from htnet.calib.evaluation.injected_scores import score_injected
     from htnet.training.files import require_folder
 
     if movements is not None and muscles:

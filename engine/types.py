@@ -115,7 +115,7 @@ class Prediction:
     probabilities: Mapping[str, float]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True)
 class Decision:
     """What one rule measured of a candidate movement. ``limit``: against what; ``rejects``: whether
     that rule turns the candidate down. ``unit`` of both, "" for a ratio."""

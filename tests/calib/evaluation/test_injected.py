@@ -19,7 +19,7 @@ from htnet.calib.evaluation.injected import (
     look_at,
     published,
 )
-from htnet.calib.evaluation.injected_report import score_injected
+from htnet.calib.evaluation.injected_scores import score_injected
 from htnet.engine.errors import FaceError, HTNetError, SourceError, UsageError
 from htnet.engine.synth.injection_schedule import InjectionPlan
 from htnet.engine.synth.portrait import load_portrait

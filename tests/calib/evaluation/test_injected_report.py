@@ -17,13 +17,8 @@ from htnet.calib.evaluation.injected import (
     Injection,
     JudgedPass,
 )
-from htnet.calib.evaluation.injected_report import (
-    SPEAKING,
-    injected_row,
-    injected_tables,
-    score_injected,
-    write_injected,
-)
+from htnet.calib.evaluation.injected_report import injected_row, injected_tables, write_injected
+from htnet.calib.evaluation.injected_scores import SPEAKING, score_injected
 from htnet.engine.types import Decision
 from htnet.training.spotting import Disturbance, FoundEvent, TrueEvent, Video
 
