@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from htnet.calib.evaluation.run import code_digest, nothing, run_all
+from htnet.engine.assets import asset
 from htnet.engine.errors import DataError, UsageError
 from htnet.engine.face import MeshTracker
 from htnet.engine.opening import open_recognizer
@@ -69,7 +70,7 @@ __all__ = [
 ]
 
 HALVES = ("tuned", "untouched")
-FACES_FILE = Path(__file__).parent / "engine" / "assets" / "plans" / "faces.csv"
+FACES_FILE = asset("plans/faces.csv")
 OWN_PX = 2.0
 """How far a re-animated clip's apex picture is taken to be from its neutral face, px of the crop."""
 

@@ -24,6 +24,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from htnet.engine.assets import asset
 from htnet.engine.errors import UsageError, WeightsError
 from htnet.engine.models import NETWORKS, PUBLISHED, build, config_from_json, config_to_json
 from htnet.engine.models.folded import FoldedHTNet
@@ -49,7 +50,7 @@ class Loaded:
 
 def default_weights() -> Path:
     """The weights that ship with the package."""
-    return Path(__file__).parent / "assets" / "htnet-s.safetensors"
+    return asset("htnet-s.safetensors")
 
 
 def load(

@@ -6,12 +6,12 @@ false. Simulated faces, not people: the figure is an order of magnitude.
 """
 
 import json
-from pathlib import Path
 from typing import Final
 
+from htnet.engine.assets import asset
 from htnet.engine.errors import UsageError
 
-FILE: Final = Path(__file__).resolve().parents[1] / "engine" / "assets" / "operating.json"
+FILE: Final = asset("operating.json")
 
 
 def score_for(false_alarms_per_minute: float) -> float:

@@ -7,15 +7,14 @@ turning head leaves its outline and the background where they are. Texture that 
 made up: what comes into view is stretched and what leaves it is squeezed, good for some 10 degrees.
 """
 
-from pathlib import Path
-
 import numpy as np
 
+from htnet.engine.assets import asset
 from htnet.engine.errors import FaceError
 from htnet.engine.synth.geometry import LANDMARKS, FaceFrame
 from htnet.engine.types import F32, F64
 
-_FILE = Path(__file__).resolve().parents[1] / "assets" / "head_depth.npy"
+_FILE = asset("head_depth.npy")
 _SKIN = 468  # mesh points on the skin; the irises' come after them
 # fmt: off
 _OVAL = (10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377,

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from htnet.engine.assets import asset
 from htnet.engine.errors import UsageError
 from htnet.engine.synth.muscles import MUSCLES
 from htnet.engine.synth.truth import DISTURBANCES
@@ -24,7 +25,7 @@ OWN = "own"
 
 CODECS = ("none", "mjpeg", "h264")
 
-_PLANS = Path(__file__).resolve().parents[1] / "assets" / "plans"
+_PLANS = asset("plans")
 
 
 def _all_muscles() -> Mapping[str, str]:

@@ -2,16 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import cv2
 import numpy as np
 
+from htnet.engine.assets import asset
 from htnet.engine.errors import FaceError
 from htnet.engine.synth.geometry import LANDMARKS, FaceFrame
 from htnet.engine.types import F32, U8
-
-_ASSETS = Path(__file__).resolve().parents[1] / "assets"
 
 _ROOM = (5.2, 3.4, 3.2)  # eye distances of picture beside, above and below the eyes
 _FADE = 0.06  # share of a picture over which its edge gives way to the background
@@ -38,13 +36,13 @@ class Portrait:
 
 def load_portrait(name: str = "astronaut") -> Portrait:
     """The portrait that ships with the package (public domain, NASA), landmarks and all."""
-    bgr = cv2.imread(str(_ASSETS / f"{name}.png"), cv2.IMREAD_COLOR)
+    bgr = cv2.imread(str(asset(f"{name}.png")), cv2.IMREAD_COLOR)
     if bgr is None:
         raise FaceError(
             f"expected the portrait {name}.png among the package's assets and could not read it: "
             "install the package again"
         )
-    landmarks = np.load(_ASSETS / f"{name}_landmarks.npy", allow_pickle=False)
+    landmarks = np.load(asset(f"{name}_landmarks.npy"), allow_pickle=False)
     return Portrait(np.asarray(bgr, np.uint8), np.asarray(landmarks, np.float32))
 
 
