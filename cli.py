@@ -159,7 +159,7 @@ def live(
 ) -> None:
     """Recognise micro-expressions as they happen: camera 0, or any camera, file or stream."""
     _one_blas_thread()
-    from htnet.realtime.run import RunConfig, run
+    from htnet.realtime.live import RunConfig, run
 
     config = RunConfig(
         path=_path_config(
@@ -210,10 +210,10 @@ def calibrate(
     landmarker: TaskOption = None,
 ) -> None:
     """Watch a face at rest for ten seconds and keep what it and the camera are like."""
-    from htnet.calib.observer import Observer, ObserverConfig
-    from htnet.engine.profile import profile_path
-    from htnet.realtime.calibrate import CalibrateConfig, calibrate
-    from htnet.realtime.tables import profiles_table
+    from htnet.calib.calibration.calibrate import CalibrateConfig, calibrate
+    from htnet.calib.calibration.recorder import Observer, ObserverConfig
+    from htnet.realtime.profile import profile_path
+    from htnet.realtime.sinks.tables import profiles_table
 
     if still and source != "demo":
         raise UsageError("expected --still with --source demo alone; got another source.")
@@ -247,8 +247,8 @@ def calibrate(
 @app.command()
 def profiles() -> None:
     """List the profiles that htnet calibrate stored."""
-    from htnet.engine.profile import list_profiles, profile_folder
-    from htnet.realtime.tables import profiles_table
+    from htnet.realtime.profile import list_profiles, profile_folder
+    from htnet.realtime.sinks.tables import profiles_table
 
     stored, troubles = list_profiles()
     if stored:
@@ -278,9 +278,9 @@ def simulate(
     """Render a face with known expressions and disturbances, and write down what truly happens."""
     from dataclasses import replace
 
-    from htnet.engine.synth.plan import read_plan
-    from htnet.engine.synth.simulate import simulate
-    from htnet.realtime.portrait import open_portrait
+    from htnet.engine.synth.schedule.plan import read_plan
+    from htnet.engine.synth.write import simulate
+    from htnet.realtime.sources.portrait import open_portrait
 
     given: dict[str, Any] = {"seed": seed, "fps": fps, "seconds": seconds}
     given["size"] = None if size is None else _size(size)
@@ -310,7 +310,7 @@ def recognize(
     precision: ServedOption = "fp32",
 ) -> None:
     """Say what happened between two pictures of a face."""
-    from htnet.engine.recognize import recognize, save_map
+    from htnet.engine.recognition.stills import recognize, save_map
 
     recognizer = _recognizer(model, flow, device, runtime, precision)
     result = recognize(onset, apex, recognizer, aligned=aligned)
@@ -342,7 +342,7 @@ def cameras(
     """List cameras, and the modes they really have, found by setting and reading back."""
     from rich.table import Table
 
-    from htnet.realtime.cameras import find_modes, list_cameras
+    from htnet.realtime.sources.camera_modes import find_modes, list_cameras
 
     found = list_cameras()
     if not found:
@@ -364,7 +364,7 @@ def convert(
     target: Annotated[Path, typer.Argument(help="The .safetensors file to write.")],
 ) -> None:
     """Turn an official checkpoint into a weights file."""
-    from htnet.engine.weights import convert
+    from htnet.engine.models.weights import convert
 
     convert(source, target)
     _console().print(f"wrote {target}")
@@ -383,7 +383,7 @@ def export_onnx(
     landmarks: LandmarksOption = None,
 ) -> None:
     """Write a model for ONNX Runtime, checked against PyTorch, and its card beside it."""
-    from htnet.calib.export import ExportConfig
+    from htnet.calib.engines.export import ExportConfig
 
     config = ExportConfig("onnx", part, model, flow, precision, batch, motion, out)
     _export(config, data, landmarks)
@@ -407,7 +407,7 @@ def export_trt(
     landmarks: LandmarksOption = None,
 ) -> None:
     """Build a TensorRT engine, checked against PyTorch where it runs, and its card beside it."""
-    from htnet.calib.export import ExportConfig
+    from htnet.calib.engines.export import ExportConfig
 
     if runtime not in ("tensorrt", "tensorrt-rtx"):
         raise UsageError(f"expected the runtime tensorrt or tensorrt-rtx; got {runtime!r}.")
@@ -444,7 +444,7 @@ def train(
     landmarks: LandmarksOption = None,
 ) -> None:
     """Fit a network on all subjects; writes weights, scores, a report and plots."""
-    from htnet.training.files import require_folder
+    from htnet.engine.files import require_folder
     from htnet.training.train import require_libraries, train
 
     require_libraries()
@@ -494,9 +494,9 @@ def evaluate_loso(
     landmarks: LandmarksOption = None,
 ) -> None:
     """Score a recipe leaving one subject out; the headline never looks at the held-out subject."""
-    from htnet.training.files import require_folder, write_json
-    from htnet.training.report import loso_row, loso_table, stored_row, stored_table
-    from htnet.training.stored import evaluate_stored
+    from htnet.engine.files import require_folder, write_json
+    from htnet.training.evaluation.stored_folds import evaluate_stored
+    from htnet.training.reporting.report import loso_row, loso_table, stored_row, stored_table
 
     if json_file is not None:
         require_folder(json_file.parent)
@@ -541,9 +541,9 @@ def evaluate_zoo(
     landmarks: LandmarksOption = None,
 ) -> None:
     """Score every network of the zoo and lay them side by side."""
-    from htnet.training.benchmark import zoo_markdown, zoo_table
-    from htnet.training.files import require_folder, write_text
-    from htnet.training.zoo import run_zoo
+    from htnet.engine.files import require_folder, write_text
+    from htnet.training.experiments.zoo import run_zoo
+    from htnet.training.experiments.zoo_page import zoo_markdown, zoo_table
 
     if markdown is not None:
         require_folder(markdown.parent)
@@ -587,8 +587,13 @@ def evaluate_ablation(
     """
     from dataclasses import replace
 
-    from htnet.training.ablation import BASE, ablation_markdown, ablation_table, run_ablation
-    from htnet.training.files import require_folder, write_text
+    from htnet.engine.files import require_folder, write_text
+    from htnet.training.experiments.ablation import (
+        BASE,
+        ablation_markdown,
+        ablation_table,
+        run_ablation,
+    )
 
     if markdown is not None:
         require_folder(markdown.parent)
@@ -652,8 +657,8 @@ def bench_live(
 ) -> None:
     """Run the whole live path without drawing, and say how fast each part is."""
     _one_blas_thread()
-    from htnet.calib.bench import bench_live as measure
-    from htnet.realtime.run import measured_ticks
+    from htnet.calib.bench.live import bench_live as measure
+    from htnet.realtime.live import measured_ticks
 
     path = _path_config(
         camera,
@@ -689,8 +694,8 @@ def bench_flow(
     device: DeviceOption = "cpu",
 ) -> None:
     """Time optical flow, each solver beside OpenCV's in the same run."""
-    from htnet.calib.bench_flow import bench_flow as measure
-    from htnet.calib.bench_flow import flow_table
+    from htnet.calib.bench.flow import bench_flow as measure
+    from htnet.calib.bench.flow import flow_table
 
     row = measure(
         _names(solvers, ","),
@@ -718,9 +723,9 @@ def bench_model(
     device: DeviceOption = "cpu",
 ) -> None:
     """Time the network alone in every runtime, beside its official form."""
-    from htnet.calib.bench_model import bench_model as measure
-    from htnet.calib.bench_model import model_table
-    from htnet.calib.contest import open_model
+    from htnet.calib.bench.comparison import open_model
+    from htnet.calib.bench.model import bench_model as measure
+    from htnet.calib.bench.model import model_table
 
     row = measure(
         open_model(model, network=network, repeats=None if repeats is None else _numbers(repeats)),
@@ -753,9 +758,9 @@ def bench_pair(
     device: DeviceOption = "cpu",
 ) -> None:
     """Time the way from a pair of gray crops to probabilities, stage by stage and as one graph."""
-    from htnet.calib.bench_pair import bench_pair as measure
-    from htnet.calib.bench_pair import pair_tables
-    from htnet.calib.contest import open_model
+    from htnet.calib.bench.comparison import open_model
+    from htnet.calib.bench.pair import bench_pair as measure
+    from htnet.calib.bench.pair import pair_tables
 
     row = measure(
         open_model(model, network=network, repeats=None if repeats is None else _numbers(repeats)),
@@ -776,8 +781,8 @@ def bench_pair(
 def doctor(as_json: JsonOption = False) -> None:
     """Say what of this machine can be used, and what to do about the rest."""
     from htnet.calib.doctor import doctor_row, doctor_table, examine, healthy
-    from htnet.realtime.cameras import list_cameras
     from htnet.realtime.sinks.display import no_display
+    from htnet.realtime.sources.camera_modes import list_cameras
 
     checks = examine(lambda: [f"{each.index} {each.name}" for each in list_cameras()], no_display)
     if as_json:
@@ -805,13 +810,13 @@ def evaluate_runtimes(
     landmarks: LandmarksOption = None,
 ) -> None:
     """Hold every runtime's answers for re-animated pairs against eager float32's."""
-    from htnet.calib.agreement import agreements
-    from htnet.calib.agreement import markdown as page
-    from htnet.calib.ways import WAYS, opener, ways_named
-    from htnet.engine.weights import default_weights, load
-    from htnet.training.files import require_folder, write_json, write_text
-    from htnet.training.pairs import composite_pairs
-    from htnet.training.reanimate import VIEWS
+    from htnet.calib.engines.agreement import agreements
+    from htnet.calib.engines.agreement import markdown as page
+    from htnet.calib.engines.runtime_specs import WAYS, opener, ways_named
+    from htnet.engine.files import require_folder, write_json, write_text
+    from htnet.engine.models.weights import default_weights, load
+    from htnet.training.augmentation.reanimate import VIEWS
+    from htnet.training.augmentation.reanimated_pairs import composite_pairs
 
     for file in filter(None, (json_file, markdown)):
         require_folder(file.parent)
@@ -955,9 +960,9 @@ def evaluate_live(
         )
         return
 
-    from htnet import live_evaluation as live
-    from htnet.training.files import require_folder
-    from htnet.training.spotting_report import spotting_tables, write_spotting
+    from htnet.calib.evaluation import live
+    from htnet.engine.files import require_folder
+    from htnet.training.spotting.report import spotting_tables, write_spotting
 
     if json_file is not None:
         require_folder(json_file.parent)
@@ -1008,7 +1013,7 @@ def _injection(
     neutral: bool,
     quiet: bool,
 ) -> Any:
-    from htnet.engine.synth.injection_schedule import InjectionPlan
+    from htnet.engine.synth.injection.schedule import InjectionPlan
 
     given: dict[str, Any] = {"seconds": seconds, "macro_share": macros}
     given["amplitudes_px"] = (
@@ -1038,7 +1043,7 @@ def _evaluate_injected(
     from htnet.calib.evaluation.injected import InjectConfig, evaluate_injected
     from htnet.calib.evaluation.injected_report import injected_tables, write_injected
     from htnet.calib.evaluation.injected_scores import score_injected
-    from htnet.training.files import require_folder
+    from htnet.engine.files import require_folder
 
     if movements is not None and muscles:
         raise UsageError(
@@ -1072,7 +1077,7 @@ def evaluate_demo(
     runtime: RuntimeOption = "auto",
 ) -> None:
     """Hold what is found in demo clips against what was put there."""
-    from htnet.realtime.demo_score import score_demo
+    from htnet.calib.evaluation.demo_score import score_demo
 
     recognizer = _recognizer(model, flow, "cpu", runtime)
     console = _console(stderr=as_json)
@@ -1082,8 +1087,8 @@ def evaluate_demo(
 
 def _export(config: Any, data: Path | None, landmarks: Path | None) -> None:
     """Build an engine and tell where it lies and how near it comes."""
-    from htnet.calib.export import COUNT, export, told
-    from htnet.training.pairs import composite_pairs
+    from htnet.calib.engines.export import COUNT, export, told
+    from htnet.training.augmentation.reanimated_pairs import composite_pairs
 
     pairs = None
     if data is not None:
@@ -1126,7 +1131,7 @@ def _train_config(
     base: Mapping[str, Any] | None = None,
 ) -> Any:
     """The network's recipe, changed by the config file or ``base`` and then by the options."""
-    from htnet.engine.recognizer import torch_device
+    from htnet.engine.recognition.recognizer import torch_device
     from htnet.training.recipes import configured, read_toml
 
     torch_device(device)
@@ -1157,9 +1162,9 @@ def _loso_config(
     ray_gpus: float = 0.0,
     device: str = "cpu",
 ) -> Any:
-    from htnet.training.cluster import RayConfig
-    from htnet.training.files import require_folder
-    from htnet.training.jobs import LosoConfig
+    from htnet.engine.files import require_folder
+    from htnet.training.evaluation.jobs import LosoConfig
+    from htnet.training.evaluation.ray_backend import RayConfig
 
     require_folder(store)
     only = None if folds == "all" else tuple(_names(folds, ","))
@@ -1179,7 +1184,7 @@ def _loso(config: Any, seeds: int, protocol: str, run: Any) -> dict[str, list[An
     """Reports by protocol, one for each seed."""
     from dataclasses import replace
 
-    from htnet.training.loso import evaluate_loso
+    from htnet.training.evaluation.loso import evaluate_loso
 
     _one_thread()
     configs = [replace(config, seed=config.seed + number) for number in range(seeds)]
@@ -1270,8 +1275,8 @@ def _path_config(
     **served: Any,
 ) -> Any:
     from htnet.engine.synth.demo import DemoConfig
-    from htnet.realtime.run import PathConfig
-    from htnet.realtime.source import SourceConfig
+    from htnet.realtime.live import PathConfig
+    from htnet.realtime.sources.base import SourceConfig
 
     wanted = _size(size)
     if source != "demo":
@@ -1293,7 +1298,7 @@ def _size(text: str) -> tuple[int, int]:
 def _recognizer(
     model: Path | None, flow: str | None, device: str, runtime: str, precision: str = "fp32"
 ) -> Any:
-    from htnet.engine.opening import open_recognizer
+    from htnet.engine.recognition.opening import open_recognizer
 
     say = _console(stderr=True).out
     return open_recognizer(

@@ -64,9 +64,9 @@ import sys
 
 from rich.console import Console
 
-from htnet.calib.bench_flow import flow_table
-from htnet.calib.bench_model import model_table
-from htnet.calib.bench_pair import pair_tables
+from htnet.calib.bench.flow import flow_table
+from htnet.calib.bench.model import model_table
+from htnet.calib.bench.pair import pair_tables
 
 kind, path = sys.argv[1:]
 with open(path, encoding="utf-8") as file:

@@ -7,13 +7,13 @@ from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
-from htnet.calib.timing import cores, processor
+from htnet.calib.bench.timing import cores, processor
 from htnet.engine.errors import HTNetError
-from htnet.engine.face import FaceTracker, open_tracker
-from htnet.engine.graph import digest
+from htnet.engine.face.tracker import FaceTracker, open_tracker
+from htnet.engine.models.weights import default_weights, load
 from htnet.engine.runtimes import Availability
-from htnet.engine.runtimes.choice import availabilities, preferred
-from htnet.engine.weights import default_weights, load
+from htnet.engine.runtimes.graph import digest
+from htnet.engine.runtimes.select import availabilities, preferred
 
 if TYPE_CHECKING:
     from rich.table import Table

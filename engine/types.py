@@ -2,7 +2,7 @@
 
 Times are integers in nanoseconds of one monotonic clock (a camera's) or of the file's own
 timestamps. Coordinates are pixels, x to the right and y down. ``crop`` means the canonical
-face picture of `htnet.engine.align`, 140 wide and 170 high.
+face picture of `htnet.engine.face.alignment`, 140 wide and 170 high.
 """
 
 from collections.abc import Mapping

@@ -1,143 +1,310 @@
-"""Cameras and streams: stamped right after the grab, and reopened when they stall or freeze."""
+"""A live run as the user asks for it: source, pipeline, sinks, screen, summary."""
 
+import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
-import cv2
+from rich.console import Console
 
-from htnet.engine.errors import SourceError
-from htnet.engine.types import U8, Frame
-from htnet.realtime.capture import Capture, Closable, Size, Stillness, require_size, take
+from htnet.engine.errors import HTNetError, UsageError
+from htnet.engine.recognition.opening import open_recognizer
+from htnet.engine.recognition.recognizer import Recognizer
+from htnet.engine.runtimes.select import AUTO
+from htnet.engine.synth.demo import DemoConfig
+from htnet.engine.types import F32, Event, Tick
+from htnet.realtime.capture_thread import Reader
+from htnet.realtime.overlay.compose import Overlay
+from htnet.realtime.pipeline import Pipeline
+from htnet.realtime.profile import Profile, read_profile
+from htnet.realtime.session import ticks
+from htnet.realtime.sinks.display import no_display
+from htnet.realtime.sinks.events import EventLog
+from htnet.realtime.sinks.status_panel import StatusPanel
+from htnet.realtime.sinks.tables import summary_table, truth_table
+from htnet.realtime.sinks.video import OverlayVideo
+from htnet.realtime.sinks.window import Window
+from htnet.realtime.sources.base import Source, SourceConfig, open_source
+from htnet.realtime.sources.camera_controls import open_steady
+from htnet.realtime.sources.demo import DemoSource
+from htnet.realtime.sources.looped import LoopedSource
+from htnet.realtime.sources.profiled import open_profiled
+from htnet.realtime.spotting.operating_point import score_for
+from htnet.realtime.spotting.spotter import Spotter, SpotterConfig
+from htnet.realtime.spotting.threshold import RollingThreshold
+from htnet.realtime.tracker_process import RemoteTracker
 
-_BROKEN_PICTURES = 5
+_USUAL_FPS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
-    """How long a live source is waited for; all in seconds.
+class PathConfig:
+    """From the source to the answer. One of ``source`` and ``demo`` is given."""
 
-    The wait before reopening doubles from ``first_wait`` to ``longest_wait``; without a picture
-    for ``give_up`` the source ends with an error. ``frozen`` is how long identical pictures are
-    taken for real before the device is reopened; it doubles up to ``longest_frozen`` while
-    reopening does not help, as with a covered lens.
+    source: SourceConfig | None
+    demo: DemoConfig | None
+    model: Path | None = None
+    flow: str | None = None
+    device: str = "cpu"
+    runtime: str = AUTO
+    precision: str = "fp32"
+    landmarker: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunConfig:
+    """A run and where its results go. ``profile``: the name of a stored one to go by.
+    ``explain``: where every candidate is written with what each rule measured of it.
+    ``false_alarms``: how many a minute are put up with; None for the operating point that was tuned.
     """
 
-    first_wait: float = 0.25
-    longest_wait: float = 4.0
-    give_up: float = 30.0
-    frozen: float = 2.0
-    longest_frozen: float = 60.0
+    path: PathConfig
+    pace: bool = False
+    headless: bool = False
+    overlay_video: Path | None = None
+    events: Path | None = None
+    provisional: bool = False
+    explain: Path | None = None
+    max_seconds: float | None = None
+    profile: str | None = None
+    false_alarms: float | None = None
 
 
-class LiveSource(Closable):
-    """Frames of a camera or stream as they come, from whatever ``reopen`` opens.
+def run(config: RunConfig, console: Console) -> list[Event]:
+    """Run until the source ends, the window is closed, or Ctrl-C; returns the final events.
 
-    ``t_ns`` is ``clock`` right after the grab, strictly increasing. `status` says in words what
-    is the matter, "" while all is well. ``wait(seconds)`` returns True when it was woken to stop.
+    Whatever ends it, recordings and event files are closed whole and the summary is printed; then
+    an error of the source is raised.
     """
+    final: list[Event] = []
+    failure: HTNetError | None = None
+    started_ns: int | None = None
+    frames = faceless = ended_ns = 0
+    # Paths, profile and weights are refused before a camera is opened, and files begun only after.
+    _refuse_overwriting(config)
+    profile = None if config.profile is None else read_profile(config.profile)
+    score = None if config.false_alarms is None else score_for(config.false_alarms)
+    logs = _logs(config)
+    with ExitStack() as stack:
+        tracker = RemoteTracker(config.path.landmarker)
+        stack.callback(tracker.close)
+        recognizer = _recognizer(config.path, console.out)
+        overlay = Overlay(recognizer.spec)
+        source, least = _opened(config.path, profile, console.out)
+        reader = Reader(source, pace=config.pace)
+        stack.callback(reader.close)
+        fps = float(getattr(source, "fps", 0) or _USUAL_FPS)
+        video = None
+        if config.overlay_video is not None:
+            video = stack.enter_context(OverlayVideo(config.overlay_video, fps, overlay))
+        tracker.wait()
+        spotter = Spotter(
+            SpotterConfig() if score is None else SpotterConfig(score=score),
+            RollingThreshold(least=least),
+        )
+        pipeline = Pipeline(tracker, recognizer, spotter=spotter)
+        console.print(f"{source.name}; {recognizer}")
+        window = _window(config, overlay, fps, console)
+        screen: Window | StatusPanel = window or StatusPanel(console)
+        stack.enter_context(screen)
+        for log in logs:
+            stack.enter_context(log)
+        sinks: list[EventLog | OverlayVideo | Window | StatusPanel] = [
+            sink for sink in (*logs, video, screen) if sink is not None
+        ]
+        # A recording that is watched plays in its own time, and loses no frame for it.
+        watched = not (source.live or config.headless) and (window or console.is_terminal)
+        wait = _playback(window) if watched else _at_once
 
-    live = True
+        def closed() -> bool:
+            return window is not None and window.closed
 
-    def __init__(
-        self,
-        name: str,
-        reopen: Callable[[], Capture],
-        *,
-        capture: Capture | None = None,
-        patience: Patience | None = None,
-        clock: Callable[[], int] = time.monotonic_ns,
-        wait: Callable[[float], bool] | None = None,
-    ) -> None:
-        super().__init__()
-        self.name = name
-        self.status = ""
-        self._patience = patience or Patience()
-        self._reopen = reopen
-        self._clock = clock
-        self._wait = wait or self._closing.wait
-        self._capture: Capture | None = reopen() if capture is None else capture
-        self._stillness = Stillness()
-        self._frozen_s = self._patience.frozen
-        self._size: Size | None = None
-        self._index = 0
-        self._tries = 0
-        self._reopened = 0
-        self._t_ns = -1
-        self._good_ns = clock()
+        def idle() -> None:
+            screen.say(reader.status)
+            if window is not None:
+                window.pump()
 
-    @property
-    def reopened(self) -> int:
-        """How many times the device was opened anew."""
-        return self._reopened
-
-    def _read(self) -> Frame | None:
-        while not self._closing.is_set():
-            bgr = self._picture()
-            if bgr is None:
-                self._recover("gives no pictures")
-            elif self._frozen(bgr):
-                self._recover("shows the very same picture")
-            else:
-                which = f"frame {self._index}"
-                self._size = require_size(self.name, self._size, bgr, which)
-                frame = Frame(self._index, self._t_ns, bgr)
-                self._index += 1
-                return frame
-        return None
-
-    def _picture(self) -> U8 | None:
-        capture = self._capture
-        if capture is None:
-            return None
-        for _ in range(_BROKEN_PICTURES):
-            # After a failed grab a retrieve may hand out old memory or crash: never do it.
-            if self._closing.is_set() or not capture.grab():
-                return None
-            # A coarse clock may stand still between two frames; time must not.
-            self._t_ns = max(self._clock(), self._t_ns + 1)
-            bgr = take(capture)
-            if bgr is not None:
-                self._good_ns = self._t_ns
-                self._tries = 0
-                return bgr
-        return None
-
-    def _frozen(self, bgr: U8) -> bool:
-        still_ns = self._stillness.seen(bgr, self._t_ns)
-        if still_ns == 0:
-            self._frozen_s = self._patience.frozen
-            self.status = ""
-        elif still_ns >= self._frozen_s * 1e9:
-            self._frozen_s = min(2 * self._frozen_s, self._patience.longest_frozen)
-            self._stillness.restart(self._t_ns)
-            return True
-        elif self.status:
-            self.status = f"{self.name} shows the very same picture: is its lens covered?"
-        return False
-
-    def _recover(self, trouble: str) -> None:
-        """Open the device anew after a wait that grows; `SourceError` when patience ends."""
-        self._release()
-        patience = self._patience
-        if (self._clock() - self._good_ns) >= patience.give_up * 1e9:
-            raise SourceError(
-                f"expected pictures from {self.name}, but after frame {self._index} none came "
-                f"for {patience.give_up:.0f} s and {self._tries} tries to open it again; "
-                "check that it is plugged in or reachable, then start again"
-            )
-        self._tries += 1
-        self.status = f"{self.name} {trouble}: opening it again, try {self._tries}"
-        pause = patience.first_wait * 2.0 ** min(self._tries - 1, 30)
-        if self._wait(min(pause, patience.longest_wait)):
-            return
         try:
-            self._capture = self._reopen()
-            self._reopened += 1
-        except (SourceError, cv2.error):
-            self._capture = None
+            for tick in ticks(
+                reader,
+                pipeline,
+                max_seconds=config.max_seconds,
+                until=closed,
+                idle=idle,
+                ahead=wait is _at_once,
+            ):
+                if started_ns is None:
+                    started_ns = tick.frame.t_ns
+                ended_ns = tick.frame.t_ns
+                frames += 1
+                faceless += tick.face is None
+                final += [event for event in tick.events if event.stage == "final"]
+                for sink in sinks:
+                    sink.write(tick)
+                wait(tick)
+                while window is not None and window.paused and not (closed() or source.live):
+                    window.pump(0.03)
+        except KeyboardInterrupt:
+            # From here on it only closes and tells: a second Ctrl-C would cut that off.
+            for number in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(number, signal.SIG_IGN)
+        except HTNetError as error:
+            failure = error
+        rest = pipeline.finish()
+        final += rest
+        for log in logs:
+            try:
+                log.add(rest)
+            except HTNetError as error:
+                failure = failure or error
+        if isinstance(screen, StatusPanel):
+            screen.add(rest)
+    if reader.status and not source.live:
+        console.print(reader.status)
+    if faceless:
+        console.print(f"no face in {faceless} of {frames} frames")
+    # Of the demo, what was played.
+    truth = [true for true in getattr(source, "truth", ()) if true.onset_ns <= ended_ns]
+    console.print(truth_table(truth, final) if truth else summary_table(final, started_ns or 0))
+    if failure is not None:
+        raise failure
+    return final
 
-    def _release(self) -> None:
-        if self._capture is not None:
-            self._capture.release()
-            self._capture = None
+
+@contextmanager
+def measured_ticks(
+    path: PathConfig, *, frames: int, pace: bool, say: Callable[[str], None] = print
+) -> Iterator[Iterator[Tick]]:
+    """Up to ``frames`` Ticks of the whole path with nothing drawn; a recording is looped."""
+    with ExitStack() as stack:
+        tracker = RemoteTracker(path.landmarker)
+        stack.callback(tracker.close)
+        recognizer = _recognizer(path, say)
+        source = _open(path)
+        if not source.live:
+            source.close()
+            source = LoopedSource(lambda: _open(path), frames)
+        reader = Reader(source, pace=pace)
+        stack.callback(reader.close)
+        tracker.wait()
+        yield _first(ticks(reader, Pipeline(tracker, recognizer)), frames)
+
+
+def _recognizer(path: PathConfig, say: Callable[[str], None]) -> Recognizer:
+    return open_recognizer(
+        path.model,
+        flow=path.flow,
+        device=path.device,
+        runtime=path.runtime,
+        precision=path.precision,
+        say=say,
+    )
+
+
+def _open(path: PathConfig) -> Source:
+    if path.demo is not None:
+        return DemoSource(path.demo)
+    return open_source(path.source or SourceConfig())
+
+
+def _opened(
+    path: PathConfig, profile: Profile | None, say: Callable[[str], None]
+) -> tuple[Source, F32 | None]:
+    """The source, and with a profile the least thresholds (8,) in px that it sets; a camera is then held still, as
+    it was when the profile was made, and ``say`` is told how that went."""
+    if profile is None:
+        return _open(path), None
+    heard: set[str] = set()
+
+    def tell(sentences: list[str]) -> None:
+        for each in sentences:
+            if each not in heard:  # a camera that is opened anew says it all again
+                heard.add(each)
+                say(f"{each[:1].upper()}{each[1:]}.")
+
+    def steady() -> Source:
+        if path.demo is not None:
+            return _open(path)
+        return open_steady(path.source or SourceConfig(), tell, mains_hz=profile.mains_hz)
+
+    return open_profiled(steady, profile, say)
+
+
+def _first(all_of_them: Iterator[Tick], count: int) -> Iterator[Tick]:
+    for number, tick in enumerate(all_of_them, 1):
+        yield tick
+        if number == count:
+            return
+
+
+def _logs(config: RunConfig) -> list[EventLog]:
+    """The files that events are written to."""
+    logs = []
+    if config.events is not None:
+        logs.append(EventLog(config.events, config.provisional))
+    if config.explain is not None:
+        logs.append(EventLog(config.explain, option="--explain", explain=True))
+    return logs
+
+
+def _refuse_overwriting(config: RunConfig) -> None:
+    path = config.path
+    source = path.source.source if path.source is not None else None
+    taken = {
+        Path(each).resolve()
+        for each in (source, path.model, path.landmarker)
+        if each is not None and "://" not in str(each)
+    }
+    outputs = (
+        ("--events", config.events),
+        ("--explain", config.explain),
+        ("--overlay-video", config.overlay_video),
+    )
+    for option, output in outputs:
+        if output is None:
+            continue
+        if output.resolve() in taken:
+            raise UsageError(
+                f"expected a file of its own after {option}; got {output}, which this run reads or "
+                "writes already: choose another name"
+            )
+        taken.add(output.resolve())
+
+
+def _window(config: RunConfig, overlay: Overlay, fps: float, console: Console) -> Window | None:
+    if config.headless:
+        return None
+    trouble = no_display()
+    if trouble is not None:
+        console.print(f"No window: {trouble}. Running headless.")
+        return None
+    return Window(overlay=overlay, record_fps=fps)
+
+
+def _at_once(tick: Tick) -> None:
+    """No waiting."""
+
+
+def _playback(
+    window: Window | None, clock: Callable[[], float] = time.monotonic
+) -> Callable[[Tick], None]:
+    """Waits until a tick's own time has come, counted from the first one."""
+    began: tuple[float, int] | None = None
+
+    def wait(tick: Tick) -> None:
+        nonlocal began
+        now = clock()
+        if began is None:
+            began = now, tick.frame.t_ns
+        left = began[0] + (tick.frame.t_ns - began[1]) / 1e9 - now
+        if left < -0.5:  # behind, or paused: what is lost is not caught up by rushing
+            began = now, tick.frame.t_ns
+        elif left > 0:
+            if window is None:
+                time.sleep(left)
+            else:
+                window.pump(left)
+
+    return wait

@@ -14,13 +14,13 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-from htnet.engine.align import Aligner
 from htnet.engine.anatomy.measures import LandmarkMeasures
-from htnet.engine.face import FaceTracker
-from htnet.engine.preprocess import CROP_HEIGHT, CROP_WIDTH
-from htnet.engine.pulls import Pulls
+from htnet.engine.face.alignment import Aligner
+from htnet.engine.face.tracker import FaceTracker
+from htnet.engine.motion.muscle_fit import Pulls
+from htnet.engine.motion.preprocess import CROP_HEIGHT, CROP_WIDTH
 from htnet.engine.recognition.course import CourseTimes, course_times, recognize_course
-from htnet.engine.recognizer import Recognizer
+from htnet.engine.recognition.recognizer import Recognizer
 from htnet.engine.types import (
     NEUTRAL,
     NS_PER_MS,
@@ -34,11 +34,11 @@ from htnet.engine.types import (
     State,
     Tick,
 )
-from htnet.realtime.ring import Ring
-from htnet.realtime.spotter import Spotter
 from htnet.realtime.spotting.arbiter import Arbiter, ArbiterConfig
+from htnet.realtime.spotting.face_buffer import Ring
 from htnet.realtime.spotting.large import LargeMovements
 from htnet.realtime.spotting.spot import Spot
+from htnet.realtime.spotting.spotter import Spotter
 
 _GAP_NS = 500 * NS_PER_MS
 _CORNERS = np.array(

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from htnet.engine.types import NS_PER_MS, Frame, Health, Tick
+from htnet.realtime.capture_thread import Reader
 from htnet.realtime.pipeline import Pipeline, overlapped
-from htnet.realtime.reader import Reader
 
 _RATE_OVER = 60
 _IDLE_S = 0.1

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 
-from htnet.engine.weights import default_weights
+from htnet.engine.models.weights import default_weights
 
 Said = tuple[int, str, str]
 Htnet = Callable[..., Said]

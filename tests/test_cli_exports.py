@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from htnet.calib.export import COUNT, DRAWN, REAL
-from htnet.engine.cards import Parity, read_card
-from htnet.engine.opening import open_recognizer
-from htnet.training.pairs import spread
+from htnet.calib.engines.export import COUNT, DRAWN, REAL
+from htnet.engine.recognition.opening import open_recognizer
+from htnet.engine.runtimes.engine_card import Parity, read_card
+from htnet.training.augmentation.reanimated_pairs import spread
 
 Said = tuple[int, str, str]
 Htnet = Callable[..., Said]
@@ -27,7 +27,7 @@ def refused(said: Said, *parts: str, code: int = 1) -> None:
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "cache"
-    monkeypatch.setattr("htnet.engine.compile.cache_folder", lambda: folder)
+    monkeypatch.setattr("htnet.engine.runtimes.build.cache_folder", lambda: folder)
     return folder
 
 

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 
 from htnet.engine.errors import SourceError, UsageError
-from htnet.engine.profile import FOLDER_VARIABLE, Profile, Rest, read_profile, write_profile
-from htnet.engine.pulls import MUSCLE_NAMES
+from htnet.engine.motion.muscle_fit import MUSCLE_NAMES
 from htnet.engine.synth.demo import DemoConfig
 from htnet.engine.types import Frame
-from htnet.realtime.demo import DemoSource
-from htnet.realtime.profiled import open_profiled
+from htnet.realtime.profile import FOLDER_VARIABLE, Profile, Rest, read_profile, write_profile
+from htnet.realtime.sources.demo import DemoSource
+from htnet.realtime.sources.profiled import open_profiled
 
 Said = tuple[int, str, str]
 Htnet = Callable[..., Said]

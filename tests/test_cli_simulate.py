@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from htnet.engine.synth.plan import read_plan
+from htnet.engine.synth.schedule.plan import read_plan
 
 Said = tuple[int, str, str]
 Htnet = Callable[..., Said]

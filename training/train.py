@@ -13,23 +13,23 @@ from torch import Tensor, nn
 
 from htnet import __version__
 from htnet.engine.errors import UsageError
-from htnet.engine.extras import need
-from htnet.engine.recognizer import torch_device
+from htnet.engine.files import require_folder, write_json, write_text
+from htnet.engine.models.weights import load, save
+from htnet.engine.optional import need
+from htnet.engine.recognition.recognizer import torch_device
 from htnet.engine.types import F32
-from htnet.engine.weights import load, save
-from htnet.training import plots
-from htnet.training.calibration import Calibration, calibrate
-from htnet.training.classical import fit_closed
+from htnet.training.augmentation.samples import Samples, read_samples
 from htnet.training.config import TrainConfig
-from htnet.training.files import require_folder, write_json, write_text
-from htnet.training.folds import fold_seed
-from htnet.training.loop import Epoch, Progress, fit
-from htnet.training.loso import LosoReport
-from htnet.training.metrics import Scores, scores
+from htnet.training.evaluation.folds import fold_seed
+from htnet.training.evaluation.loso import LosoReport
+from htnet.training.evaluation.metrics import Scores, scores
+from htnet.training.evaluation.temperature import Calibration, calibrate
+from htnet.training.fitting.classical import fit_closed
+from htnet.training.fitting.loop import Epoch, Progress, fit
 from htnet.training.recipes import to_tables, tried
-from htnet.training.report import loso_row, report_md
-from htnet.training.samples import Samples, read_samples
-from htnet.training.scalars import Scalars
+from htnet.training.reporting import plots
+from htnet.training.reporting.report import loso_row, report_md
+from htnet.training.reporting.tensorboard import Scalars
 
 _EVERYTHING = 99_991  # the "fold" that holds nothing out
 _PLOTS = ("confusion.png", "subjects.png", "reliability.png", "curves.png")

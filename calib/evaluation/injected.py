@@ -2,7 +2,7 @@
 
 A pass plays one clip to and fro with movements, or without, through the very pipeline of ``live``.
 What happens in it (movements, drawn blinks, turns of the clip's own head) and what was told are
-kept as a `Video` of `htnet.training.spotting`.
+kept as a `Video` of `htnet.training.spotting.scoring`.
 """
 
 import hashlib
@@ -14,15 +14,16 @@ from pathlib import Path
 
 import numpy as np
 
+from htnet.calib.evaluation.replay import replay
 from htnet.calib.evaluation.run import code_digest, file_digest, nothing, run_all
 from htnet.engine.errors import UsageError
-from htnet.engine.face import FaceTracker, MeshTracker
-from htnet.engine.opening import open_recognizer
-from htnet.engine.recognizer import Recognizer
-from htnet.engine.synth.footage import Footage, Pass, footage_of
-from htnet.engine.synth.footage_motion import require_neutral, turns
-from htnet.engine.synth.injection import Movement, movement
-from htnet.engine.synth.injection_schedule import (
+from htnet.engine.face.tracker import FaceTracker, MeshTracker
+from htnet.engine.recognition.opening import open_recognizer
+from htnet.engine.recognition.recognizer import Recognizer
+from htnet.engine.synth.injection.footage import Footage, Pass, footage_of
+from htnet.engine.synth.injection.footage_motion import require_neutral, turns
+from htnet.engine.synth.injection.movement import Movement, movement
+from htnet.engine.synth.injection.schedule import (
     InjectionPlan,
     Source,
     crop_landmarks,
@@ -34,12 +35,11 @@ from htnet.engine.synth.injection_schedule import (
 )
 from htnet.engine.types import CLASSES, F32, Frame
 from htnet.realtime.pipeline import Pipeline
-from htnet.realtime.replay import replay
-from htnet.realtime.source import SourceConfig, open_source
-from htnet.realtime.spotter import Spotter, SpotterConfig
+from htnet.realtime.sources.base import SourceConfig, open_source
+from htnet.realtime.spotting.spotter import Spotter, SpotterConfig
+from htnet.training.augmentation.reanimate import field as published_field
 from htnet.training.datasets.composite import read_clips, read_map
-from htnet.training.reanimate import field as published_field
-from htnet.training.spotting import Disturbance, TrueEvent, Video, found_events
+from htnet.training.spotting.scoring import Disturbance, TrueEvent, Video, found_events
 
 BLINK, TURN = "drawn blink", "head turn"
 _TURN_APART_NS = 500_000_000  # between a head turn that counts and a movement or drawn blink

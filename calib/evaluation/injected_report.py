@@ -14,9 +14,9 @@ from htnet.calib.evaluation.injected_scores import (
     Share,
     hits,
 )
+from htnet.engine.files import plain, write_json
 from htnet.engine.types import NS_PER_MS
-from htnet.training.files import plain, write_json
-from htnet.training.spotting import KINDS, FoundEvent, TrueEvent
+from htnet.training.spotting.scoring import KINDS, FoundEvent, TrueEvent
 
 if TYPE_CHECKING:
     from rich.console import Group

@@ -9,7 +9,7 @@ import numpy as np
 
 from htnet.calib.evaluation.injected import BLINK, TURN, JudgedPass
 from htnet.engine.types import NS_PER_MS
-from htnet.training.spotting import KINDS, Disturbance, FoundEvent, TrueEvent, Video, match
+from htnet.training.spotting.scoring import KINDS, Disturbance, FoundEvent, TrueEvent, Video, match
 
 MICRO, MACRO = (f"injected {kind}" for kind in KINDS)
 SPEAKING = "speaking clip"

@@ -11,9 +11,9 @@ from typing import Final
 
 import numpy as np
 
-from htnet.engine import landmarks as lm
-from htnet.engine.synth import geometry as g
-from htnet.engine.synth.depth import mean_depths
+from htnet.engine.anatomy import geometry as g
+from htnet.engine.anatomy.head_depth import mean_depths
+from htnet.engine.face import landmarks as lm
 from htnet.engine.types import F32, F64
 
 STABLE: Final = (*lm.LEFT_EYE_CORNERS, *lm.RIGHT_EYE_CORNERS, 168, 6, 197, 195)

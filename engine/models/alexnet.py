@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from htnet.engine.models.limits import within
+from htnet.engine.models.config_limits import within
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 import torch.nn.functional as F
 from torch import Tensor
 
-from htnet.engine.models.limits import channels_of, within
+from htnet.engine.models.config_limits import channels_of, within
 from htnet.engine.models.svm import KernelConfig, KernelMachine
 
 

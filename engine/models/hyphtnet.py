@@ -21,9 +21,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from htnet.engine.extras import need
+from htnet.engine.models.config_limits import within
 from htnet.engine.models.htnet import Backbone, HTNetConfig, LayerNorm, mean_head, on_mean
-from htnet.engine.models.limits import within
+from htnet.engine.optional import need
 
 
 @dataclass(frozen=True, slots=True)

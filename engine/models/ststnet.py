@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from htnet.engine.models.limits import within
+from htnet.engine.models.config_limits import within
 
 
 @dataclass(frozen=True, slots=True)

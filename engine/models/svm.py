@@ -1,7 +1,7 @@
 """A support vector machine on the flow map itself: the yardstick that a network has to beat.
 
 RBF kernel, one against one, on the map shrunk to 14 x 14, every value less its mean and divided by
-its deviation over the training clips. scikit-learn finds the supports (`htnet.training.classical`);
+its deviation over the training clips. scikit-learn finds the supports (`htnet.training.fitting.classical`);
 here they serve, as any other network does. It follows no paper. Leaving one subject out of the
 composite (68 folds, published maps) it scores UF1 0.731 / UAR 0.739.
 
@@ -15,8 +15,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from htnet.engine.models.config_limits import channels_of, within
 from htnet.engine.models.htnet import halves_mean
-from htnet.engine.models.limits import channels_of, within
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from htnet.engine.models.limits import channels_of, within
+from htnet.engine.models.config_limits import channels_of, within
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,8 @@ from typing import Final
 
 import numpy as np
 
-from htnet.engine.motion import SPOTTING, PairMotion
-from htnet.engine.recognizer import Recognizer
+from htnet.engine.motion.region_motion import SPOTTING, PairMotion
+from htnet.engine.recognition.recognizer import Recognizer
 from htnet.engine.types import F32, NS_PER_MS, UNCERTAIN, AlignedFace, Pair, Prediction
 
 SURPRISE: Final = "surprise"
@@ -107,7 +107,7 @@ def jaw_alone(regions: Mapping[str, F32]) -> bool:
     """Whether the jaw falls and nothing else moves: the lower lip goes down, brows, upper lip and
     lip corners stay below `JAW_SHARE` of it. Speaking, yawning and breathing do so.
 
-    ``regions``: vectors (x, y) in px as `htnet.engine.motion.region_motion` gives them.
+    ``regions``: vectors (x, y) in px as `htnet.engine.motion.region_motion.region_motion` gives them.
     """
     lower = regions["lower lip"]
     others = max(_length(regions[name]) for name in SPOTTING if name != "lower lip")

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from htnet.engine.errors import EngineError
-from htnet.engine.extras import need
-from htnet.engine.graph import Graph
+from htnet.engine.optional import need
 from htnet.engine.runtimes import Availability, require_shapes
+from htnet.engine.runtimes.graph import Graph
 from htnet.engine.runtimes.pytorch import out_of_memory
 from htnet.engine.types import F32
 

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from htnet.engine.errors import EngineError, UsageError
-from htnet.engine.graph import Graph
 from htnet.engine.runtimes import Availability, require_shapes
+from htnet.engine.runtimes.graph import Graph
 from htnet.engine.types import F32
 
 

@@ -22,8 +22,8 @@ import torch
 from numpy.typing import NDArray
 
 from htnet.engine.errors import DependencyError, EngineError, UsageError
-from htnet.engine.graph import Graph
 from htnet.engine.runtimes import Availability, require_shapes
+from htnet.engine.runtimes.graph import Graph
 from htnet.engine.runtimes.pytorch import out_of_memory
 from htnet.engine.types import F32
 

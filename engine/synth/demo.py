@@ -9,14 +9,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from htnet.engine.anatomy.muscles import BROW_LOWER, BROW_RAISE, LIP_CORNER_PULL
 from htnet.engine.errors import UsageError
-from htnet.engine.synth.animator import REST, Animator, Pose
-from htnet.engine.synth.grain import Grain
-from htnet.engine.synth.muscles import BROW_LOWER, BROW_RAISE, LIP_CORNER_PULL
-from htnet.engine.synth.portrait import Portrait, load_portrait
-from htnet.engine.synth.pulse import Pulse
-from htnet.engine.synth.sway import Sway
-from htnet.engine.synth.truth import TrueEvent
+from htnet.engine.synth.camera.sensor_noise import Grain
+from htnet.engine.synth.face.animator import REST, Animator, Pose
+from htnet.engine.synth.face.head_sway import Sway
+from htnet.engine.synth.face.portrait import Portrait, load_portrait
+from htnet.engine.synth.face.time_course import Pulse
+from htnet.engine.synth.schedule.ground_truth import TrueEvent
 from htnet.engine.types import F32, Frame
 
 _SECOND = 1_000_000_000

@@ -4,15 +4,15 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from htnet.engine.synth.animator import Animator
-from htnet.engine.synth.codec import Codec, Format, compressed
-from htnet.engine.synth.draw import draw_schedule
-from htnet.engine.synth.geometry import FaceFrame
-from htnet.engine.synth.plan import Plan
-from htnet.engine.synth.portrait import Portrait
-from htnet.engine.synth.sensor import Flicker, Sensor, Spot
-from htnet.engine.synth.timing import Timing
-from htnet.engine.synth.truth import Truth
+from htnet.engine.anatomy.geometry import FaceFrame
+from htnet.engine.synth.camera.codec import Codec, Format, compressed
+from htnet.engine.synth.camera.frame_timing import Timing
+from htnet.engine.synth.camera.sensor import Flicker, Sensor, Spot
+from htnet.engine.synth.face.animator import Animator
+from htnet.engine.synth.face.portrait import Portrait
+from htnet.engine.synth.schedule.ground_truth import Truth
+from htnet.engine.synth.schedule.plan import Plan
+from htnet.engine.synth.schedule.sampler import draw_schedule
 from htnet.engine.types import F32, U8, Frame
 
 

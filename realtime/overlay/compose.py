@@ -7,7 +7,7 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
-from htnet.engine.preprocess import PreprocessSpec
+from htnet.engine.motion.preprocess import PreprocessSpec
 from htnet.engine.types import U8, Tick
 from htnet.realtime.overlay.bars import ProbabilityBars
 from htnet.realtime.overlay.boxes import MotionMarks, RegionBoxes

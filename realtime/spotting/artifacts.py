@@ -11,9 +11,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from htnet.engine.pulls import MUSCLE_NAMES
+from htnet.engine.motion.muscle_fit import MUSCLE_NAMES
 from htnet.engine.types import F32, NS_PER_MS, Decision
-from htnet.realtime.samples import LIDS, Sample
+from htnet.realtime.spotting.samples import LIDS, Sample
 
 MOUTH: Final = np.array(
     [n in ("lip corner pull", "lip corner depress", "lip press", "jaw drop") for n in MUSCLE_NAMES]

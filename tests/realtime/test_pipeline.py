@@ -7,17 +7,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from htnet.engine.face import MeshTracker
-from htnet.engine.pulls import MUSCLE_NAMES
-from htnet.engine.recognizer import Recognizer
-from htnet.engine.synth.animator import Animator
+from htnet.engine.face.tracker import MeshTracker
+from htnet.engine.models.weights import default_weights, load
+from htnet.engine.motion.muscle_fit import MUSCLE_NAMES
+from htnet.engine.recognition.recognizer import Recognizer
 from htnet.engine.synth.demo import DemoClip, DemoConfig, render_demo
-from htnet.engine.synth.portrait import load_portrait
-from htnet.engine.synth.pulse import Pulse
+from htnet.engine.synth.face.animator import Animator
+from htnet.engine.synth.face.portrait import load_portrait
+from htnet.engine.synth.face.time_course import Pulse
 from htnet.engine.types import NEUTRAL, Frame, State, Tick
-from htnet.engine.weights import default_weights, load
 from htnet.realtime.pipeline import Pipeline, overlapped
-from htnet.realtime.source import SourceConfig, open_source
+from htnet.realtime.sources.base import SourceConfig, open_source
 from htnet.realtime.spotting.arbiter import PART
 
 

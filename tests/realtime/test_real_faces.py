@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from htnet.engine.face import MeshTracker
-from htnet.engine.opening import open_recognizer
+from htnet.calib.evaluation.replay import replay
+from htnet.engine.face.tracker import MeshTracker
+from htnet.engine.recognition.opening import open_recognizer
 from htnet.engine.types import Event, Frame
-from htnet.realtime.files import open_video
 from htnet.realtime.pipeline import Pipeline
-from htnet.realtime.replay import replay
+from htnet.realtime.sources.files import open_video
 
 EXPRESSIVE = ("smile.mp4", "winces_frowns.mp4", "short_expressions.mp4")
 SIGNS = {"smile": "positive", "wince": "negative", "frown": "negative"}

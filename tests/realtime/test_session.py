@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from htnet.engine.types import Frame, Health, State, Tick
-from htnet.realtime.loop import LoopedSource
+from htnet.realtime.capture_thread import Reader
 from htnet.realtime.pipeline import Tracked
-from htnet.realtime.reader import Reader
 from htnet.realtime.session import ticks
+from htnet.realtime.sources.looped import LoopedSource
 
 PICTURE = np.zeros((4, 4, 3), np.uint8)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from htnet.engine.weights import load
+from htnet.engine.models.weights import load
 
 Htnet = Callable[..., tuple[int, str, str]]
 

@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 import torch
 
-from htnet.engine.face import find_face
+from htnet.engine.anatomy.muscles import MUSCLES
+from htnet.engine.anatomy.muscles import field as muscle_field
+from htnet.engine.face.regions import region_centres
+from htnet.engine.face.tracker import find_face
 from htnet.engine.flow.opencv import Dis
-from htnet.engine.preprocess import flow_map, network_input
-from htnet.engine.regions import region_centres
-from htnet.engine.synth.muscles import MUSCLES
-from htnet.engine.synth.muscles import field as muscle_field
-from htnet.engine.weights import default_weights, load
+from htnet.engine.models.weights import default_weights, load
+from htnet.engine.motion.preprocess import flow_map, network_input
+from htnet.training.augmentation.reanimate import face_crop, pair
 from htnet.training.datasets.composite import read_apex, read_clips
-from htnet.training.reanimate import face_crop, pair
 from htnet.training.recipes import RECIPES, configured
 
 SHIPPED = load(default_weights())

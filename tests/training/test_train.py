@@ -9,16 +9,21 @@ import pytest
 import torch
 
 from htnet.engine.errors import UsageError
-from htnet.engine.models import NETWORKS
-from htnet.engine.weights import load
-from htnet.training.ablation import ABLATIONS, ablation_markdown, ablation_table, run_ablation
+from htnet.engine.models.registry import NETWORKS
+from htnet.engine.models.weights import load
+from htnet.training.augmentation.samples import read_samples
 from htnet.training.config import Schedule, TrainConfig, changed
-from htnet.training.jobs import LosoConfig
-from htnet.training.loso import evaluate_loso
+from htnet.training.evaluation.jobs import LosoConfig
+from htnet.training.evaluation.loso import evaluate_loso
+from htnet.training.experiments.ablation import (
+    ABLATIONS,
+    ablation_markdown,
+    ablation_table,
+    run_ablation,
+)
+from htnet.training.experiments.zoo import ZOO, fits, run_zoo, zoo_config
 from htnet.training.recipes import RECIPES, candidates, configured, read_toml, recipe_of, to_tables
-from htnet.training.samples import read_samples
 from htnet.training.train import train
-from htnet.training.zoo import ZOO, fits, run_zoo, zoo_config
 
 
 def test_the_run_folder(config: TrainConfig, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ import re
 from pathlib import Path
 
 from htnet.training.datasets.pictures import subfolders, walk
-from htnet.training.datasets.raw import Found, RawClip, Reader, annotated, require_table
+from htnet.training.datasets.raw_clip import Found, RawClip, Reader, annotated, require_table
 from htnet.training.datasets.tables import find_table, read_rows
 
 _FPS = 30.0

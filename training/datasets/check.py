@@ -10,11 +10,11 @@ from rich.table import Table
 
 from htnet.engine.errors import DataError
 from htnet.engine.types import CLASSES
+from htnet.training.datasets.clip import Sample
 from htnet.training.datasets.composite import read_clips, read_map
 from htnet.training.datasets.prepare import read_skipped
-from htnet.training.datasets.raw import Reader
+from htnet.training.datasets.raw_clip import Reader
 from htnet.training.datasets.releases import READERS, found, layouts, require_unique
-from htnet.training.datasets.sample import Sample
 
 PAPER = {
     "casme2": (88, 32, 25),

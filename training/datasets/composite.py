@@ -26,8 +26,8 @@ from numpy.typing import NDArray
 
 from htnet.engine.errors import DataError
 from htnet.engine.types import CLASSES, F32
+from htnet.training.datasets.clip import IDENTITY, Sample
 from htnet.training.datasets.pictures import read_picture
-from htnet.training.datasets.sample import IDENTITY, Sample
 
 SAMM_TO_MAP = np.array([[1.033, -0.028], [1.23, -0.268]], np.float32)
 """Scale and offset of x and of y, from fractions of SAMM's apex picture to fractions of its map."""

@@ -13,11 +13,11 @@ import numpy as np
 from platformdirs import user_cache_dir
 
 from htnet.engine.errors import DataError
-from htnet.engine.landmarks import POINTS
+from htnet.engine.face.landmarks import POINTS
+from htnet.engine.files import write_array
 from htnet.engine.types import F32
+from htnet.training.datasets.clip import Sample
 from htnet.training.datasets.composite import read_apex
-from htnet.training.datasets.sample import Sample
-from htnet.training.files import write_array
 
 
 def apex_landmarks(clips: Sequence[Sample], cache: Path | None = None) -> F32:
@@ -80,7 +80,7 @@ def _read(path: Path, shape: tuple[int, ...]) -> F32:
 
 def _one(clip: Sample) -> F32:
     # Here and not above: with a cache file no training machine needs mediapipe.
-    from htnet.engine.face import find_face
+    from htnet.engine.face.tracker import find_face
 
     picture = read_apex(clip.apex)
     face = find_face(picture)

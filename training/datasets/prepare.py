@@ -1,6 +1,6 @@
 """Raw releases to the composite's layout: maps, apex crops, landmarks and ``labels.csv``.
 
-Each clip goes the way that `htnet.engine.recognize` and the live path go: the face is found, the
+Each clip goes the way that `htnet.engine.recognition.stills` and the live path go: the face is found, the
 onset's transform cuts onset and apex alike, the flow is that of the weights' first solver, the
 head's motion is taken out of it, and `flow_map` makes the map. So what is trained on is what is
 served. The published maps of the composite were made otherwise: by TV-L1 on each dataset's own
@@ -28,19 +28,19 @@ import cv2
 import numpy as np
 from platformdirs import user_cache_dir
 
-from htnet.engine.align import LEFT_EYE, RIGHT_EYE, Aligner, cut
-from htnet.engine.apex import find_apex
 from htnet.engine.errors import DataError, OutputError
-from htnet.engine.face import find_face
+from htnet.engine.face.alignment import LEFT_EYE, RIGHT_EYE, Aligner, cut
+from htnet.engine.face.tracker import find_face
+from htnet.engine.files import require_folder, write_array, write_json, write_whole
 from htnet.engine.flow import solver_named
-from htnet.engine.motion import measure_motion
-from htnet.engine.preprocess import CROP_HEIGHT, CROP_WIDTH, PreprocessSpec, flow_map
+from htnet.engine.motion.preprocess import CROP_HEIGHT, CROP_WIDTH, PreprocessSpec, flow_map
+from htnet.engine.motion.region_motion import measure_motion
 from htnet.engine.types import CLASSES, U8, AlignedFace, Frame, Pair
+from htnet.training.datasets.apex import find_apex
 from htnet.training.datasets.landmarks import landmarks_of
 from htnet.training.datasets.pictures import read_picture
-from htnet.training.datasets.raw import RawClip
+from htnet.training.datasets.raw_clip import RawClip
 from htnet.training.datasets.releases import read_raw
-from htnet.training.files import require_folder, write_array, write_json, write_whole
 
 Progress = Callable[[int, int], None]
 

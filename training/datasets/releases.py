@@ -4,7 +4,7 @@ from pathlib import Path
 
 from htnet.engine.errors import DataError
 from htnet.training.datasets import casme2, casme3, mmew, samm, smic
-from htnet.training.datasets.raw import RawClip, Reader
+from htnet.training.datasets.raw_clip import RawClip, Reader
 
 READERS = (casme2.READER, samm.READER, smic.READER, casme3.READER, mmew.READER)
 

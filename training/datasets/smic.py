@@ -3,7 +3,7 @@
 As released: ``SMIC_all_raw/HS/s1/micro/negative/s1_ne_01/*.bmp`` with the classes negative,
 positive and surprise; ``SMIC_all_cropped/HS/`` is laid out alike. A clip's pictures run from its
 onset to its offset, and its folder is its label, so no table is needed. SMIC names no apex; it is
-found by `htnet.engine.apex`.
+found by `htnet.training.datasets.apex`.
 
 What is assumed: full pictures are taken before cropped ones where both are there, and the part
 called HS is the one for the benchmark (NIR, VIS and HS-E, the long videos, are not read).
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from htnet.engine.errors import DataError
 from htnet.training.datasets.pictures import numbered, subfolders, walk
-from htnet.training.datasets.raw import Found, RawClip, Reader, label_of
+from htnet.training.datasets.raw_clip import Found, RawClip, Reader, label_of
 
 _FPS = 100.0
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from htnet.engine.errors import DataError
-from htnet.engine.extras import need
+from htnet.engine.optional import need
 from htnet.training.datasets.pictures import files, walk
 
 _ENGINES = {".xlsx": "openpyxl", ".xls": "xlrd"}

@@ -21,8 +21,8 @@ from htnet.calib.evaluation.injected import (
 )
 from htnet.calib.evaluation.injected_scores import score_injected
 from htnet.engine.errors import FaceError, HTNetError, SourceError, UsageError
-from htnet.engine.synth.injection_schedule import InjectionPlan
-from htnet.engine.synth.portrait import load_portrait
+from htnet.engine.synth.face.portrait import load_portrait
+from htnet.engine.synth.injection.schedule import InjectionPlan
 from htnet.engine.types import U8
 
 Htnet = Callable[..., tuple[int, str, str]]

@@ -20,7 +20,7 @@ from htnet.calib.evaluation.injected import (
 from htnet.calib.evaluation.injected_report import injected_row, injected_tables, write_injected
 from htnet.calib.evaluation.injected_scores import SPEAKING, score_injected
 from htnet.engine.types import Decision
-from htnet.training.spotting import Disturbance, FoundEvent, TrueEvent, Video
+from htnet.training.spotting.scoring import Disturbance, FoundEvent, TrueEvent, Video
 
 MS = 1_000_000
 

@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from htnet.calib.evaluation.run import code_digest, file_digest, run_all
+from htnet.calib.evaluation.run import CODE, code_digest, file_digest, run_all
 from htnet.engine.errors import DataError
+
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def test_results_come_in_order_and_are_kept(tmp_path: Path) -> None:
@@ -44,10 +46,15 @@ def test_other_processes_find_the_function(tmp_path: Path) -> None:
 
 def test_code_in_folders_however_deep_counts(tmp_path: Path) -> None:
     deep = tmp_path / "realtime" / "spotting" / "one.py"
-    records = tmp_path / "training" / "spotting.py"
-    for room in ("engine", "training/datasets", "calib/evaluation", "realtime/spotting"):
+    records = tmp_path / "training" / "spotting" / "records.py"
+    for room in (
+        "engine",
+        "training/datasets",
+        "training/spotting",
+        "calib/evaluation",
+        "realtime/spotting",
+    ):
         (tmp_path / room).mkdir(parents=True)
-    (tmp_path / "training" / "reanimate.py").touch()
     deep.write_text("ONE = 1\n")
     before = code_digest(tmp_path)
     deep.with_suffix(".pyc").write_text("compiled")
@@ -68,3 +75,7 @@ def test_files_are_told_apart_by_their_bytes(tmp_path: Path) -> None:
     path.write_bytes(b"two")
     (tmp_path / "other.mp4").touch()
     assert len({one, file_digest(path), file_digest(tmp_path), file_digest(None)}) == 4
+
+
+def test_every_folder_whose_code_counts_is_there() -> None:
+    assert all((ROOT / name).is_dir() for name in CODE)

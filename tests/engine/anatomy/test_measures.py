@@ -3,10 +3,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from htnet.engine.align import crop_transform, transform_points
 from htnet.engine.anatomy.measures import MEASURES, LandmarkMeasures
-from htnet.engine.synth.animator import Animator, Pose
-from htnet.engine.synth.portrait import load_portrait
+from htnet.engine.face.alignment import crop_transform, transform_points
+from htnet.engine.synth.face.animator import Animator, Pose
+from htnet.engine.synth.face.portrait import load_portrait
 from htnet.engine.types import F32
 
 SCALES = st.floats(0.8, 1.25)

@@ -8,11 +8,10 @@ import cv2
 import numpy as np
 import pytest
 
-from htnet.engine.align import Aligner, align_once, as_crop
 from htnet.engine.anatomy.measures import LandmarkMeasures
-from htnet.engine.face import MeshTracker
-from htnet.engine.motion import REGION_NAMES, PairMotion
-from htnet.engine.opening import open_recognizer
+from htnet.engine.face.alignment import Aligner, align_once, as_crop
+from htnet.engine.face.tracker import MeshTracker
+from htnet.engine.motion.region_motion import REGION_NAMES, PairMotion
 from htnet.engine.recognition.course import (
     JAW_SHARE,
     UNCERTAIN_BELOW,
@@ -24,10 +23,11 @@ from htnet.engine.recognition.course import (
     recognize_course,
     without_brows,
 )
-from htnet.engine.recognizer import Recognizer
-from htnet.engine.synth.animator import Animator
-from htnet.engine.synth.grain import Grain
-from htnet.engine.synth.portrait import load_portrait
+from htnet.engine.recognition.opening import open_recognizer
+from htnet.engine.recognition.recognizer import Recognizer
+from htnet.engine.synth.camera.sensor_noise import Grain
+from htnet.engine.synth.face.animator import Animator
+from htnet.engine.synth.face.portrait import load_portrait
 from htnet.engine.types import (
     CLASSES,
     NS_PER_MS,

@@ -8,9 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from htnet.engine.pulls import MUSCLE_NAMES
+from htnet.engine.motion.muscle_fit import MUSCLE_NAMES
 from htnet.engine.types import F32
-from htnet.realtime.samples import Sample
 from htnet.realtime.spotting.artifacts import (
     MOUTH,
     Candidate,
@@ -27,6 +26,7 @@ from htnet.realtime.spotting.artifacts import (
     reason,
     speech,
 )
+from htnet.realtime.spotting.samples import Sample
 
 MS = 1_000_000
 THRESHOLDS = np.full(len(MUSCLE_NAMES), 0.15, np.float32)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from htnet.engine.anatomy.measures import MEASURES
-from htnet.engine.synth.pulse import Pulse
+from htnet.engine.synth.face.time_course import Pulse
 from htnet.engine.types import F32
 from htnet.realtime.spotting.large import LargeConfig, LargeMovement, LargeMovements
 

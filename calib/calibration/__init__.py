@@ -1,0 +1,1 @@
+"""A quiet face before one camera, measured into a profile."""

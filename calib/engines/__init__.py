@@ -1,0 +1,1 @@
+"""Engines exported and held against the network that they stand for."""

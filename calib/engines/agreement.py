@@ -1,0 +1,182 @@
+"""Whether one pair of faces gets one answer, whatever runs the way from it to the answer.
+
+For one solver the probabilities have to be the same wherever it runs, within `BOUNDS`, and labels
+equal wherever the reference's top two are `CLEAR` apart. Between solvers, which measure different
+flows, agreement is reported and nothing is asked of it.
+
+The reference of a solver is the CPU path: crops through OpenCV and NumPy, then the network as it was
+trained, unfolded, in eager float32.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from htnet.calib.engines.graph_inputs import FacePair, feeds, pictures
+from htnet.engine.errors import DependencyError, EngineError, UsageError
+from htnet.engine.flow.device import TENSOR_SOLVERS
+from htnet.engine.models.weights import Loaded
+from htnet.engine.runtimes import Runtime
+from htnet.engine.runtimes.graph import Graph, network_graph, pair_graph
+from htnet.engine.runtimes.pytorch import PyTorch
+from htnet.engine.types import F32
+
+CLEAR: Final = 2e-3
+BOUNDS: Final = {"fp32": 1e-3, "fp16": 2e-3, "bf16": 2e-2, "int8": 5e-2}
+"""How far a probability may be from the reference's, by the network's precision: over twice what was
+measured of htnet-s on every re-animated pair of the composite, 1.3e-4, 7.4e-4, 5.0e-3 and 2.3e-2."""
+
+Open = Callable[[str, Graph], Runtime]
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """Two ways' probabilities for the same pairs.
+
+    ``max_difference``, ``mean_difference``: of any class's probability. ``label_agreement``: share
+    of the pairs that get the same label. ``clear``: pairs whose top two differ by more than `CLEAR`
+    in the reference, ``agreement_where_clear``: the share of the same label among those (1 where
+    there are none).
+    """
+
+    pairs: int
+    max_difference: float
+    mean_difference: float
+    label_agreement: float
+    clear: int
+    agreement_where_clear: float
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One way to the answer beside the reference of the solver ``against``.
+
+    ``part``: "network" behind OpenCV's flow, or "pair" where one graph does everything.
+    ``agreement`` is None where the way cannot be gone here; ``said`` tells why.
+    """
+
+    part: str
+    solver: str
+    runtime: str
+    precision: str
+    against: str
+    agreement: Agreement | None
+    said: str = ""
+
+    @property
+    def holds(self) -> bool | None:
+        """Whether it agrees as it has to; None where nothing is asked or nothing was run."""
+        if self.agreement is None or self.solver != self.against:
+            return None
+        near = self.agreement.max_difference <= BOUNDS[self.precision]
+        if self.precision == "int8":  # it is chosen for speed, at the price of a label in 200
+            return near and self.agreement.label_agreement >= 0.995
+        return near and self.agreement.agreement_where_clear == 1
+
+    def as_json(self) -> dict[str, Any]:
+        """Its fields and ``holds``."""
+        return {**asdict(self), "holds": self.holds}
+
+
+def agree(reference: F32, other: F32) -> Agreement:
+    """How two ways' probabilities (N, classes) agree; raises `UsageError` unless they are of the
+    same pairs, and at least one."""
+    if reference.shape != other.shape or not len(reference):
+        raise UsageError(
+            f"expected probabilities of the same pairs; got {reference.shape} and {other.shape}."
+        )
+    difference = np.abs(reference - other)
+    same = reference.argmax(axis=1) == other.argmax(axis=1)
+    first, second = np.sort(reference, axis=1)[:, :-3:-1].T
+    clear = first - second > CLEAR
+    return Agreement(
+        pairs=len(reference),
+        max_difference=float(difference.max()),
+        mean_difference=float(difference.mean()),
+        label_agreement=float(same.mean()),
+        clear=int(clear.sum()),
+        agreement_where_clear=float(same[clear].mean()) if clear.any() else 1.0,
+    )
+
+
+def agreements(
+    reference: Loaded,
+    served: Loaded,
+    pairs: Sequence[FacePair],
+    ways: Sequence[tuple[str, str]],
+    open_as: Open,
+    *,
+    registered: bool = False,
+    flows: Sequence[str] | None = None,
+) -> Iterator[Row]:
+    """Every way to the answer for ``pairs`` beside its reference, as they get done.
+
+    ``reference``: the weights unfolded; ``served``: as they are served. ``ways``: (runtime,
+    precision), each gone behind OpenCV's flow and, for solvers that run on tensors, as one graph.
+    ``open_as`` makes a graph's runtime by its name. ``flows``: solvers out of the weights' own, by
+    default all. ``registered``: the crops lie over each other already.
+    """
+    answers: dict[str, F32] = {}
+    for solver in flows or reference.spec.flows:
+        shown = pictures(reference.spec, pairs, solver, registered=registered)
+        eager = PyTorch(network_graph(reference))
+        answers[solver] = np.concatenate([eager(each[None])[0] for each in shown])
+        for runtime, precision in ways:
+            graph = network_graph(served, precision=precision)
+            inputs = ({"pictures": each[None]} for each in shown)
+            yield _row(graph, solver, runtime, inputs, answers[solver], open_as)
+            if solver in TENSOR_SOLVERS:
+                graph = pair_graph(served, flow=solver, registered=registered, precision=precision)
+                yield _row(graph, solver, runtime, feeds(graph, pairs), answers[solver], open_as)
+    first, *others = answers
+    for solver in others:
+        found = agree(answers[first], answers[solver])
+        yield Row("network", solver, "torch", "fp32", first, found)
+
+
+def _row(
+    graph: Graph,
+    solver: str,
+    runtime: str,
+    inputs: Iterator[Any],
+    wanted: F32,
+    open_as: Open,
+) -> Row:
+    try:
+        ran = open_as(runtime, graph)
+        found = np.concatenate([ran(*each.values())[0] for each in inputs])
+    except (DependencyError, EngineError, UsageError) as error:
+        return Row(graph.part, solver, runtime, graph.precision, solver, None, str(error))
+    return Row(graph.part, solver, runtime, graph.precision, solver, agree(wanted, found))
+
+
+def markdown(rows: Sequence[Row]) -> str:
+    """The rows as a table; what was not run says so."""
+    heads = [
+        "graph",
+        "flow",
+        "runtime",
+        "precision",
+        "against",
+        "pairs",
+        "max diff",
+        "mean diff",
+        "labels equal",
+        "where clear",
+        "as asked",
+    ]
+    lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
+    for row in rows:
+        asked = {True: "yes", False: "NO", None: "-"}[row.holds]
+        figures = "not run here | - | - | - | -"
+        if row.agreement is not None:
+            a = row.agreement
+            figures = (
+                f"{a.pairs} | {a.max_difference:.2g} | {a.mean_difference:.2g} | "
+                f"{a.label_agreement:.2%} | {a.agreement_where_clear:.2%} of {a.clear}"
+            )
+        names = f"{row.part} | {row.solver} | {row.runtime} | {row.precision} | {row.against}"
+        lines.append(f"| {names} | {figures} | {asked} |")
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,51 @@
+"""The ways to an answer that `htnet evaluate runtimes` compares, and how each is opened."""
+
+from collections.abc import Callable, Sequence
+
+from htnet.calib.engines.graph_inputs import FacePair, feeds
+from htnet.engine.errors import UsageError
+from htnet.engine.runtimes import Runtime
+from htnet.engine.runtimes.graph import PRECISIONS, Graph
+from htnet.engine.runtimes.onnx import OnnxRuntime
+from htnet.engine.runtimes.onnx_export import to_onnx
+from htnet.engine.runtimes.quantize import quantise
+from htnet.engine.runtimes.select import RUNTIMES, device_for, open_runtime
+
+WAYS = "torch:fp32,torch:fp16,torch:bf16,onnx:fp32,onnx:fp16,onnx:int8"
+"""All that a CPU runs."""
+_RANGED = 48
+
+
+def ways_named(text: str) -> list[tuple[str, str]]:
+    """(runtime, precision) of each of "torch:fp32,onnx:int8"; raises `UsageError` for others."""
+    ways = []
+    for each in (part.strip() for part in text.split(",")):
+        runtime, _, precision = each.partition(":")
+        if runtime not in RUNTIMES or precision not in PRECISIONS:
+            raise UsageError(
+                f"expected ways such as {WAYS}, of the runtimes {', '.join(RUNTIMES)} and the "
+                f"precisions {', '.join(PRECISIONS)}; got {each!r}."
+            )
+        ways.append((runtime, precision))
+    return ways
+
+
+def opener(
+    pairs: Sequence[FacePair], *, registered: bool, device: str, say: Callable[[str], None]
+) -> Callable[[str, Graph], Runtime]:
+    """Opens a graph in a runtime by its name, on ``device``.
+
+    ONNX models are made anew and kept nowhere; the ranges of an int8 one come from up to 48 of the
+    ``pairs``, spread over them.
+    """
+    ranged = pairs[:: -(-len(pairs) // _RANGED) or 1]
+
+    def opened(name: str, graph: Graph) -> Runtime:
+        if name != "onnx":
+            return open_runtime(name, graph, device_for(name, device), say)
+        model = to_onnx(graph)
+        if graph.precision == "int8":
+            model = quantise(model, graph, feeds(graph, ranged, registered=registered))
+        return OnnxRuntime(model, graph, device)
+
+    return opened

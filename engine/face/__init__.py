@@ -1,0 +1,1 @@
+"""A face in a picture: found, followed, and aligned into the crop."""

@@ -1,0 +1,1 @@
+"""What moved between two aligned faces: the head, the regions, the muscles, the strain."""

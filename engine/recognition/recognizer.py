@@ -1,0 +1,129 @@
+"""From a pair of aligned faces to what HTNet says of it."""
+
+from types import MappingProxyType
+
+import numpy as np
+import torch
+
+from htnet.engine.errors import DependencyError, UsageError
+from htnet.engine.face.regions import region_centres
+from htnet.engine.flow import FlowSolver, solver_named
+from htnet.engine.models.weights import Loaded
+from htnet.engine.motion.preprocess import (
+    CROP_HEIGHT,
+    CROP_WIDTH,
+    PreprocessSpec,
+    flow_map,
+    network_input,
+)
+from htnet.engine.motion.region_motion import PairMotion, measure_motion, region_motion
+from htnet.engine.runtimes import Runtime
+from htnet.engine.runtimes.graph import network_graph
+from htnet.engine.runtimes.pytorch import PyTorch
+from htnet.engine.types import F32, UNCERTAIN, Pair, Prediction
+
+
+class Recognizer:
+    """A network behind the preprocessing its weights were trained with.
+
+    ``flow`` names a solver among the weights' own; the first of them where it is None. ``network``
+    runs the weights' network (`network_graph`), by default PyTorch on ``device``. ``whole`` runs
+    everything from a pair to the answer (`pair_graph` with motion) for pairs such as it was made
+    for. Below ``uncertain_below`` the highest probability is no answer, and the label is
+    "uncertain".
+    """
+
+    def __init__(
+        self,
+        loaded: Loaded,
+        *,
+        flow: str | None = None,
+        device: str = "cpu",
+        network: Runtime | None = None,
+        whole: Runtime | None = None,
+        uncertain_below: float = 0.4,
+    ) -> None:
+        self.spec = loaded.spec
+        self.model = loaded.name
+        self.solver: FlowSolver = solver_named(own_flow(loaded.spec, flow), device)
+        self.whole = whole
+        if network is None and whole is None:
+            network = PyTorch(network_graph(loaded), str(torch_device(device)))
+        self._network = network
+        self._loaded, self._device = loaded, device
+        self._uncertain_below = uncertain_below
+        self._scale = np.array([CROP_WIDTH, CROP_HEIGHT], np.float32)
+
+    @property
+    def network(self) -> Runtime:
+        """What runs the network alone; beside a whole graph it is made when it is first asked for,
+        since a GPU would hold the weights twice."""
+        if self._network is None:
+            self._network = PyTorch(network_graph(self._loaded), str(torch_device(self._device)))
+        return self._network
+
+    def __str__(self) -> str:
+        """Network, flow solver and runtime in words."""
+        ran = self.whole or self.network
+        return (
+            f"{self.model}, flow {self.solver.name}, runtime {ran.name} ({ran.precision}, "
+            f"{ran.device})"
+        )
+
+    def measure(self, pair: Pair, *, registered: bool = False) -> PairMotion:
+        """How the face moved from the pair's onset to its apex."""
+        if self.whole is None or self.whole.registered != registered:
+            return measure_motion(pair, self.solver, registered=registered)
+        faces = (face.gray[None, None] for face in (pair.onset, pair.apex))
+        centres = region_centres(pair.apex.landmarks / self._scale)[None]
+        answer, flow, head = self.whole(*faces, centres)
+        moved = np.ascontiguousarray(flow[0].transpose(1, 2, 0))
+        regions = region_motion(moved, pair.apex.landmarks)
+        return PairMotion(moved, head[0].astype(np.float64), regions, answer[0])
+
+    def predict(self, measured: PairMotion, landmarks: F32) -> Prediction:
+        """The answer for what was measured; the apex's landmarks (478, 2) in crop px."""
+        if measured.probabilities is not None:
+            return self._named(measured.probabilities)
+        return self.predict_map(flow_map(measured.flow, self.spec.size), landmarks / self._scale)
+
+    def predict_map(self, map_: F32, landmarks: F32) -> Prediction:
+        """The answer for a map (size, size, 3) = u, v, strain; landmarks as fractions of it."""
+        x = network_input(map_, region_centres(landmarks), self.spec)
+        (answer,) = self.network(x[None])
+        return self._named(answer[0])
+
+    def answer(self, probabilities: dict[str, float]) -> Prediction:
+        """The label that ``probabilities`` stand for."""
+        best = max(probabilities, key=probabilities.__getitem__)
+        label = best if probabilities[best] >= self._uncertain_below else UNCERTAIN
+        return Prediction(label, MappingProxyType(probabilities))
+
+    def _named(self, probabilities: F32) -> Prediction:
+        return self.answer(dict(zip(self.spec.classes, probabilities.tolist(), strict=True)))
+
+
+def own_flow(spec: PreprocessSpec, name: str | None) -> str:
+    """The solver called ``name``, by default the spec's first; raises `UsageError` for one that the
+    weights were not trained for."""
+    if name is not None and name not in spec.flows:
+        raise UsageError(
+            f"expected a flow solver these weights were trained for "
+            f"({', '.join(spec.flows)}); got {name!r}."
+        )
+    return name or spec.flows[0]
+
+
+def torch_device(name: str) -> torch.device:
+    """The torch device called ``name``; raises where there is none such on this machine."""
+    try:
+        device = torch.device(name)
+        torch.zeros(1, device=device).item()  # what is on "meta" has no value to read
+    except (RuntimeError, AssertionError, ImportError) as error:
+        # Torch goes on to list every backend it has.
+        reason = str(error).partition("\n")[0].partition(". ")[0] or type(error).__name__
+        raise DependencyError(
+            f"expected a device that torch can use; {name!r} is not one here ({reason}): "
+            "use --device cpu."
+        ) from None
+    return device

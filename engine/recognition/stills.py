@@ -1,0 +1,126 @@
+"""Two still pictures to an answer: find, align, measure, recognise."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from htnet.engine.errors import FaceError, UsageError
+from htnet.engine.face.alignment import align_once, as_crop
+from htnet.engine.face.regions import REGIONS, region_centres
+from htnet.engine.face.tracker import find_face
+from htnet.engine.motion.preprocess import CROP_HEIGHT, CROP_WIDTH, flow_map
+from htnet.engine.recognition.recognizer import Recognizer
+from htnet.engine.types import F32, NEUTRAL, U8, AlignedFace, Face, Pair, Prediction
+
+_MAP_SIDE = 28
+_SAME_PLACE_PX = 6.0
+# On a still crop with noise of up to 4 grey levels every region's mean stays under 0.04 px.
+_FLOOR_PX = 0.1
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Recognition:
+    """``map``: (28, 28, 3) float32, u, v and strain in 0..255. ``as_crops``: the pictures were
+    taken as canonical crops; ``crop_shaped``: a face was found and aligned though they look like
+    some.
+    """
+
+    prediction: Prediction
+    map: F32
+    as_crops: bool
+    crop_shaped: bool
+
+
+def recognize(
+    onset: Path, apex: Path, recognizer: Recognizer, *, aligned: bool = False
+) -> Recognition:
+    """What happened between two pictures.
+
+    With ``aligned`` they are canonical crops (140 x 170) already, registered as a dataset's are, so
+    neither a face nor head motion is looked for; likewise where no face is found in pictures of
+    that shape. Else the onset's face gives the crop of both, so that what moved between them is
+    left in, and the head's motion is measured and removed. The label is "neutral" when no region
+    has moved by more than sensor noise moves it.
+    """
+    pictures = [read_picture(path) for path in (onset, apex)]
+    crop_shaped = all(picture.shape[:2] == (CROP_HEIGHT, CROP_WIDTH) for picture in pictures)
+    faces = [] if aligned else [find_face(picture) for picture in pictures]
+    found = [face for face in faces if face is not None]
+    if aligned or (crop_shaped and not found):
+        pair = Pair(*(as_crop(_gray(picture)) for picture in pictures))
+        registered = True
+    elif len(found) < 2:
+        lacking = apex if faces[0] is not None else onset
+        raise FaceError(
+            f"expected a face in {lacking}; none was found: use a picture in which the face is "
+            f"seen from the front, or --aligned for crops of {CROP_WIDTH} x {CROP_HEIGHT} px."
+        )
+    else:
+        first = align_once(pictures[0], found[0])
+        pair = Pair(first, _align_like(pictures[1], found[1], first))
+        registered = False
+    measured = recognizer.measure(pair, registered=registered)
+    prediction = recognizer.predict(measured, pair.apex.landmarks)
+    if measured.magnitude < _FLOOR_PX:
+        # The network has never seen stillness, and is sure of its answer to that too.
+        prediction = replace(prediction, label=NEUTRAL)
+    return Recognition(
+        prediction=prediction,
+        map=flow_map(measured.flow, _MAP_SIDE),
+        as_crops=registered,
+        crop_shaped=crop_shaped and not registered,
+    )
+
+
+def read_picture(path: Path) -> U8:
+    """The picture (H, W, 3) in a file; raises `UsageError` where there is none."""
+    if not path.is_file():
+        raise UsageError(f"expected a picture at {path}; there is no such file: check the path.")
+    try:
+        data = np.fromfile(path, np.uint8)
+    except OSError as error:
+        raise UsageError(
+            f"expected a picture in {path}; it cannot be read ({error.strerror}): check its "
+            "permissions."
+        ) from None
+    try:
+        picture = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+    except cv2.error:  # a header that claims more pixels than OpenCV lets in
+        picture = None
+    if picture is None:
+        what = "the file is empty" if not data.size else "it holds none that OpenCV can decode"
+        raise UsageError(f"expected a picture in {path}; {what}: give a PNG or JPEG.")
+    return np.asarray(picture, np.uint8)
+
+
+def save_map(map_: F32, path: Path) -> None:
+    """Write a map (28, 28, 3) as RGB = u, v, strain, the form of the published ones."""
+    picture = np.rint(map_[..., ::-1]).clip(0, 255).astype(np.uint8)
+    try:
+        written = cv2.imwrite(str(path), picture)
+    except cv2.error:  # an ending that no encoder knows
+        written = False
+    if not written:
+        raise UsageError(
+            f"expected a path to write a picture to; {path} cannot be written: use an existing "
+            "folder and a name that ends in .png."
+        )
+
+
+def _gray(picture: U8) -> U8:
+    return np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), np.uint8)
+
+
+def _align_like(picture: U8, face: Face, reference: AlignedFace) -> AlignedFace:
+    """``face`` in the reference's crop if the head has stayed about there, else in its own.
+
+    One transform for both keeps landmark jitter out of the flow; a head that has moved by more
+    than the flow can follow needs its own.
+    """
+    there = align_once(picture, face, reference.to_crop)
+    eyes = [REGIONS.index("left_eye"), REGIONS.index("right_eye")]  # a smile is not the head's
+    moved = (region_centres(there.landmarks) - region_centres(reference.landmarks))[eyes]
+    near = float(np.linalg.norm(moved, axis=1).max()) <= _SAME_PLACE_PX
+    return there if near else align_once(picture, face)

@@ -1,0 +1,59 @@
+"""A graph as ONNX: what ONNX Runtime and TensorRT read."""
+
+import contextlib
+import io
+import logging
+import warnings
+from collections.abc import Iterator
+
+import torch
+
+from htnet.engine.errors import EngineError
+from htnet.engine.optional import need
+from htnet.engine.runtimes.graph import Graph
+
+OPSET = 20
+
+
+def to_onnx(graph: Graph) -> bytes:
+    """The graph as an ONNX model of static shapes, inputs and outputs named as the graph's.
+
+    An int8 graph comes out in float32, to be quantised. Raises `DependencyError` without the
+    exporter's libraries and `EngineError` for a network that the exporter cannot take.
+    """
+    need("onnx", None)
+    need("onnxscript", None)
+    example = graph.example()
+    try:
+        with _hushed(), torch.inference_mode():
+            program = torch.onnx.export(
+                torch.export.export(graph.module, example),
+                example,
+                dynamo=True,
+                opset_version=OPSET,
+                optimize=False,  # ONNX Runtime and TensorRT do that, and in a second
+                verbose=False,
+                input_names=list(graph.inputs),
+                output_names=list(graph.outputs),
+            )
+    except Exception as error:  # noqa: BLE001 - the exporter raises its own and torch's of all kinds
+        reason = str(error).strip().partition("\n")[0] or type(error).__name__
+        raise EngineError(
+            f"expected a network that ONNX can express; exporting it failed ({reason}): use "
+            "--runtime torch."
+        ) from None
+    assert program is not None
+    return bytes(program.model_proto.SerializeToString())
+
+
+@contextlib.contextmanager
+def _hushed() -> Iterator[None]:
+    """Without what the exporter says of packages that nobody asked for."""
+    level = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(level)

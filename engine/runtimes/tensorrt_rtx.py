@@ -1,0 +1,240 @@
+"""TensorRT-RTX: engines that are built without a GPU, and finished on the one that runs them.
+
+Building has been run, on a machine without a GPU; running an engine has not been, for want of a GPU
+in any machine this was written on. The library's list of GPUs has no compute capability 9.0.
+"""
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from htnet.engine.errors import DependencyError, EngineError, UsageError
+from htnet.engine.optional import need
+from htnet.engine.runtimes import Availability, require_shapes
+from htnet.engine.runtimes.engine_card import CURRENT, DEFAULT
+from htnet.engine.runtimes.graph import Graph
+from htnet.engine.runtimes.pytorch import out_of_memory
+from htnet.engine.types import F32
+
+NAME = "tensorrt-rtx"
+_EXTRA = "rtx"
+_AGAIN = "export it again with htnet export-trt --runtime tensorrt-rtx."
+
+
+class RtxRuntime:
+    """A graph's ``engine`` (its file or its bytes) in TensorRT-RTX on a CUDA ``device``.
+
+    Inputs and outputs have their places on the GPU once and for all. It is written from the
+    library's own reference and has not been run (see the module). Raises `EngineError` for an
+    engine that is damaged, is not the graph's, or is for another GPU or version, and where there is
+    no CUDA or too little memory; `DependencyError` without the library.
+    """
+
+    name = NAME
+
+    def __init__(
+        self, engine: bytes | os.PathLike[str], graph: Graph, device: str = "cuda"
+    ) -> None:
+        trt = need("tensorrt_rtx", _EXTRA)
+        read = engine if isinstance(engine, bytes) else Path(engine).read_bytes()
+        _require_cuda(device)
+        self.device = device
+        self.precision = graph.precision
+        self.part = graph.part
+        self.outputs = graph.outputs
+        self.registered = graph.registered
+        self._shapes = graph.inputs
+        log = _log(trt)
+        with _on(device):
+            self._runtime = trt.Runtime(log)
+            self._engine = self._runtime.deserialize_cuda_engine(read)
+            if self._engine is None:
+                raise EngineError(
+                    f"expected an engine that TensorRT-RTX {trt.__version__} reads on this GPU; "
+                    f"got {_last(log)}: {_AGAIN}"
+                )
+            self._require_graph(graph)
+            self._context = self._engine.create_execution_context()
+            if self._context is None:
+                if _ran_out(log.said):
+                    raise out_of_memory(device)
+                raise EngineError(
+                    f"expected TensorRT-RTX to start the engine; it failed ({_last(log)}): {_AGAIN}"
+                )
+            self._stream = torch.cuda.Stream()  # type: ignore[no-untyped-call, unused-ignore]
+            self._inputs = [self._place(name) for name in graph.inputs]
+            self._made = [self._place(name) for name in graph.outputs]
+        self._log = log
+
+    def __call__(self, *inputs: NDArray[Any]) -> tuple[F32, ...]:
+        """Run it on arrays of the graph's shapes."""
+        require_shapes(self._shapes, inputs)
+        with _on(self.device), torch.cuda.stream(self._stream):
+            for place, each in zip(self._inputs, inputs, strict=True):
+                place.copy_(torch.from_numpy(each))
+            if not self._context.execute_async_v3(self._stream.cuda_stream):
+                if _ran_out(self._log.said):
+                    raise out_of_memory(self.device)
+                raise EngineError(
+                    f"expected TensorRT-RTX to run this graph; it failed ({_last(self._log)}): use "
+                    "--runtime torch."
+                )
+            return tuple(np.asarray(made.cpu().numpy(), np.float32) for made in self._made)
+
+    def _require_graph(self, graph: Graph) -> None:
+        names = [self._engine.get_tensor_name(i) for i in range(self._engine.num_io_tensors)]
+        found = {name: tuple(self._engine.get_tensor_shape(name)) for name in names}
+        takes = {name: shape for name, shape in found.items() if name in graph.inputs}
+        if takes != dict(graph.inputs) or set(found) != {*graph.inputs, *graph.outputs}:
+            raise EngineError(
+                f"expected an engine of {dict(graph.inputs)}; got one of {found}: {_AGAIN}"
+            )
+
+    def _place(self, name: str) -> Tensor:
+        shape = tuple(self._engine.get_tensor_shape(name))
+        place = torch.zeros(shape, dtype=torch.float32, device=self.device)
+        self._context.set_tensor_address(name, place.data_ptr())
+        return place
+
+
+def build(onnx: bytes, *, target: str = DEFAULT) -> bytes:
+    """The engine of an ONNX model with static shapes; needs no GPU unless ``target`` is "current".
+
+    ``target``: "default" for every GPU from Ampere on, or compute capabilities such as "sm80,sm89"
+    for those alone, or "current" for the GPU here. (Turing, "sm75", takes half precision only.)
+    Types are the model's own, and products are taken in full float32 (no TF32). Raises `UsageError`
+    for a target that the library does not know, `EngineError` where it cannot build, and
+    `DependencyError` without it.
+    """
+    trt = need("tensorrt_rtx", _EXTRA)
+    capabilities = _capabilities(trt, target)
+    log = _log(trt)
+    builder = trt.Builder(log)
+    network = builder.create_network(0)  # always strongly typed
+    parser = trt.OnnxParser(network, log)
+    if not parser.parse(_folded(onnx)):
+        reasons = (parser.get_error(i) for i in range(parser.num_errors))
+        reason = next((f"{e.node_operator()}: {e.desc()}" for e in reasons), _last(log))
+        raise EngineError(
+            f"expected a graph that TensorRT-RTX {trt.__version__} can read; it cannot "
+            f"({_line(reason)}): use --runtime torch."
+        )
+    config = builder.create_builder_config()
+    config.clear_flag(trt.BuilderFlag.TF32)  # it would cost flow up to 4e-3 px
+    if capabilities:
+        config.num_compute_capabilities = len(capabilities)
+        for place, each in enumerate(capabilities):
+            config.set_compute_capability(each, place)
+    engine = builder.build_serialized_network(network, config)
+    if engine is None:
+        if _ran_out(log.said):
+            raise out_of_memory("this machine")
+        raise EngineError(
+            f"expected TensorRT-RTX {trt.__version__} to build an engine for {target}; it failed "
+            f"({_last(log)}): use --runtime torch."
+        )
+    return bytes(engine)
+
+
+def version() -> str:
+    """What engines are tied to; raises `DependencyError` without the library."""
+    return f"TensorRT-RTX {need('tensorrt_rtx', _EXTRA).__version__}"
+
+
+def availability() -> Availability:
+    """Of TensorRT-RTX."""
+    try:
+        said = version()
+    except DependencyError:
+        return Availability(NAME, False, "not installed", f"pip install 'htnet[{_EXTRA}]'")
+    except Exception as error:  # noqa: BLE001 - a broken install raises anything
+        return Availability(NAME, False, _line(str(error)), f"pip install 'htnet[{_EXTRA}]' anew")
+    if not torch.cuda.is_available():
+        return Availability(
+            NAME,
+            False,
+            f"{said} builds engines here but cannot run them: torch finds no CUDA GPU",
+            "run on a machine with an NVIDIA GPU and its driver",
+        )
+    return Availability(NAME, True, said)
+
+
+def _folded(onnx: bytes) -> bytes:
+    """The model with what is constant worked out and what is unused left out.
+
+    TensorRT wants axes and sizes as constants and knows no sequences, while the exporter writes
+    them as small computations. Shapes are inferred anew, since a quantised model has lost them.
+    """
+    ir, optimizer = need("onnx_ir", _EXTRA), need("onnxscript.optimizer", _EXTRA)
+    model = ir.from_proto(need("onnx", _EXTRA).load_from_string(onnx))
+    optimizer.fold_constants(model, onnx_shape_inference=True)
+    optimizer.remove_unused_nodes(model)
+    return bytes(ir.to_proto(model).SerializeToString())
+
+
+def _capabilities(trt: Any, target: str) -> list[Any]:
+    """What ``target`` names; none for the library's own choice."""
+    if target == DEFAULT:
+        return []
+    known = trt.ComputeCapability.__members__
+    names = target.split(",")
+    if not all(name == name.lower() and name.upper() in known and name != "none" for name in names):
+        able = ", ".join(name.lower() for name in known if name.startswith("SM"))
+        raise UsageError(
+            f"expected a target among {DEFAULT}, {CURRENT}, or some of {able}; got {target!r}."
+        )
+    if CURRENT in names:
+        _require_cuda("cuda")
+    return [known[name.upper()] for name in names]
+
+
+def _require_cuda(device: str) -> None:
+    if not device.startswith("cuda") or not torch.cuda.is_available():
+        raise EngineError(
+            f"expected a CUDA GPU for TensorRT-RTX; torch finds none as {device!r}: install "
+            "NVIDIA's driver and a torch for CUDA, or use --runtime torch."
+        )
+
+
+@contextmanager
+def _on(device: str) -> Iterator[None]:
+    """On ``device``, with torch's own want of memory said in our words."""
+    try:
+        with torch.inference_mode(), torch.cuda.device(device):
+            yield
+    except torch.cuda.OutOfMemoryError:
+        raise out_of_memory(device) from None
+
+
+def _log(trt: Any) -> Any:
+    """A logger that keeps what went wrong (``said``) and prints nothing."""
+
+    class Log(trt.ILogger):  # type: ignore[misc]
+        def __init__(self) -> None:
+            trt.ILogger.__init__(self)
+            self.said: list[str] = []
+
+        def log(self, severity: Any, message: str) -> None:
+            if severity in (trt.ILogger.ERROR, trt.ILogger.INTERNAL_ERROR):
+                self.said.append(message)
+
+    return Log()
+
+
+def _last(log: Any) -> str:
+    return _line(log.said[0]) if log.said else "no reason given"
+
+
+def _ran_out(said: Sequence[str]) -> bool:
+    return any("out of memory" in each.lower() or "OutOfMemory" in each for each in said)
+
+
+def _line(text: str) -> str:
+    return text.strip().partition("\n")[0][:200] or "no reason given"

@@ -1,0 +1,1 @@
+"""A drawn face that moves: portrait, pose, eyelids, gaze, and their courses over time."""

@@ -1,0 +1,1 @@
+"""Known movements warped into real footage."""

@@ -1,0 +1,224 @@
+"""Random draws of what is injected into footage: movements, their times, blinks, and the pass.
+
+Everything comes from the generator that is handed in, so one seed gives one pass.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import cv2
+import numpy as np
+
+from htnet.engine.anatomy.muscles import MUSCLES, field
+from htnet.engine.errors import UsageError
+from htnet.engine.face.alignment import crop_transform, transform_points
+from htnet.engine.motion.preprocess import CROP_HEIGHT, CROP_WIDTH
+from htnet.engine.synth.face.time_course import Pulse
+from htnet.engine.synth.injection.footage import Footage, PassConfig
+from htnet.engine.synth.injection.movement import Injected, Movement, movement
+from htnet.engine.types import F32
+
+SHORTEST_PASS_S = 8.0
+APART_S = 2.0
+MOST_SIZES = 8
+LEAD_S = 2.5  # before the first movement: a live session has seen the face by then
+TAIL_S = 1.5  # after the last one: its final report comes once the face has settled
+TEMPO = (0.8, 1.25)
+_AFTER_APEX = (0.4, 0.65)  # where the apex lies between onset and offset
+_MICRO_HOLD, _MACRO_HOLD = 0.1, 0.5
+_BLINK_S = (0.15, 0.35)
+_BLINK_APART_S = 0.7  # between a blink and a movement
+
+_TWO_MUSCLES, _ONE_SIDED = 0.3, 0.35  # chances
+_SECOND_SHARE = (0.4, 1.0)
+_WIDTH = (0.7, 1.4)
+_TURN_DEGREES = 15.0
+_SIDE_PX = 8.0  # over which a one-sided movement fades across the midline
+
+Source = Callable[[np.random.Generator, F32], Movement]
+"""A family of movements: draws one for a face's landmarks (478, 2) in px of the canonical crop."""
+
+
+@dataclass(frozen=True, slots=True)
+class InjectionPlan:
+    """What a pass of ``seconds`` holds.
+
+    ``amplitudes_px``: sizes that take turns, px of the crop at the field's 99th percentile.
+    ``per_minute``: range of the number of movements. ``micro_s``, ``macro_s``: ranges of their
+    durations, s. ``macro_share``: share of macro-expressions. ``blinks_per_minute``: of drawn
+    blinks, apart from the movements. No movement at all where ``amplitudes_px`` is empty.
+    """
+
+    seconds: float = 60.0
+    amplitudes_px: tuple[float, ...] = (1.0, 2.0)
+    per_minute: tuple[float, float] = (6.0, 10.0)
+    micro_s: tuple[float, float] = (0.2, 0.5)
+    macro_s: tuple[float, float] = (0.5, 3.0)
+    macro_share: float = 0.0
+    blinks_per_minute: float = 6.0
+
+    def __post_init__(self) -> None:
+        if not self.seconds >= SHORTEST_PASS_S:
+            raise UsageError(
+                f"expected passes of at least {SHORTEST_PASS_S:g} s, so that a movement finds "
+                f"place; got {self.seconds:g}: give --seconds 60."
+            )
+        if not all(0 < each <= 10 for each in self.amplitudes_px):
+            told = ",".join(f"{each:g}" for each in self.amplitudes_px)
+            raise UsageError(
+                f"expected amplitudes above 0 and up to 10 px of the crop; got {told}: give "
+                "such as --amplitude 1,2."
+            )
+        if len(self.amplitudes_px) > MOST_SIZES:
+            raise UsageError(
+                f"expected at most {MOST_SIZES} amplitudes, since a minute holds 6 to 10 movements; "
+                f"got {len(self.amplitudes_px)}: give fewer."
+            )
+        if not 0.03 <= self.micro_s[0] <= self.micro_s[1] <= 0.5:
+            raise UsageError(
+                "expected micro-expressions of 0.03 to 0.5 s, the shorter first; got "
+                f"{self.micro_s[0]:g} to {self.micro_s[1]:g}: give such as --duration 0.2,0.5."
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Scheduled:
+    """A movement to come: its ``kind`` (micro or macro), time course and size in px."""
+
+    kind: str
+    pulse: Pulse
+    amplitude_px: float
+
+
+def draw_schedule(rng: np.random.Generator, plan: InjectionPlan) -> tuple[Scheduled, ...]:
+    """Movements in order of time, at least `APART_S` from an offset to the next onset.
+
+    The sizes of a pass differ in number by one at most, so that each is measured as often.
+    """
+    if not plan.amplitudes_px:
+        return ()
+    count = max(1, round(float(rng.uniform(*plan.per_minute)) * plan.seconds / 60))
+    kinds = ["macro" if rng.random() < plan.macro_share else "micro" for _ in range(count)]
+    durations = [
+        float(rng.uniform(*(plan.macro_s if kind == "macro" else plan.micro_s))) for kind in kinds
+    ]
+    room = plan.seconds - LEAD_S - TAIL_S - APART_S * (count - 1)
+    while sum(durations) > room:  # a short pass: the longest movement is made shorter
+        longest = int(np.argmax(durations))
+        durations[longest] = max(durations[longest] - (sum(durations) - room), plan.micro_s[0])
+        kinds[longest] = "micro" if durations[longest] < plan.macro_s[0] else "macro"
+    before = np.sort(rng.uniform(0.0, room - sum(durations), count))
+    first = int(rng.integers(len(plan.amplitudes_px)))  # which one has the odd movement
+    sizes = [plan.amplitudes_px[(i + first) % len(plan.amplitudes_px)] for i in range(count)]
+    order = rng.permutation(count)
+    made = []
+    passed = LEAD_S
+    for number, (kind, lasts, wait) in enumerate(zip(kinds, durations, before, strict=True)):
+        onset = round((passed + float(wait)) * 1e9)
+        offset = onset + round(lasts * 1e9)
+        apex = onset + round(lasts * float(rng.uniform(*_AFTER_APEX)) * 1e9)
+        hold = _MACRO_HOLD if kind == "macro" else _MICRO_HOLD
+        size = sizes[int(order[number])]
+        made.append(Scheduled(kind, Pulse(onset, apex, offset, hold), size))
+        passed += lasts + APART_S
+    return tuple(made)
+
+
+def draw_injected(
+    rng: np.random.Generator, scheduled: Sequence[Scheduled], source: Source, landmarks: F32
+) -> tuple[Injected, ...]:
+    """A movement of ``source`` for each of ``scheduled``.
+
+    ``landmarks``: (478, 2) of the face at rest, px of the crop.
+    """
+    return tuple(
+        Injected(source(rng, landmarks), each.pulse, each.amplitude_px) for each in scheduled
+    )
+
+
+def draw_blinks(
+    rng: np.random.Generator, plan: InjectionPlan, scheduled: Sequence[Scheduled]
+) -> tuple[Pulse, ...]:
+    """Blinks between the movements, one to a gap of which each is drawn by chance."""
+    edges = [0, *(t for s in scheduled for t in (s.pulse.onset_ns, s.pulse.offset_ns))]
+    edges.append(round(plan.seconds * 1e9))
+    gaps = [(edges[i], edges[i + 1]) for i in range(0, len(edges), 2)]
+    blinks = []
+    for low, high in gaps:
+        start, end = low / 1e9 + _BLINK_APART_S, high / 1e9 - _BLINK_APART_S - _BLINK_S[1]
+        # A long gap (a neutral pass is one) holds as many as the rate asks for.
+        parts = max(1, round((end - start) * plan.blinks_per_minute / 60))
+        chance = min(1.0, (high - low) / 1e9 * plan.blinks_per_minute / 60 / parts)
+        for first, last in pairwise(np.linspace(start, end, parts + 1)):
+            if end <= start or rng.random() >= chance:
+                continue
+            onset = float(rng.uniform(first, max(last - APART_S / 2, first)))
+            lasts = float(rng.uniform(*_BLINK_S))
+            times = (round(t * 1e9) for t in (onset, onset + 0.4 * lasts, onset + lasts))
+            blinks.append(Pulse(*times))
+    return tuple(blinks)
+
+
+def draw_pass(rng: np.random.Generator, noise: float, seconds: float) -> PassConfig:
+    """Starting frame, direction, tempo and noise of a pass; ``noise``: the footage's own level."""
+    return PassConfig(
+        seconds=seconds,
+        start=float(rng.random()),
+        backwards=bool(rng.random() < 0.5),
+        tempo=float(rng.uniform(*TEMPO)),
+        noise=noise * float(rng.uniform(0.9, 1.1)),
+        seed=int(rng.integers(2**31)),
+    )
+
+
+def crop_landmarks(footage: Footage) -> F32:
+    """The landmarks (478, 2) of the footage's middle frame, px of its canonical crop."""
+    points = footage.landmarks[len(footage.landmarks) // 2]
+    return transform_points(points, crop_transform(points))
+
+
+def muscle_movement(rng: np.random.Generator, landmarks: F32) -> Movement:
+    """One or two muscles of a face at rest, their shape varied.
+
+    Wider or narrower, turned by up to 15 degrees and a third of them on one side alone: the shapes
+    that the live fit knows would only be found too easily. ``landmarks``: (478, 2) px of the crop.
+    """
+    names = list(MUSCLES)
+    count = 2 if rng.random() < _TWO_MUSCLES else 1
+    chosen = [names[int(i)] for i in rng.choice(len(names), count, replace=False)]
+    total = np.zeros((CROP_HEIGHT, CROP_WIDTH, 2), np.float32)
+    for place, name in enumerate(chosen):
+        share = 1.0 if place == 0 else float(rng.uniform(*_SECOND_SHARE))
+        own = field(MUSCLES[name], landmarks, (CROP_WIDTH, CROP_HEIGHT))
+        total += np.float32(share) * _varied(own, float(rng.uniform(*_WIDTH)), rng)
+    told = " + ".join(chosen)
+    if rng.random() < _ONE_SIDED:
+        across = np.arange(CROP_WIDTH, dtype=np.float32) - np.float32(CROP_WIDTH / 2)
+        side = 1 / (1 + np.exp(across / np.float32(_SIDE_PX)))
+        left = bool(rng.random() < 0.5)
+        total = total * (side if left else 1 - side)[None, :, None]
+        told += ", left half" if left else ", right half"
+    return movement(told, "", MUSCLES[chosen[0]].label, total.astype(np.float32))
+
+
+def _varied(own: F32, width: float, rng: np.random.Generator) -> F32:
+    """A field (170, 140, 2) made wider about each half's own centre, its vectors turned."""
+    half = CROP_WIDTH // 2
+    made = np.zeros_like(own)
+    angle = np.radians(float(rng.uniform(-_TURN_DEGREES, _TURN_DEGREES)))
+    for left, sign in ((True, 1.0), (False, -1.0)):
+        part = own.copy()
+        if left:
+            part[:, half:] = 0
+        else:
+            part[:, :half] = 0
+        weight = np.hypot(part[..., 0], part[..., 1])
+        if not weight.any():
+            continue
+        y, x = (float((axis * weight).sum() / weight.sum()) for axis in np.indices(weight.shape))
+        scale = np.array([[width, 0, (1 - width) * x], [0, width, (1 - width) * y]])
+        wide = np.asarray(cv2.warpAffine(part, scale, (CROP_WIDTH, CROP_HEIGHT)), np.float32)
+        c, s = np.cos(sign * angle), np.sin(sign * angle)  # the two sides turn as in a mirror
+        made += wide @ np.array([[c, s], [-s, c]], np.float32)
+    return np.asarray(cv2.GaussianBlur(made, (0, 0), 2.0), np.float32)  # no edge at the midline

@@ -1,0 +1,191 @@
+"""What truly happens in a made video, and the tables it is kept in.
+
+A folder holds two: ``truth.csv`` has a row for every frame of the video, and ``events.csv`` a row
+for every event and disturbance. The second is what is read back: an event of 40 ms can fall between
+two frames and leave no row in the first.
+"""
+
+import csv
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+
+from htnet.engine.errors import DataError
+from htnet.engine.synth.face.time_course import Pulse
+from htnet.engine.types import NS_PER_MS
+
+MICRO_NS = 500 * NS_PER_MS
+"""The longest micro-expression; what lasts longer is a macro-expression."""
+
+DISTURBANCES = ("blink", "gaze", "speech", "head turn", "approach", "lighting", "glint")
+
+FRAMES_FILE = "truth.csv"
+EVENTS_FILE = "events.csv"
+
+_EVENT = "event"
+_WHAT = ["kind", "class", "onset_ms", "apex_ms", "offset_ms", "amplitude_px", "muscle"]
+_FRAME_COLUMNS = ["index", "time_ms", *_WHAT, "disturbed"]
+_EVENT_COLUMNS = ["what", *_WHAT]
+
+
+@dataclass(frozen=True, slots=True)
+class TrueEvent:
+    """One expression as it was made. ``amplitude_px``: the peak displacement at the apex, in px of
+    the 140 px crop."""
+
+    label: str
+    muscle: str
+    onset_ns: int
+    apex_ns: int
+    offset_ns: int
+    amplitude_px: float
+
+    @property
+    def kind(self) -> str:
+        """ "micro" up to 500 ms, else "macro"."""
+        return "micro" if self.offset_ns - self.onset_ns <= MICRO_NS else "macro"
+
+    @property
+    def pulse(self) -> Pulse:
+        """Its time course; a macro-expression is held for half of its way back."""
+        hold = 0.1 if self.kind == "micro" else 0.5
+        return Pulse(self.onset_ns, self.apex_ns, self.offset_ns, hold)
+
+
+@dataclass(frozen=True, slots=True)
+class Disturbance:
+    """Something that moves the picture and is no expression; ``name`` is one of `DISTURBANCES`.
+
+    The span is that of the change: of a head that turns, not of a head that then stays turned.
+    """
+
+    name: str
+    start_ns: int
+    end_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """All that happens in a video, each in order of time."""
+
+    events: tuple[TrueEvent, ...] = ()
+    disturbances: tuple[Disturbance, ...] = ()
+
+    def event_at(self, t_ns: int) -> TrueEvent | None:
+        """The expression under way at a time."""
+        return next((e for e in self.events if e.onset_ns <= t_ns < e.offset_ns), None)
+
+    def disturbed_at(self, t_ns: int) -> tuple[str, ...]:
+        """The names of what disturbs at a time, in the order of `DISTURBANCES`."""
+        names = {d.name for d in self.disturbances if d.start_ns <= t_ns < d.end_ns}
+        return tuple(name for name in DISTURBANCES if name in names)
+
+
+def write_truth(folder: Path, truth: Truth, frames: Iterable[tuple[int, int]]) -> None:
+    """Both tables. ``frames``: for each frame of the video its timestamp and the time of what it
+    shows, in ns; they differ by jitter, and where a frame shows an older one again.
+
+    Times are in ms with all their digits, so that `read_truth` gives back the same `Truth`. Each
+    file is written whole or not at all.
+    """
+    rows: list[Sequence[object]] = []
+    for index, (t_ns, shown_ns) in enumerate(frames):
+        event = truth.event_at(shown_ns)
+        what = ("",) * len(_WHAT) if event is None else _event_cells(event)
+        rows.append((index, _ms(t_ns), *what, "+".join(truth.disturbed_at(shown_ns))))
+    _write(folder / FRAMES_FILE, _FRAME_COLUMNS, rows)
+    spans: list[tuple[int, Sequence[object]]] = [
+        (e.onset_ns, (_EVENT, *_event_cells(e))) for e in truth.events
+    ]
+    spans += [
+        (d.start_ns, (d.name, "", "", _ms(d.start_ns), "", _ms(d.end_ns), "", ""))
+        for d in truth.disturbances
+    ]
+    spans.sort(key=lambda span: span[0])
+    _write(folder / EVENTS_FILE, _EVENT_COLUMNS, [row for _, row in spans])
+
+
+def read_truth(folder: Path) -> Truth:
+    """What `write_truth` wrote into ``folder``, exactly; raises `DataError` where it cannot be."""
+    path = folder / EVENTS_FILE
+    events: list[TrueEvent] = []
+    disturbances: list[Disturbance] = []
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            table = csv.DictReader(file)
+            if table.fieldnames != _EVENT_COLUMNS:
+                raise DataError(
+                    f"expected the columns {', '.join(_EVENT_COLUMNS)} in {path}; got "
+                    f"{', '.join(table.fieldnames or ('nothing',))}: simulate it again."
+                )
+            for row in table:
+                what = _happening(path, table.line_num, row)
+                if isinstance(what, TrueEvent):
+                    events.append(what)
+                else:
+                    disturbances.append(what)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(
+            f"expected what truly happens in {path}; it cannot be read ({error}): name a folder "
+            "that htnet simulate wrote."
+        ) from None
+    return Truth(tuple(events), tuple(disturbances))
+
+
+def _event_cells(event: TrueEvent) -> tuple[object, ...]:
+    """The cells that both tables share."""
+    return (
+        event.kind,
+        event.label,
+        _ms(event.onset_ns),
+        _ms(event.apex_ns),
+        _ms(event.offset_ns),
+        repr(event.amplitude_px),
+        event.muscle,
+    )
+
+
+def _happening(path: Path, line: int, row: dict[str, str]) -> TrueEvent | Disturbance:
+    try:
+        onset, offset = _ns(row["onset_ms"]), _ns(row["offset_ms"])
+        if row["what"] != _EVENT:
+            if row["what"] not in DISTURBANCES or onset > offset:
+                raise ValueError
+            return Disturbance(row["what"], onset, offset)
+        apex, amplitude = _ns(row["apex_ms"]), float(row["amplitude_px"])
+        event = TrueEvent(row["class"], row["muscle"], onset, apex, offset, amplitude)
+        if not onset < apex < offset or event.kind != row["kind"]:
+            raise ValueError
+    except (TypeError, ValueError, InvalidOperation, OverflowError):
+        cells = ",".join(str(cell) for cell in row.values())
+        raise DataError(
+            f"expected an event or one of {', '.join(DISTURBANCES)} with its times in line {line} "
+            f"of {path}; got {cells!r}: simulate it again."
+        ) from None
+    return event
+
+
+def _write(path: Path, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    draft = path.with_name(f".{path.name}.part")
+    try:
+        with draft.open("w", newline="", encoding="utf-8") as file:
+            table = csv.writer(file, lineterminator="\n")
+            table.writerow(columns)
+            table.writerows(rows)
+        os.replace(draft, path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _ms(t_ns: int) -> str:
+    """Exact: no time is rounded on its way through a table."""
+    return f"{Decimal(t_ns).scaleb(-6):f}"
+
+
+def _ns(text: str) -> int:
+    t_ns = Decimal(text).scaleb(6)
+    if t_ns != t_ns.to_integral_value():
+        raise ValueError(text)
+    return int(t_ns)

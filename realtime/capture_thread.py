@@ -1,0 +1,208 @@
+"""The one capture thread: latest wins for a camera, nothing lost for a file, drops counted."""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from types import TracebackType
+from typing import Self
+
+from htnet.engine.types import Frame
+from htnet.realtime.sources.base import Source
+
+_SLICE_S = 0.25  # Windows does not hear Ctrl-C inside a longer wait
+
+
+class Reader:
+    """Reads a source, which it then owns, in a thread of its own.
+
+    A live source, or a recording under ``pace``, fills a slot that holds the latest frame; what
+    is overwritten there counts as dropped. Otherwise every frame is kept, ``depth`` of them read
+    ahead. Under ``pace`` a frame becomes available when its own time has passed on ``clock``
+    since the first one did; its ``t_ns`` stays the recording's. ``wait(seconds)`` returns True
+    when it was woken to stop.
+
+    A context manager, and an iterator over the frames. An error of the source is raised by `get`
+    after the frames before it; so is any other that its thread meets.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        *,
+        pace: bool = False,
+        clock: Callable[[], int] = time.monotonic_ns,
+        depth: int = 4,
+        wait: Callable[[float], bool] | None = None,
+    ) -> None:
+        self._source = source
+        self._pace = pace and not source.live
+        self._latest_wins = pace or source.live
+        self._clock = clock
+        self._depth = max(1, depth)
+        self._stop = threading.Event()
+        self._wait = wait or self._stop.wait
+        self._changed = threading.Condition()
+        self._frames: deque[tuple[Frame, int]] = deque()
+        self._thread: threading.Thread | None = None
+        self._error: Exception | None = None
+        self._done = False
+        self._dropped = 0
+        self._arrived_ns = 0
+        self._began: tuple[int, int] | None = None
+
+    @property
+    def name(self) -> str:
+        """The source's name."""
+        return self._source.name
+
+    @property
+    def live(self) -> bool:
+        """Whether frames come by themselves."""
+        return self._source.live
+
+    @property
+    def status(self) -> str:
+        """What is the matter with the source, in a sentence; "" if nothing is. Kept at the end."""
+        return str(getattr(self._source, "status", ""))
+
+    @property
+    def dropped(self) -> int:
+        """Frames overwritten before anyone took them."""
+        return self._dropped
+
+    @property
+    def arrived_ns(self) -> int:
+        """The instant on ``clock`` from which the frame last got can be waited for.
+
+        For a live source that is its grab, ``t_ns``; under ``pace``, when its time had come; for a
+        recording read without loss, when it was taken up, since until then nobody wanted it.
+        """
+        return self._arrived_ns
+
+    @property
+    def waiting(self) -> bool:
+        """Whether `get` would return at once with a frame."""
+        return bool(self._frames)
+
+    @property
+    def ended(self) -> bool:
+        """True once the source has ended and nothing it gave is left to get."""
+        with self._changed:
+            return self._done and not self._frames
+
+    def start(self) -> None:
+        """Start the thread; `get` does so too. A second call, or one after `close`, is nothing."""
+        with self._changed:
+            if self._thread is not None or self._stop.is_set():
+                return
+            self._thread = threading.Thread(target=self._run, name="capture", daemon=True)
+            self._thread.start()
+
+    def get(self, timeout: float | None = None) -> Frame | None:
+        """The next frame, waiting up to ``timeout`` seconds (None: as long as it takes).
+
+        None at the end and once closed; `TimeoutError` when the time is up; the source's own
+        error, again at every further call, when it failed.
+        """
+        self.start()
+        until = None if timeout is None else time.monotonic() + timeout
+        with self._changed:
+            while not self._frames:
+                if self._error is not None:
+                    raise self._error
+                if self._done or self._stop.is_set():
+                    return None
+                left = _SLICE_S if until is None else min(_SLICE_S, until - time.monotonic())
+                if left <= 0:
+                    raise TimeoutError(f"no frame from {self.name} within {timeout} s")
+                self._changed.wait(left)
+            frame, arrived_ns = self._frames.popleft()
+            self._arrived_ns = arrived_ns if self._latest_wins else self._clock()
+            self._changed.notify_all()
+            return frame
+
+    def close(self) -> None:
+        """Stop the thread and close the source; again is nothing.
+
+        Returns within about a second even if the source's read blocks; the thread then lets the
+        source go when that read returns.
+        """
+        with self._changed:
+            if self._stop.is_set():
+                return
+            self._stop.set()
+            self._frames.clear()
+            self._changed.notify_all()
+            thread = self._thread
+        if thread is None:
+            self._source.close()
+            return
+        if thread is threading.current_thread():
+            return
+        thread.join(0.2)
+        if thread.is_alive():
+            self._source.close()  # wakes a source that waits to open its device again
+            thread.join(0.8)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __iter__(self) -> Iterator[Frame]:
+        while (frame := self.get()) is not None:
+            yield frame
+
+    def _run(self) -> None:
+        error: Exception | None = None
+        try:
+            while not self._stop.is_set():
+                frame = self._source.read()
+                if frame is None or not self._await_due(frame) or not self._put(frame):
+                    break
+        except Exception as caught:  # noqa: BLE001 - raised again by get, in the caller's thread
+            error = caught
+        try:
+            self._source.close()
+        except Exception as caught:  # noqa: BLE001 - likewise
+            error = error or caught
+        with self._changed:
+            if not self._stop.is_set():
+                self._error = error
+            self._done = True
+            self._changed.notify_all()
+
+    def _await_due(self, frame: Frame) -> bool:
+        """Sleep until the frame's time has come; False when woken to stop."""
+        if not self._pace:
+            return True
+        if self._began is None:
+            self._began = self._clock(), frame.t_ns
+        due = self._began[0] + frame.t_ns - self._began[1]
+        while (left := due - self._clock()) > 0:
+            if self._wait(left / 1e9):
+                return False
+        return True
+
+    def _put(self, frame: Frame) -> bool:
+        """Hand the frame over; False when stopped."""
+        with self._changed:
+            if self._latest_wins:
+                self._dropped += len(self._frames)
+                self._frames.clear()
+            while len(self._frames) >= self._depth and not self._stop.is_set():
+                self._changed.wait()
+            if self._stop.is_set():
+                return False
+            arrived = frame.t_ns if self._source.live else self._clock()
+            self._frames.append((frame, arrived))
+            self._changed.notify_all()
+            return True

@@ -1,0 +1,126 @@
+"""A run's events as tables for a terminal."""
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Final
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from htnet.engine.event_matching import match_events
+from htnet.engine.types import NS_PER_MS, Event
+from htnet.realtime.profile import Profile
+
+if TYPE_CHECKING:
+    from htnet.engine.synth.schedule.ground_truth import TrueEvent
+
+LABELS: Final = {"negative": "#f08040", "positive": "#56b4e9", "surprise": "#f0e442"}
+MOVING: Final = "#46d8aa"
+ALERT: Final = "bold #ff8246"
+
+_WORDS = ("kind", "label", "true", "found", "result", "rejected", "profile", "made", "camera")
+
+
+def summary_table(events: Iterable[Event], start_ns: int = 0) -> Table:
+    """The final events of a run, rejected ones dimmed; times in ms since ``start_ns``."""
+    final = [e for e in events if e.stage == "final"]
+    believed = sum(e.rejected is None for e in final)
+    columns = ["time", "kind", "label", "prob.", "onset", "apex", "offset", "ms", "px"]
+    if believed < len(final):
+        columns.append("rejected")
+    table = _table("Events", columns)
+    for event in final:
+        cells: list[str | Text] = [
+            f"{(event.onset_ns - start_ns) / 1e9:.2f} s",
+            event.kind,
+            Text(event.label, "" if event.rejected else LABELS.get(event.label, "")),
+            f"{100 * event.probabilities.get(event.label, 0.0):.0f} %",
+        ]
+        for t_ns in (event.onset_ns, event.apex_ns, event.offset_ns):
+            cells.append(f"{(t_ns - start_ns) / NS_PER_MS:.0f}")
+        cells += [f"{event.duration_ms:.0f}", f"{event.magnitude_px:.2f}"]
+        if "rejected" in columns:
+            cells.append(Text(event.rejected or ""))
+        table.add_row(*cells, style="dim" if event.rejected else "")
+    table.caption = (
+        f"{believed} found, {len(final) - believed} rejected; onset, apex, offset and length in ms"
+    )
+    return table
+
+
+def truth_table(truth: Iterable["TrueEvent"], events: Iterable[Event]) -> Table:
+    """What truly happened beside what was found, and the errors of its times."""
+    table = _table(
+        "Truth and found",
+        ["true", "at", "ms", "px", "found", "ms", "onset", "apex", "offset", "result"],
+    )
+    hits = total = 0
+    for true, event in match_events(truth, events):
+        cells: list[str | Text] = ["", f"{event.onset_ns / 1e9:.2f} s" if event else "", "", ""]
+        if true is not None:
+            total += 1
+            length = (true.offset_ns - true.onset_ns) / NS_PER_MS
+            at = f"{true.onset_ns / 1e9:.2f} s"
+            cells = [_label(true.label), at, f"{length:.0f}", f"{true.amplitude_px:.2f}"]
+        if event is None:
+            cells += [Text("nothing", "dim"), ""]
+        else:
+            cells += [_label(event.label), f"{event.duration_ms:.0f}"]
+        if true is None or event is None:
+            cells += ["", "", "", Text("missed" if event is None else "false alarm", ALERT)]
+        else:
+            cells += _errors(true, event)
+            hit = event.label == true.label
+            hits += hit
+            cells.append(Text("hit", MOVING) if hit else Text("wrong label", ALERT))
+        table.add_row(*cells)
+    table.caption = f"{hits} of {total} hit; onset, apex and offset: found less true, in ms"
+    return table
+
+
+def profiles_table(profiles: Iterable[Profile]) -> Table:
+    """Stored profiles: what each was made of, and the range of its thresholds."""
+    table = _table("Profiles", ["profile", "made", "camera", "size", "fps", "noise", "px"])
+    for each in profiles:
+        thresholds = each.thresholds().values()
+        table.add_row(
+            each.name,
+            each.made[:16].replace("T", " "),
+            each.camera,
+            f"{each.size[0]} x {each.size[1]}",
+            f"{each.fps:.0f}",
+            f"{each.noise:.1f}",
+            f"{min(thresholds):.2f} to {max(thresholds):.2f}",
+        )
+    table.caption = "noise in grey levels; px: what the muscles do not exceed at rest"
+    return table
+
+
+def _errors(true: "TrueEvent", event: Event) -> list[str]:
+    pairs = (
+        (event.onset_ns, true.onset_ns),
+        (event.apex_ns, true.apex_ns),
+        (event.offset_ns, true.offset_ns),
+    )
+    return [f"{round((found - real) / NS_PER_MS):+d}" for found, real in pairs]
+
+
+def _label(label: str) -> Text:
+    return Text(label, LABELS.get(label, ""))
+
+
+def _table(title: str, columns: Sequence[str]) -> Table:
+    """Narrow enough for 80 columns."""
+    table = Table(
+        title=title,
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
+        title_justify="left",
+        title_style="bold",
+        caption_justify="left",
+    )
+    for name in columns:
+        justify = "left" if name in _WORDS else "right"
+        table.add_column(name, justify=justify, no_wrap=name != "rejected")  # type: ignore[arg-type]
+    return table

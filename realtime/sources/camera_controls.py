@@ -1,0 +1,172 @@
+"""Holding a camera still: exposure and white balance that do not adapt, and the mains filter.
+
+A camera that brightens the picture moves every pixel's value, and flow takes some of that for
+motion. No camera has to allow any of this, and none of it ever ends a run: what cannot be had is
+told.
+"""
+
+import contextlib
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+import cv2
+
+from htnet.realtime.sources.base import Source, SourceConfig, open_source
+from htnet.realtime.sources.camera_modes import open_camera
+from htnet.realtime.sources.capture import Capture
+from htnet.realtime.sources.reconnecting import LiveSource, Patience
+
+# Drivers name their modes by numbers of their own: Video4Linux has a menu in which 1 is manual and
+# 3 lets the exposure time adapt; the others have 0 for manual and 1 for automatic.
+_MANUAL, _AUTO = (1.0, 3.0) if sys.platform == "linux" else (0.0, 1.0)
+_MENU: Final = {50: "1", 60: "2"}
+_TOOL: Final = "v4l2-ctl"
+_TOOL_S: Final = 3.0
+_SETTLE_S: Final = 1.0
+
+
+def lock(capture: Capture) -> list[str]:
+    """Hold exposure and white balance at what they are now; says of each how that went."""
+    return [
+        _lock(capture, "exposure", cv2.CAP_PROP_AUTO_EXPOSURE, cv2.CAP_PROP_EXPOSURE, _MANUAL),
+        _lock(capture, "white balance", cv2.CAP_PROP_AUTO_WB, cv2.CAP_PROP_WB_TEMPERATURE, 0.0),
+    ]
+
+
+def unlock(capture: Capture) -> None:
+    """Let exposure and white balance adapt again: a camera remembers, and the next program would
+    find it stuck."""
+    _set(capture, cv2.CAP_PROP_AUTO_EXPOSURE, _AUTO)
+    _set(capture, cv2.CAP_PROP_AUTO_WB, 1.0)
+
+
+def set_mains(index: int, mains_hz: int, run: Callable[..., Any] = subprocess.run) -> str:
+    """Have camera ``index`` filter the flicker of lamps on 50 or 60 Hz; says how that went.
+
+    Through v4l2-ctl, which is a Linux tool; OpenCV has no such property.
+    """
+    tool = shutil.which(_TOOL) if sys.platform == "linux" else None
+    if tool is None:
+        return f"mains filter not set: there is no {_TOOL} here"
+    setting = f"power_line_frequency={_MENU[mains_hz]}"
+    try:
+        done = run(
+            [tool, "-d", f"/dev/video{index}", "--set-ctrl", setting],
+            capture_output=True,
+            text=True,
+            timeout=_TOOL_S,
+            check=False,
+        )
+    except (OSError, subprocess.SubprocessError) as error:
+        return f"mains filter not set: {_TOOL} cannot be run ({type(error).__name__})"
+    if done.returncode != 0:
+        return "mains filter not set: the camera does not take it"
+    return f"mains filter set to {mains_hz} Hz"
+
+
+class SteadyCapture:
+    """A capture that locks itself once its automatics have had time to settle.
+
+    Behind the `Capture` seam, because a camera's properties are best set by the thread that reads
+    it. ``tell`` is given what `lock` says, once. Closing lets the camera adapt again.
+    """
+
+    def __init__(
+        self,
+        capture: Capture,
+        tell: Callable[[list[str]], None],
+        *,
+        settle_s: float = _SETTLE_S,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._capture = capture
+        self._tell = tell
+        self._settle_s = settle_s
+        self._clock = clock
+        self._began: float | None = None
+        self._locked = False
+
+    def isOpened(self) -> bool:
+        """As OpenCV has it; so are the rest."""
+        return self._capture.isOpened()
+
+    def grab(self) -> bool:
+        """Grab the next picture."""
+        grabbed = self._capture.grab()
+        if grabbed and not self._locked:
+            now = self._clock()
+            self._began = now if self._began is None else self._began
+            if now - self._began >= self._settle_s:
+                self._locked = True
+                self._tell(lock(self._capture))
+        return grabbed
+
+    def retrieve(self) -> tuple[bool, Any]:
+        """Decode it."""
+        return self._capture.retrieve()
+
+    def get(self, prop: int, /) -> float:
+        """A property."""
+        return self._capture.get(prop)
+
+    def set(self, prop: int, value: float, /) -> bool:
+        """Set a property."""
+        return self._capture.set(prop, value)
+
+    def release(self) -> None:
+        """Let it adapt again, and go."""
+        if self._locked:
+            unlock(self._capture)
+        self._capture.release()
+
+
+def open_steady(
+    config: SourceConfig,
+    tell: Callable[[list[str]], None],
+    *,
+    mains_hz: int | None = None,
+    clock: Callable[[], int] = time.monotonic_ns,
+    open_one: Callable[..., Capture] = open_camera,
+) -> Source:
+    """The source that ``config`` names; a camera is held still, and ``tell`` hears how that went.
+
+    ``tell`` is called from the capture thread, again whenever the camera had to be opened anew.
+    Raises as `open_source` does.
+    """
+    if config.source is not None:
+        return open_source(config, clock)
+    index = config.camera or 0
+
+    def reopen() -> Capture:
+        capture = open_one(index, config.size, config.fps)
+        if mains_hz is not None:
+            tell([set_mains(index, mains_hz)])
+        return SteadyCapture(capture, tell)
+
+    patience = Patience(give_up=config.give_up_s)
+    return LiveSource(f"camera {index}", reopen, patience=patience, clock=clock)
+
+
+def _lock(capture: Capture, what: str, automatic: int, value: int, manual: float) -> str:
+    try:
+        now = capture.get(value)
+    except cv2.error:
+        now = 0.0
+    if not _set(capture, automatic, manual):
+        return f"{what} not locked: the camera does not let it be"
+    # Some cameras fall back to the value they last had by hand. Exposures in powers of two are
+    # negative, so only 0 (OpenCV's answer for what a camera does not have) is no value.
+    if now not in (0.0, -1.0):
+        _set(capture, value, now)
+    return f"{what} locked"
+
+
+def _set(capture: Capture, prop: int, value: float) -> bool:
+    """Set a property; whether it reads back as set."""
+    with contextlib.suppress(cv2.error):
+        return capture.set(prop, value) and abs(capture.get(prop) - value) < 1e-3
+    return False

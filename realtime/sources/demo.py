@@ -1,0 +1,29 @@
+"""The demo clip as a source."""
+
+from htnet.engine.synth.demo import DemoConfig, render_demo
+from htnet.engine.synth.schedule.ground_truth import TrueEvent
+from htnet.engine.types import Frame
+
+
+class DemoSource:
+    """Plays the clip that a seed draws; ``truth`` is what happens in it."""
+
+    live = False
+
+    def __init__(self, config: DemoConfig | None = None) -> None:
+        self._clip = render_demo(config)
+        self._next = 0
+        self.name = f"demo, seed {self._clip.config.seed}"
+        self.truth: tuple[TrueEvent, ...] = self._clip.truth
+        self.fps = self._clip.config.fps
+
+    def read(self) -> Frame | None:
+        """The next frame; None at the end."""
+        if self._next == len(self._clip):
+            return None
+        frame = self._clip.frame(self._next)
+        self._next += 1
+        return frame
+
+    def close(self) -> None:
+        """Nothing to let go of."""

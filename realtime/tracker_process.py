@@ -1,0 +1,133 @@
+"""The face tracker in a process of its own.
+
+MediaPipe's Python glue holds the interpreter for about a millisecond a frame, in which flow and
+network beside it stand still. Here another interpreter does that. What MediaPipe writes to stderr
+stays there, too.
+"""
+
+import contextlib
+import os
+import signal
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from multiprocessing.shared_memory import SharedMemory
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from htnet.engine.errors import FaceError, HTNetError
+from htnet.engine.face.tracker import open_tracker
+from htnet.engine.types import U8, Face
+
+_FAREWELL_S = 2.0
+
+
+class RemoteTracker:
+    """A `FaceTracker` whose work is done elsewhere; pictures pass through shared memory.
+
+    Made at once, ready when first asked: the process starts while the caller goes on. Raises the
+    tracker's own errors, and `FaceError` when its process is gone.
+    """
+
+    def __init__(self, landmarker: Path | None = None) -> None:
+        context = get_context("spawn")
+        self._pipe, theirs = context.Pipe()
+        self._process = context.Process(
+            target=_serve, args=(theirs, landmarker), name="htnet-tracker", daemon=True
+        )
+        self._process.start()
+        theirs.close()
+        self._memory: SharedMemory | None = None
+        self._ready = False
+
+    def find(self, bgr: U8, t_ns: int) -> Face | None:
+        """The chosen face in ``bgr`` (H, W, 3) uint8, or None."""
+        if self._memory is None or self._memory.size < bgr.nbytes:
+            self._free()
+            self._memory = SharedMemory(create=True, size=bgr.nbytes)
+        np.ndarray(bgr.shape, np.uint8, self._memory.buf)[:] = bgr
+        answer = self._ask((self._memory.name, bgr.shape, t_ns))
+        assert answer is None or isinstance(answer, Face)
+        return answer
+
+    def wait(self) -> None:
+        """Return once it is ready to track; raises what kept it from it."""
+        if not self._ready:
+            self._hear()
+            self._ready = True
+
+    def reset(self) -> None:
+        """Forget the chosen face."""
+        self._ask("reset")
+
+    def close(self) -> None:
+        """End the process; again is nothing."""
+        with contextlib.suppress(OSError):
+            self._pipe.close()  # the end of the pipe is what ends it
+        self._process.join(_FAREWELL_S)
+        if self._process.is_alive():
+            self._process.kill()
+            self._process.join()
+        self._free()
+
+    def _ask(self, message: object) -> object:
+        self.wait()
+        try:
+            self._pipe.send(message)
+        except (BrokenPipeError, ConnectionError):
+            raise self._gone() from None
+        return self._hear()
+
+    def _hear(self) -> object:
+        try:
+            answer = self._pipe.recv()
+        except (EOFError, ConnectionError):
+            raise self._gone() from None
+        if isinstance(answer, HTNetError):
+            raise answer
+        return answer
+
+    def _gone(self) -> FaceError:
+        self._process.join(_FAREWELL_S)
+        return FaceError(
+            "expected the face tracker's process to run, but it has ended (exit code "
+            f"{self._process.exitcode}); start htnet again, and if it happens again say which "
+            "source it was"
+        )
+
+    def _free(self) -> None:
+        memory, self._memory = self._memory, None
+        if memory is not None:
+            memory.close()
+            memory.unlink()
+
+
+def _serve(pipe: Connection, landmarker: Path | None) -> None:
+    """Answer until the pipe's other end is closed."""
+    # Ctrl-C reaches the whole group, but it is the parent who ends this in its own time.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+    memory: SharedMemory | None = None
+    with contextlib.suppress(EOFError, ConnectionError):
+        try:
+            tracker = open_tracker(landmarker)
+        except HTNetError as error:
+            pipe.send(error)
+            return
+        pipe.send(None)
+        while True:
+            message: Any = pipe.recv()
+            try:
+                if message == "reset":
+                    tracker.reset()
+                    pipe.send(None)
+                    continue
+                name, shape, t_ns = message
+                if memory is None or memory.name != name:
+                    if memory is not None:
+                        memory.close()
+                    memory = SharedMemory(name)
+                pipe.send(tracker.find(np.ndarray(shape, np.uint8, memory.buf), t_ns))
+            except HTNetError as error:
+                pipe.send(error)

@@ -1,0 +1,142 @@
+"""Addresses, against a server on the loopback interface."""
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import cv2
+import numpy as np
+import pytest
+
+from htnet.engine.errors import SourceError, UsageError
+from htnet.realtime.capture_thread import Reader
+from htnet.realtime.sources.base import SourceConfig, open_source
+
+
+def jpeg(value: int) -> bytes:
+    image = np.full((48, 64, 3), 40, np.uint8)
+    image[:, : 1 + value % 63] = 200
+    return cv2.imencode(".jpg", image)[1].tobytes()
+
+
+@contextmanager
+def mjpeg_server(pictures: int, connections: int = 100) -> Iterator[str]:
+    """Serves ``pictures`` JPEGs on each of the first ``connections``, then answers 503."""
+    served = [0]
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            served[0] += 1
+            if served[0] > connections:
+                self.send_error(503)
+                return
+            self.send_response(200)
+            self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")
+            self.end_headers()
+            try:
+                for i in range(pictures):
+                    data = jpeg(i + 7 * served[0])
+                    head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(data)}"
+                    self.wfile.write(head.encode() + b"\r\n\r\n" + data + b"\r\n")
+                    time.sleep(0.01)
+            except OSError:
+                pass  # the client has gone
+
+        def log_message(self, *arguments: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/video"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def test_an_mjpeg_stream_is_live_and_stamped_by_the_clock() -> None:
+    with mjpeg_server(pictures=300) as url:
+        before = time.monotonic_ns()
+        source = open_source(SourceConfig(source=url))
+        frames = [source.read() for _ in range(5)]
+        source.close()
+    assert source.live
+    assert [f.index for f in frames] == list(range(5))
+    assert all(f.bgr.shape == (48, 64, 3) for f in frames)
+    assert before < frames[0].t_ns < frames[4].t_ns <= time.monotonic_ns()
+    assert source.read() is None
+
+
+def test_a_stream_that_drops_is_opened_again_and_one_that_dies_is_given_up() -> None:
+    with mjpeg_server(pictures=60, connections=2) as url:
+        source = open_source(SourceConfig(source=url, give_up_s=1.0))
+        frames = []
+        with pytest.raises(SourceError, match="none came for 1 s"):
+            while len(frames) < 1000:
+                frames.append(source.read())
+    assert len(frames) > 60
+    assert source.reopened == 1
+    assert "opening it again" in source.status
+
+
+def test_the_reader_ends_promptly_on_a_stream() -> None:
+    with mjpeg_server(pictures=300) as url:
+        with Reader(open_source(SourceConfig(source=url))) as reader:
+            frame = reader.get(timeout=10)
+            assert frame is not None and reader.arrived_ns == frame.t_ns
+        assert reader.get() is None
+
+
+def test_an_address_where_nobody_listens_is_an_error_without_its_password(capfd) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with pytest.raises(SourceError, match="none answered") as caught:
+        open_source(SourceConfig(source=f"http://me:secret@127.0.0.1:{port}/video"))
+    assert "secret" not in str(caught.value)
+    assert capfd.readouterr().err == ""
+
+
+def test_an_address_of_another_kind_is_a_usage_error() -> None:
+    with pytest.raises(UsageError, match="give a file by its path"):
+        open_source(SourceConfig(source="gopher://host/a"))
+
+
+def test_a_recording_behind_an_address_is_read_without_loss(tmp_path) -> None:
+    path = tmp_path / "a.avi"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 25, (64, 48))
+    assert writer.isOpened()
+    for i in range(20):
+        writer.write(cv2.imdecode(np.frombuffer(jpeg(i), np.uint8), cv2.IMREAD_COLOR))
+    writer.release()
+    data = path.read_bytes()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "video/x-msvideo")
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+        def log_message(self, *arguments: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        source = open_source(SourceConfig(source=f"http://127.0.0.1:{server.server_port}/a.avi"))
+        times = []
+        while (frame := source.read()) is not None:
+            times.append(frame.t_ns)
+        source.close()
+    finally:
+        server.shutdown()
+        server.server_close()
+    assert not source.live
+    assert times == [i * 40_000_000 for i in range(20)]

@@ -1,0 +1,232 @@
+"""Clips in the domain of a camera: published fields put back on their faces and measured again.
+
+The apex face is warped by its own published field, onset(x) = apex(x + flow), both pictures get what
+a camera would do to them, and the flow between them is taken by the code that serves. What comes out
+is a map as the live path would make it, with the clip's true label.
+
+One field is all that is known of a clip, so a face part of the way moves every point by the same
+share of it; real muscles do not keep step. The head turns and nears in the picture's plane alone.
+"""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import repeat
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from htnet.engine.errors import UsageError
+from htnet.engine.face.alignment import as_crop
+from htnet.engine.flow import SOLVERS, solver_named
+from htnet.engine.motion.preprocess import CROP_HEIGHT, CROP_WIDTH, flow_map
+from htnet.engine.motion.region_motion import measure_motion
+from htnet.engine.types import F32, F64, U8, Pair
+from htnet.training.datasets.clip import Sample
+from htnet.training.datasets.composite import read_apex
+
+
+@dataclass(frozen=True, slots=True)
+class ViewConfig:
+    """What may happen to a pair between the face and the flow; nothing but size and noise unless
+    asked for. Each clip draws its own numbers, evenly from every range, ``pixels`` by its logarithm.
+
+    ``pixels``: the full movement's 99th percentile, px of the 140 x 170 crop. ``noise``: deviation
+    of the sensor's noise, of 255. ``onset``: share of the movement that is under way in the onset
+    frame. ``apex``: share that the apex frame has reached, because the true one was missed.
+    ``shift``, ``turn``, ``zoom``: how far the head may move between them, either way: px along each
+    axis, degrees, share of its size. ``registered``: the crops are taken to lie over each other;
+    otherwise the head's motion is looked for and removed, as live. ``compressed``: chance that both
+    frames have been JPEG pictures, of a ``quality`` of 1 to 100; the crop stands in for the frame,
+    so the blocks are as large on the face as where it fills just 140 px. ``flows``: the solvers, one
+    of which each clip draws.
+    """
+
+    pixels: tuple[float, float] = (1.0, 4.0)
+    noise: tuple[float, float] = (0.0, 4.0)
+    onset: tuple[float, float] = (0.0, 0.0)
+    apex: tuple[float, float] = (1.0, 1.0)
+    shift: float = 0.0
+    turn: float = 0.0
+    zoom: float = 0.0
+    registered: bool = True
+    compressed: float = 0.0
+    quality: tuple[float, float] = (40, 95)
+    flows: tuple[str, ...] = ("dis",)
+
+    def __post_init__(self) -> None:
+        ranges: dict[str, tuple[float, float]] = {
+            "pixels": (1e-3, CROP_WIDTH),
+            "noise": (0, 255),
+            "onset": (0, 1),
+            "apex": (0, 1),
+            "quality": (1, 100),
+        }
+        for name, (least, most) in ranges.items():
+            low, high = getattr(self, name)
+            if not least <= low <= high <= most:
+                raise UsageError(
+                    f"expected a range of {name} that rises within {least} to {most}; got {low} to "
+                    f"{high}: correct it."
+                )
+        if self.onset[1] >= self.apex[0]:
+            raise UsageError(
+                f"expected every onset before every apex; got shares of up to {self.onset[1]} and "
+                f"from {self.apex[0]}: move them apart."
+            )
+        limits = {"shift": 10, "turn": 10, "zoom": 0.1, "compressed": 1}
+        for name, limit in limits.items():
+            if not 0 <= getattr(self, name) <= limit:
+                raise UsageError(
+                    f"expected {name} from 0 to {limit}; got {getattr(self, name)}: correct it."
+                )
+        if not self.flows or set(self.flows) - set(SOLVERS):
+            raise UsageError(
+                f"expected flow solvers among {', '.join(SOLVERS)}; got {self.flows!r}: name them."
+            )
+
+
+PLAIN = ViewConfig()
+"""Size and noise alone."""
+
+CAMERA = ViewConfig(
+    onset=(0.0, 0.15),
+    apex=(0.6, 1.0),
+    shift=0.75,
+    turn=0.3,
+    zoom=0.004,
+    registered=False,
+    compressed=0.5,
+    flows=("dis", "farneback"),
+)
+"""What a webcam does besides. The live crop follows the head on a leash of 0.75 px at its corners;
+between two frames that leaves about as much as the head moves here."""
+
+VIEWS = {"plain": PLAIN, "camera": CAMERA}
+"""By name."""
+
+STILL = np.zeros(4)
+"""A head at rest, as `rigid_motion` gives it."""
+
+
+def reanimated(clips: Sequence[Sample], maps: F32, seed: int, config: ViewConfig = PLAIN) -> F32:
+    """One re-animated map (N, 28, 28, 3) for each clip and its published map (N, 28, 28, 3).
+
+    Each clip's numbers come from ``seed`` and its place alone. Raises `DataError` where an apex
+    face cannot be read.
+    """
+    with ThreadPoolExecutor() as pool:
+        seeds = ((seed, number) for number in range(len(clips)))
+        made = pool.map(_view, clips, np.asarray(maps), seeds, repeat(config))
+        return np.stack(list(made))
+
+
+def _view(clip: Sample, published: F32, seed: tuple[int, int], config: ViewConfig) -> F32:
+    onset, apex, flow = frames(clip, published, seed, config)
+    moved = Pair(as_crop(onset), as_crop(apex))
+    measured = measure_motion(moved, solver_named(flow), registered=config.registered)
+    return flow_map(measured.flow)
+
+
+def frames(
+    clip: Sample, published: F32, seed: tuple[int, int], config: ViewConfig
+) -> tuple[U8, U8, str]:
+    """Onset and apex (170, 140) of a clip re-animated by its published map (28, 28, 3), and the
+    flow solver that this view has drawn.
+
+    Raises `DataError` where the apex face cannot be read.
+    """
+    draw = np.random.default_rng(seed)
+    face = face_crop(read_apex(clip.apex), clip.to_map)
+    flow = field(published, float(np.exp(draw.uniform(*np.log(config.pixels)))))
+    noise = float(draw.uniform(*config.noise))
+    # A stream of its own, all of it drawn whatever is asked for: turning one disturbance on leaves
+    # size, noise and the other disturbances as they were.
+    extra = np.random.default_rng((*seed, 1))
+    shares = extra.uniform(*config.onset), extra.uniform(*config.apex)
+    reach = (config.shift, config.shift, config.zoom, np.radians(config.turn))
+    head = extra.uniform(-1, 1, 4) * reach
+    compressed = extra.random() < config.compressed
+    quality = extra.uniform(*config.quality)
+    solver = config.flows[int(extra.integers(len(config.flows)))]
+    onset, apex = pair(face, flow, noise, draw, shares, head)
+    if compressed:
+        onset, apex = jpeg(onset, round(quality)), jpeg(apex, round(quality))
+    return onset, apex, solver
+
+
+def face_crop(bgr: NDArray[np.uint8], to_map: F32) -> U8:
+    """The gray crop (170, 140) that a clip's map was computed on, out of its apex picture;
+    ``to_map``: the `Sample`'s."""
+    height, width = bgr.shape[:2]
+    gray = cv2.cvtColor(bgr, cv2.COLOR_BGR2GRAY)
+    scale, offset = to_map.T
+    size, source = np.array([CROP_WIDTH, CROP_HEIGHT]), np.array([width, height])
+    # From px of the picture to px of the crop, by way of fractions; px have their centres at .5.
+    gain = scale * size / source
+    shift = offset * size + 0.5 * gain - 0.5
+    matrix = np.array([[gain[0], 0, shift[0]], [0, gain[1], shift[1]]])
+    crop = cv2.warpAffine(
+        gray,
+        matrix,
+        (CROP_WIDTH, CROP_HEIGHT),
+        flags=cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_REFLECT,
+    )
+    return np.asarray(crop, np.uint8)
+
+
+def field(published: F32, pixels: float) -> F32:
+    """Flow (170, 140, 2) of a published map: zero at its median, ``pixels`` at its 99th percentile.
+
+    Min-max scaling has lost how u and v compare; they are taken as they are.
+    """
+    centred = published[..., :2] - np.median(published[..., :2], axis=(0, 1))
+    large = cv2.resize(centred, (CROP_WIDTH, CROP_HEIGHT), interpolation=cv2.INTER_CUBIC)
+    size = float(np.percentile(np.hypot(large[..., 0], large[..., 1]), 99))
+    return np.asarray(large * (pixels / max(size, 1e-6)), np.float32)
+
+
+def pair(
+    face: U8,
+    flow: F32,
+    noise: float,
+    draw: np.random.Generator,
+    shares: tuple[float, float] = (0.0, 1.0),
+    head: F64 = STILL,
+) -> tuple[U8, U8]:
+    """Onset and apex (H, W), each with its own noise.
+
+    ``flow`` (H, W, 2) leads from rest to ``face``; the onset has gone the first of ``shares`` of
+    the way and the apex the second. ``head``: its motion from the onset to the apex, (tx, ty, s, r)
+    as `rigid_motion` finds it.
+    """
+    height, width = face.shape
+    x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
+    tx, ty, s, r = head.astype(np.float32)
+    across, down = x - np.float32(width / 2), y - np.float32(height / 2)
+    onset_x, onset_y = x + tx + s * across - r * down, y + ty + r * across + s * down
+    own = cv2.remap(flow, onset_x, onset_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
+    onset = _moved(face, onset_x, onset_y, np.asarray(own, np.float32), 1 - shares[0])
+    apex = _moved(face, x, y, flow, 1 - shares[1])
+    first, second = (
+        np.clip(np.rint(p + draw.normal(0, noise, face.shape)), 0, 255).astype(np.uint8)
+        for p in (onset, apex)
+    )
+    return first, second
+
+
+def jpeg(gray: U8, quality: int) -> U8:
+    """A picture (H, W) after JPEG compression of a ``quality`` of 1 to 100."""
+    _, file = cv2.imencode(".jpg", gray, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    return np.asarray(cv2.imdecode(file, cv2.IMREAD_GRAYSCALE), np.uint8)
+
+
+def _moved(face: U8, x: F32, y: F32, flow: F32, share: float) -> U8:
+    """The face seen at (x, y) displaced by ``share`` of ``flow``."""
+    lead = np.float32(share) * flow
+    moved = cv2.remap(
+        face, x + lead[..., 0], y + lead[..., 1], cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT
+    )
+    return np.asarray(moved, np.uint8)

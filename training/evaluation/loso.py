@@ -1,0 +1,172 @@
+"""Leave one subject out: every clip is judged by a network that never saw its subject.
+
+Three protocols. ``last`` is the last epoch of a fixed schedule. ``nested`` chooses schedule and
+epoch on other subjects than the one it is scored on. ``oracle`` is what the published scripts do:
+for each held-out subject the epoch that scores best on that very subject; it is computed beside
+``last`` to show what that is worth, and is not a result.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from htnet.engine.errors import UsageError
+from htnet.engine.types import F32
+from htnet.training.augmentation.reanimate import CAMERA, reanimated
+from htnet.training.augmentation.samples import Samples, prepare, read_samples
+from htnet.training.config import TrainConfig
+from htnet.training.evaluation.fold_store import FoldStore
+from htnet.training.evaluation.folds import (
+    FoldResult,
+    group_folds,
+    require_classes,
+    subject_folds,
+    subject_groups,
+)
+from htnet.training.evaluation.jobs import Job, LosoConfig, run_jobs
+from htnet.training.evaluation.nested import choose
+from htnet.training.recipes import tried
+
+PROTOCOLS = ("last", "nested", "oracle")
+_TEST_VIEW = 1_000_003  # draws the re-animated clips that are only tested on
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LosoReport:
+    """Held-out logits of one seed under one protocol, in the order of the labels file.
+
+    ``published``, ``reanimated``: (N, 3) on the published maps and on re-animated pairs.
+    ``seconds``: training time summed over folds, those of earlier calls too. ``choices``: what
+    ``nested`` took for each group of subjects, a line each. ``losses``: (epochs,), mean over folds.
+    """
+
+    network: str
+    protocol: str
+    seed: int | None
+    subjects: NDArray[np.str_]
+    datasets: tuple[str, ...]
+    labels: NDArray[np.int64]
+    published: F32
+    reanimated: F32 | None
+    seconds: float
+    recipes_tried: int | None
+    choices: tuple[str, ...] = ()
+    losses: F32 = field(default_factory=lambda: np.zeros(0, np.float32))
+
+
+def evaluate_loso(
+    configs: Sequence[TrainConfig], protocol: str, run: LosoConfig
+) -> list[dict[str, LosoReport]]:
+    """Reports by protocol for each of ``configs``, which may differ in anything.
+
+    ``last`` and ``oracle`` come together, as they are of the same networks (``last`` alone where
+    there are no epochs to choose among); ``nested`` comes alone.
+    """
+    if protocol not in PROTOCOLS:
+        raise UsageError(
+            f"expected a protocol out of {', '.join(PROTOCOLS)}; got {protocol!r}: choose one."
+        )
+    for config in configs:
+        if protocol == "oracle" and not config.trained:
+            raise UsageError(
+                f"expected a network with epochs to choose among; got {config.network}, which is "
+                "fitted at once: use the protocol last."
+            )
+    if protocol == "nested" and run.groups is not None:
+        raise UsageError(
+            "expected single subjects to hold out for the protocol nested; got groups: leave one "
+            "of the two out."
+        )
+    jobs = [_job(config, run) for config in configs]
+    if protocol == "nested":
+        return [
+            {"nested": _report("nested", job, own.results, own.epochs, run, own.lines, own.seconds)}
+            for job, own in zip(jobs, choose(jobs, run), strict=True)
+        ]
+    return [
+        _last_and_oracle(job, results, run)
+        for job, results in zip(jobs, run_jobs(jobs, run), strict=True)
+    ]
+
+
+def _job(config: TrainConfig, run: LosoConfig) -> Job:
+    samples = read_samples(config)
+    if run.groups is None:
+        folds = subject_folds(samples, run.folds)
+    else:
+        folds = group_folds(subject_groups(samples, run.groups))
+        require_classes(samples, folds)
+    return Job(config, samples, _test_view(config, samples), folds)
+
+
+def _last_and_oracle(
+    job: Job, results: Sequence[FoldResult], run: LosoConfig
+) -> dict[str, LosoReport]:
+    epochs = {"last": {result.fold.name: -1 for result in results}}
+    if job.config.trained:
+        best = {result.fold.name: _best_epoch(result, job.samples) for result in results}
+        epochs["oracle"] = best
+    return {name: _report(name, job, results, own, run) for name, own in epochs.items()}
+
+
+def _report(
+    protocol: str,
+    job: Job,
+    results: Sequence[FoldResult],
+    epochs: Mapping[str, int],
+    run: LosoConfig,
+    choices: tuple[str, ...] = (),
+    before: float = 0.0,
+) -> LosoReport:
+    """A report of what the folds said after the given epochs; ``before``: seconds of inner folds.
+
+    Where every subject was held out by itself, the probabilities go to the store too.
+    """
+    config, samples = job.config, job.samples
+    rows = _rows(results)
+    order = np.argsort(np.concatenate([result.fold.held for result in results]))
+    said = [
+        np.concatenate([getattr(result, kind)[epochs[result.fold.name]] for result in results])
+        for kind in ("published", "reanimated")
+    ]
+    if run.groups is None and run.folds is None:
+        store = FoldStore(run.store, config, samples, job.again)
+        store.write_probabilities(protocol, rows, said[0][order])
+    same = len({result.losses.shape for result in results}) == 1
+    return LosoReport(
+        network=config.network,
+        protocol=protocol,
+        seed=config.seed,
+        subjects=samples.subjects[rows],
+        datasets=tuple(samples.datasets[row] for row in rows),
+        labels=samples.labels.numpy()[rows],
+        published=said[0][order],
+        reanimated=said[1][order],
+        seconds=before + sum(result.seconds for result in results),
+        recipes_tried=tried(config),
+        choices=choices,
+        losses=np.mean([r.losses for r in results], axis=0) if same else np.zeros(0, np.float32),
+    )
+
+
+def _rows(results: Sequence[FoldResult]) -> NDArray[np.int64]:
+    """The rows of the clips that were held out, in the order of the samples."""
+    return np.sort(np.concatenate([result.fold.held for result in results]))
+
+
+def _best_epoch(result: FoldResult, samples: Samples) -> int:
+    """The last of the epochs that are right most often on the held-out clips themselves, as the
+    official script keeps it."""
+    truth = samples.labels.numpy()[result.fold.held]
+    right = (result.published.argmax(axis=2) == truth).mean(axis=1)
+    return int(np.flatnonzero(right == right.max())[-1])
+
+
+def _test_view(config: TrainConfig, samples: Samples) -> Tensor:
+    """Network inputs (N, 3, S, S) of re-animated clips as a camera would have seen them, that no
+    network trains on."""
+    maps = reanimated(samples.clips, samples.maps, _TEST_VIEW + config.seed, CAMERA)
+    return prepare(samples.clips, [maps], samples.centres.numpy(), samples.spec).inputs

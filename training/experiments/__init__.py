@@ -1,0 +1,1 @@
+"""Comparisons of networks and of ingredients."""

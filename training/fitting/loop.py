@@ -1,0 +1,249 @@
+"""The training loop: several folds at once, their networks stacked along a leading axis.
+
+The clips are so few and small that Python's overhead would dominate; `torch.func.vmap` runs the
+same step for many folds in one call. The optimizers work element by element, so the folds stay
+independent. On a GPU the data are resident and the step is captured once and replayed.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.func import functional_call, vmap
+
+from htnet.engine.errors import DataError
+from htnet.training.augmentation.batches import batch
+from htnet.training.augmentation.samples import Samples
+from htnet.training.config import NO_AUGMENT, Schedule
+from htnet.training.fitting.kernel_teacher import teach
+from htnet.training.fitting.step import Step
+
+Progress = Callable[[int, int], None]
+"""Called with the steps done and their number."""
+
+Weights = dict[str, Tensor]
+"""Stacked parameters and buffers by name: (folds, ...)."""
+
+
+class NotANumber(DataError):
+    """A fold's training left the numbers; ``fold`` is its place."""
+
+    def __init__(self, fold: int, sentence: str) -> None:
+        super().__init__(sentence)
+        self.fold = fold
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Epoch:
+    """The end of an epoch: the weights as they would be kept, and each fold's mean loss."""
+
+    number: int
+    weights: Weights
+    losses: list[float]
+    lr: float
+
+
+def fit(
+    make: Callable[[], nn.Module],
+    samples: Samples,
+    folds: Sequence[Tensor],
+    schedule: Schedule,
+    seeds: Sequence[int],
+    progress: Progress | None = None,
+    watch: Callable[[Epoch], None] | None = None,
+    start: Mapping[str, Tensor] | None = None,
+) -> Weights:
+    """Train one network for each fold; ``folds`` hold the rows of the clips to train on.
+
+    ``make`` builds a network with new random weights, or all begin with those of ``start``;
+    ``seeds`` fix the weights and the batches. ``watch`` is called after every epoch. The data's
+    device is where it all runs. Raises `NotANumber` when loss or weights are numbers no longer.
+    """
+    draws = [torch.Generator().manual_seed(seed) for seed in seeds]
+    device = samples.inputs.device
+    with torch.random.fork_rng(devices=[]):
+        networks = []
+        for seed in seeds:
+            torch.manual_seed(seed)
+            networks.append(make().train())
+            if start is not None:
+                networks[-1].load_state_dict(start)
+        base = networks[0].to(device)
+        state = [network.state_dict() for network in networks]
+        stacked = {
+            name: torch.stack([own[name].detach().to(device) for own in state]) for name in state[0]
+        }
+        del networks, state
+        return _descend(base, stacked, samples, folds, schedule, draws, progress, watch)
+
+
+def _descend(
+    base: nn.Module,
+    weights: Weights,
+    samples: Samples,
+    folds: Sequence[Tensor],
+    schedule: Schedule,
+    draws: Sequence[torch.Generator],
+    progress: Progress | None,
+    watch: Callable[[Epoch], None] | None,
+) -> Weights:
+    per_epoch = math.ceil(len(samples.clips) / schedule.batch)  # whoever is trained beside
+    steps = schedule.epochs * per_epoch
+    step = Step(base, weights, schedule)
+    average = {name: w.detach().clone() for name, w in weights.items()} if schedule.ema else weights
+    batches = _Batches(samples, folds, schedule, draws)
+    loss = torch.zeros(len(folds), device=samples.inputs.device)
+    for number in range(steps):
+        lr = schedule.lr * _shape(number / steps, schedule)
+        inputs, targets, advice = batches.draw()
+        loss += step(inputs, targets, advice, lr)
+        if schedule.ema:
+            _follow(average, weights, min(schedule.ema, (1 + number) / (10 + number)))
+        if (number + 1) % per_epoch == 0:
+            epoch = (number + 1) // per_epoch
+            kept = {name: tensor.detach() for name, tensor in average.items()}
+            each = (loss / per_epoch).tolist()
+            _require_numbers(each, kept, epoch, schedule)
+            if watch is not None:
+                watch(Epoch(epoch, kept, each, lr))
+            loss.zero_()
+        if progress is not None:
+            progress(number + 1, steps)
+    return {name: tensor.detach() for name, tensor in average.items()}
+
+
+def _require_numbers(
+    losses: Sequence[float], weights: Weights, epoch: int, schedule: Schedule
+) -> None:
+    """Raise unless losses and weights are finite; the loss is from before the last update."""
+    whole = torch.ones(len(losses), dtype=torch.bool)
+    for tensor in weights.values():
+        whole &= tensor.reshape(len(losses), -1).isfinite().all(dim=1).cpu()
+    for number, (loss, fine) in enumerate(zip(losses, whole.tolist(), strict=True)):
+        if not (fine and math.isfinite(loss)):
+            raise NotANumber(
+                number,
+                f"expected a finite loss and finite weights; got a loss of {loss} in epoch {epoch} "
+                f"of {schedule.epochs}: lower the learning rate, or look for maps that are not "
+                "numbers.",
+            )
+
+
+class _Batches:
+    """Draws the folds' batches, each fold from its own generator."""
+
+    def __init__(
+        self,
+        samples: Samples,
+        folds: Sequence[Tensor],
+        schedule: Schedule,
+        draws: Sequence[torch.Generator],
+    ) -> None:
+        self.samples, self.folds, self.schedule, self.draws = samples, folds, schedule, draws
+        self.classes = len(samples.spec.classes)
+        self.labels = samples.labels.cpu()
+        self.class_weights = [_class_weights(self.labels[r], schedule, self.classes) for r in folds]
+        views = min(schedule.teacher_views, samples.pictures.shape[1] - 1)
+        taught = folds if schedule.distill > 0 else []
+        self.teachers = [teach(samples, rows, views) for rows in taught]
+        self.orders = [torch.empty(0, dtype=torch.long) for _ in folds]
+
+    def draw(self) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Inputs (folds, B, 3, S, S), weighted targets (folds, B, classes) and, with teachers,
+        their centred logits, shaped as the targets."""
+        inputs, targets, advice = [], [], []
+        for number, draw in enumerate(self.draws):
+            x, y = self._one(number, draw)
+            inputs.append(x)
+            targets.append(y)
+            if self.teachers:
+                advice.append(self.teachers[number](x))
+        told = torch.stack(advice) if advice else None
+        return torch.stack(inputs), torch.stack(targets).to(inputs[0].device), told
+
+    def _one(self, number: int, draw: torch.Generator) -> tuple[Tensor, Tensor]:
+        schedule = self.schedule
+        chosen = self._rows(number, draw)
+        own = chosen.to(self.samples.inputs.device)
+        if schedule.augment == NO_AUGMENT:
+            x = self.samples.inputs[own]
+        else:
+            x = batch(self.samples, own, schedule.augment, draw)
+        labels = self.labels[chosen]
+        y = F.one_hot(labels, self.classes).float() * self.class_weights[number][labels][:, None]
+        if schedule.mixup > 0:
+            x, y = _mixup(x, y, schedule.mixup, draw)
+        return x, y
+
+    def _rows(self, number: int, draw: torch.Generator) -> Tensor:
+        """The next batch's clips, on the CPU."""
+        rows, schedule = self.folds[number], self.schedule
+        if schedule.sampling == "balanced":
+            counts = torch.bincount(self.labels[rows], minlength=self.classes).clamp_min(1)
+            shares = 1 / counts[self.labels[rows]].float()
+            return rows[torch.multinomial(shares, schedule.batch, True, generator=draw)]
+        while len(self.orders[number]) < schedule.batch:
+            again = rows
+            if schedule.sampling == "shuffled":
+                again = rows[torch.randperm(len(rows), generator=draw)]
+            self.orders[number] = torch.cat([self.orders[number], again])
+        chosen = self.orders[number][: schedule.batch]
+        self.orders[number] = self.orders[number][schedule.batch :]
+        return chosen
+
+
+@torch.no_grad()
+def _follow(average: Weights, weights: Weights, decay: float) -> None:
+    """Move the average towards the weights; counters, which are whole numbers, are taken over."""
+    real = [name for name, tensor in average.items() if tensor.is_floating_point()]
+    own, new = [average[name] for name in real], [weights[name] for name in real]
+    torch._foreach_lerp_(own, new, 1 - decay)
+    for name in average.keys() - set(real):
+        average[name].copy_(weights[name])
+
+
+@torch.no_grad()
+def predict(
+    make: Callable[[], nn.Module], weights: Weights, inputs: Sequence[Tensor]
+) -> list[Tensor]:
+    """Logits (n, classes) for each fold's ``inputs`` (n, 3, S, S), in eval mode.
+
+    All folds in one call: shorter ones are filled up with zeros, which nothing looks at.
+    """
+    with torch.device("meta"):  # a form to call; every number in it comes from ``weights``
+        network = make().eval()
+    longest = max(len(pictures) for pictures in inputs)
+    stacked = inputs[0].new_zeros(len(inputs), longest, *inputs[0].shape[1:])
+    for own, pictures in zip(stacked, inputs, strict=True):
+        own[: len(pictures)] = pictures
+    logits = vmap(lambda own, x: functional_call(network, own, (x,)))(weights, stacked)
+    return [own[: len(pictures)] for own, pictures in zip(logits, inputs, strict=True)]
+
+
+def _shape(done: float, schedule: Schedule) -> float:
+    """Learning rate as a share of its peak."""
+    if schedule.shape == "constant":
+        return 1.0
+    if done < schedule.warmup:
+        return (done + 1e-3) / schedule.warmup
+    return 0.5 * (1 + math.cos(math.pi * (done - schedule.warmup) / (1 - schedule.warmup)))
+
+
+def _class_weights(labels: Tensor, schedule: Schedule, classes: int) -> Tensor:
+    """(classes,) with a mean of 1 over the clips."""
+    counts = torch.bincount(labels, minlength=classes).clamp_min(1).float()
+    weights = counts.pow(-schedule.balance)
+    return weights * (counts.sum() / (weights * counts).sum())
+
+
+def _mixup(x: Tensor, y: Tensor, alpha: float, draw: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Zhang et al., ICLR 2018, one coefficient per clip."""
+    gamma = torch._sample_dirichlet(torch.full((len(x), 2), alpha), generator=draw)
+    share = gamma.max(dim=1).values
+    other = torch.randperm(len(x), generator=draw)
+    part, there = share.to(x.device)[:, None, None, None], other.to(x.device)
+    mixed = x * part + x[there] * (1 - part)
+    return mixed, y * share[:, None] + y[other] * (1 - share)[:, None]

@@ -1,0 +1,1 @@
+"""Scores of spotting: what was there against what was told."""
