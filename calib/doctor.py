@@ -23,7 +23,7 @@ _FOR_CUDA = "install the torch that fits the driver: pytorch.org, Get Started"
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
+class Finding:
     """One thing looked at. ``said``: what was found; ``remedy``: what to do where something is
     lacking. ``needed``: nothing works without it; the rest some paths can do without."""
 
@@ -40,8 +40,8 @@ def examine(
     *,
     runtimes: Callable[[], Sequence[Availability]] = availabilities,
     tracker: Callable[[], FaceTracker] = open_tracker,
-) -> list[Check]:
-    """Look at everything once; a failure is a `Check`, not an exception.
+) -> list[Finding]:
+    """Look at everything once; a failure is a `Finding`, not an exception.
 
     What lives in other rooms is handed in: the names of ``cameras``, and ``no_display``, the reason
     why no window can be opened here or None.
@@ -49,31 +49,31 @@ def examine(
     there = list(runtimes())
     gpu, device = _gpu()
     return [
-        Check("Python", True, f"{platform.python_version()}, {platform.system()}", needed=True),
+        Finding("Python", True, f"{platform.python_version()}, {platform.system()}", needed=True),
         _library("torch", "torch"),
         _library("OpenCV", "cv2"),
         _face(tracker),
         _model(),
-        Check("CPU", True, f"{processor()}, {cores()} cores"),
+        Finding("CPU", True, f"{processor()}, {cores()} cores"),
         gpu,
-        *(Check(f"runtime {each.name}", each.usable, each.said, each.remedy) for each in there),
+        *(Finding(f"runtime {each.name}", each.usable, each.said, each.remedy) for each in there),
         _auto({each.name for each in there if each.usable}, device),
         _camera(cameras),
         _display(no_display),
     ]
 
 
-def healthy(checks: Iterable[Check]) -> bool:
+def healthy(checks: Iterable[Finding]) -> bool:
     """Whether all that the default way needs is there."""
     return all(check.ok for check in checks if check.needed)
 
 
-def doctor_row(checks: Sequence[Check]) -> dict[str, Any]:
+def doctor_row(checks: Sequence[Finding]) -> dict[str, Any]:
     """The row of ``htnet doctor --json``."""
     return {"v": 1, "ok": healthy(checks), "checks": [asdict(check) for check in checks]}
 
 
-def doctor_table(checks: Iterable[Check]) -> "Table":
+def doctor_table(checks: Iterable[Finding]) -> "Table":
     """Each check in a line or two of 80 columns."""
     from rich.markup import escape
     from rich.table import Table
@@ -89,46 +89,46 @@ def doctor_table(checks: Iterable[Check]) -> "Table":
     return table
 
 
-def _library(name: str, module: str) -> Check:
+def _library(name: str, module: str) -> Finding:
     try:
         loaded = import_module(module)
     except ImportError as error:
         system = ".so" in str(error)
         remedy = "install the system's libgl1 and libglib2.0-0" if system else _ANEW
-        return Check(name, False, _line(error), remedy, needed=True)
-    return Check(name, True, str(loaded.__version__), needed=True)
+        return Finding(name, False, _line(error), remedy, needed=True)
+    return Finding(name, True, str(loaded.__version__), needed=True)
 
 
-def _face(tracker: Callable[[], FaceTracker]) -> Check:
+def _face(tracker: Callable[[], FaceTracker]) -> Finding:
     try:
         tracker().close()
         said = f"MediaPipe {version('mediapipe')}, its face tracker starts"
     except (HTNetError, PackageNotFoundError) as error:
-        return Check("face", False, _line(error), _ANEW, needed=True)
-    return Check("face", True, said, needed=True)
+        return Finding("face", False, _line(error), _ANEW, needed=True)
+    return Finding("face", True, said, needed=True)
 
 
-def _gpu() -> tuple[Check, str]:
+def _gpu() -> tuple[Finding, str]:
     """The GPU, and how torch names the device that a run can use."""
     import torch
 
     if torch.backends.mps.is_available():
-        return Check("GPU", True, "Apple's, by --device mps"), "mps"
+        return Finding("GPU", True, "Apple's, by --device mps"), "mps"
     driver = _driver()
     if torch.version.cuda is None:
         said = "this torch is for the CPU alone"
         if driver is None:
-            return Check("GPU", False, f"{said}; no NVIDIA driver answers"), "cpu"
-        return Check("GPU", False, f"{said}; {driver} is there", _FOR_CUDA), "cpu"
+            return Finding("GPU", False, f"{said}; no NVIDIA driver answers"), "cpu"
+        return Finding("GPU", False, f"{said}; {driver} is there", _FOR_CUDA), "cpu"
     try:
         torch.zeros(1, device="cuda").item()
     except Exception as error:  # noqa: BLE001 - drivers fail in ways of their own
         remedy = "install or update NVIDIA's driver" if driver is None else _FOR_CUDA
-        return Check("GPU", False, f"{_line(error)} ({driver or 'no driver'})", remedy), "cpu"
+        return Finding("GPU", False, f"{_line(error)} ({driver or 'no driver'})", remedy), "cpu"
     memory = torch.cuda.get_device_properties(0).total_memory
     name = driver or torch.cuda.get_device_name(0)
     said = f"{name}, {memory / 1e9:.0f} GB, CUDA {torch.version.cuda}"
-    return Check("GPU", True, said), "cuda"
+    return Finding("GPU", True, said), "cuda"
 
 
 def _driver() -> str | None:
@@ -144,19 +144,19 @@ def _driver() -> str | None:
     return f"{name}, driver {version}" if version else None
 
 
-def _model() -> Check:
+def _model() -> Finding:
     try:
         loaded = load(default_weights())
     except HTNetError as error:
-        return Check("model", False, _line(error), _ANEW, needed=True)
+        return Finding("model", False, _line(error), _ANEW, needed=True)
     said = f"{loaded.name}, digest {digest(loaded)[:16]}, flow {loaded.spec.flows[0]}"
-    return Check("model", True, said, needed=True)
+    return Finding("model", True, said, needed=True)
 
 
-def _auto(usable: set[str], device: str) -> Check:
+def _auto(usable: set[str], device: str) -> Finding:
     """What ``--runtime auto`` comes to on the CPU, the default device, and on the GPU."""
     said = "; ".join(_chosen(each, usable) for each in dict.fromkeys(("cpu", device)))
-    return Check("runtime auto", True, said)
+    return Finding("runtime auto", True, said)
 
 
 def _chosen(device: str, usable: set[str]) -> str:
@@ -167,21 +167,21 @@ def _chosen(device: str, usable: set[str]) -> str:
     return f"{name} on {device}, {why}"
 
 
-def _camera(cameras: Callable[[], Sequence[str]]) -> Check:
+def _camera(cameras: Callable[[], Sequence[str]]) -> Finding:
     try:
         names = cameras()
     except HTNetError as error:
-        return Check("camera", False, _line(error))
+        return Finding("camera", False, _line(error))
     if names:
-        return Check("camera", True, ", ".join(names))
-    return Check("camera", False, "none found", "plug one in, or try htnet live --source demo")
+        return Finding("camera", True, ", ".join(names))
+    return Finding("camera", False, "none found", "plug one in, or try htnet live --source demo")
 
 
-def _display(no_display: Callable[[], str | None]) -> Check:
+def _display(no_display: Callable[[], str | None]) -> Finding:
     reason = no_display()
     if reason is None:
-        return Check("display", True, "a window can be opened")
-    return Check("display", False, reason, "runs print a status line instead, as with --headless")
+        return Finding("display", True, "a window can be opened")
+    return Finding("display", False, reason, "runs print a status line instead, as with --headless")
 
 
 def _line(error: BaseException) -> str:

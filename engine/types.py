@@ -83,7 +83,7 @@ class Pair:
 class Motion:
     """How far the face has moved between a pair, the head's motion taken out, px of the crop.
 
-    ``regions`` maps a region's name to how far it moved, for show; ``pulls`` a muscle's name to how
+    ``regions`` maps a region's name to how far it moved, for show; ``activations`` a muscle's name to how
     far it has pulled, which is what is spotted. ``leading`` is the muscle that stands out most from
     its own rest; ``magnitude`` is its pull and ``threshold`` what that is held against.
     ``blinking`` takes the muscles near the eyes out.
@@ -93,7 +93,7 @@ class Motion:
     magnitude: float
     threshold: float
     blinking: bool
-    pulls: Mapping[str, float] = field(default_factory=_empty)
+    activations: Mapping[str, float] = field(default_factory=_empty)
     leading: str = ""
 
 

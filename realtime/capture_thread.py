@@ -13,7 +13,7 @@ from htnet.realtime.sources.base import Source
 _SLICE_S = 0.25  # Windows does not hear Ctrl-C inside a longer wait
 
 
-class Reader:
+class CaptureThread:
     """Reads a source, which it then owns, in a thread of its own.
 
     A live source, or a recording under ``pace``, fills a slot that holds the latest frame; what

@@ -15,7 +15,7 @@ from htnet.engine.recognition.recognizer import Recognizer
 from htnet.engine.runtimes.select import AUTO
 from htnet.engine.synth.demo import DemoConfig
 from htnet.engine.types import F32, Event, Tick
-from htnet.realtime.capture_thread import Reader
+from htnet.realtime.capture_thread import CaptureThread
 from htnet.realtime.overlay.compose import Overlay
 from htnet.realtime.pipeline import Pipeline
 from htnet.realtime.profile import Profile, read_profile
@@ -34,7 +34,7 @@ from htnet.realtime.sources.profiled import open_profiled
 from htnet.realtime.spotting.operating_point import score_for
 from htnet.realtime.spotting.spotter import Spotter, SpotterConfig
 from htnet.realtime.spotting.threshold import RollingThreshold
-from htnet.realtime.tracker_process import RemoteTracker
+from htnet.realtime.tracker_process import TrackerProcess
 
 _USUAL_FPS = 30.0
 
@@ -88,12 +88,12 @@ def run(config: RunConfig, console: Console) -> list[Event]:
     score = None if config.false_alarms is None else score_for(config.false_alarms)
     logs = _logs(config)
     with ExitStack() as stack:
-        tracker = RemoteTracker(config.path.landmarker)
+        tracker = TrackerProcess(config.path.landmarker)
         stack.callback(tracker.close)
         recognizer = _recognizer(config.path, console.out)
         overlay = Overlay(recognizer.spec)
         source, least = _opened(config.path, profile, console.out)
-        reader = Reader(source, pace=config.pace)
+        reader = CaptureThread(source, pace=config.pace)
         stack.callback(reader.close)
         fps = float(getattr(source, "fps", 0) or _USUAL_FPS)
         video = None
@@ -179,14 +179,14 @@ def measured_ticks(
 ) -> Iterator[Iterator[Tick]]:
     """Up to ``frames`` Ticks of the whole path with nothing drawn; a recording is looped."""
     with ExitStack() as stack:
-        tracker = RemoteTracker(path.landmarker)
+        tracker = TrackerProcess(path.landmarker)
         stack.callback(tracker.close)
         recognizer = _recognizer(path, say)
         source = _open(path)
         if not source.live:
             source.close()
             source = LoopedSource(lambda: _open(path), frames)
-        reader = Reader(source, pace=pace)
+        reader = CaptureThread(source, pace=pace)
         stack.callback(reader.close)
         tracker.wait()
         yield _first(ticks(reader, Pipeline(tracker, recognizer)), frames)

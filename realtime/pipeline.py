@@ -17,7 +17,7 @@ import numpy as np
 from htnet.engine.anatomy.measures import LandmarkMeasures
 from htnet.engine.face.alignment import Aligner
 from htnet.engine.face.tracker import FaceTracker
-from htnet.engine.motion.muscle_fit import Pulls
+from htnet.engine.motion.muscle_fit import MuscleFit
 from htnet.engine.motion.preprocess import CROP_HEIGHT, CROP_WIDTH
 from htnet.engine.recognition.course import CourseTimes, course_times, recognize_course
 from htnet.engine.recognition.recognizer import Recognizer
@@ -35,7 +35,7 @@ from htnet.engine.types import (
     Tick,
 )
 from htnet.realtime.spotting.arbiter import Arbiter, ArbiterConfig
-from htnet.realtime.spotting.face_buffer import Ring
+from htnet.realtime.spotting.face_buffer import FaceBuffer
 from htnet.realtime.spotting.large import LargeMovements
 from htnet.realtime.spotting.spot import Spot
 from htnet.realtime.spotting.spotter import Spotter
@@ -65,17 +65,17 @@ class Pipeline:
         recognizer: Recognizer,
         *,
         spotter: Spotter | None = None,
-        ring: Ring | None = None,
+        ring: FaceBuffer | None = None,
         aligner: Aligner | None = None,
         clock: Callable[[], int] = time.perf_counter_ns,
     ) -> None:
         self._tracker = tracker
         self._recognizer = recognizer
         self._spotter = spotter or Spotter()
-        self._ring = ring or Ring()
+        self._ring = ring or FaceBuffer()
         self._aligner = aligner or Aligner()
         self._clock = clock
-        self._pulls: Pulls | None = None
+        self._pulls: MuscleFit | None = None
         self._measures: LandmarkMeasures | None = None
         self._large = LargeMovements()
         self._arbiter = Arbiter(ArbiterConfig(score=self._spotter.score))
@@ -144,7 +144,7 @@ class Pipeline:
         measured = self._recognizer.measure(pair)
         flowed = self._clock()
         if self._pulls is None:
-            self._pulls = Pulls(aligned.landmarks)
+            self._pulls = MuscleFit(aligned.landmarks)
         pulled = self._pulls(pair.onset.gray, aligned.gray, measured)
         motion, state, spots = self._spotter.step(
             pair, measured, pulled, blinking, outside=_leaves(frame, aligned)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from htnet.engine.types import NS_PER_MS, Frame, Health, Tick
-from htnet.realtime.capture_thread import Reader
+from htnet.realtime.capture_thread import CaptureThread
 from htnet.realtime.pipeline import Pipeline, overlapped
 
 _RATE_OVER = 60
@@ -14,7 +14,7 @@ _IDLE_S = 0.1
 
 
 def ticks(
-    reader: Reader,
+    reader: CaptureThread,
     pipeline: Pipeline,
     *,
     clock: Callable[[], int] = time.monotonic_ns,

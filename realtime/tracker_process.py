@@ -23,7 +23,7 @@ from htnet.engine.types import U8, Face
 _FAREWELL_S = 2.0
 
 
-class RemoteTracker:
+class TrackerProcess:
     """A `FaceTracker` whose work is done elsewhere; pictures pass through shared memory.
 
     Made at once, ready when first asked: the process starts while the caller goes on. Raises the

@@ -22,7 +22,7 @@ from htnet.training.augmentation.samples import Samples, read_samples
 from htnet.training.config import TrainConfig
 from htnet.training.evaluation.folds import fold_seed
 from htnet.training.evaluation.loso import LosoReport
-from htnet.training.evaluation.metrics import Scores, scores
+from htnet.training.evaluation.metrics import ClassScores, scores
 from htnet.training.evaluation.temperature import Calibration, calibrate
 from htnet.training.fitting.classical import fit_closed
 from htnet.training.fitting.loop import Epoch, Progress, fit
@@ -43,7 +43,7 @@ class TrainReport:
     weights: Path
     clips: int
     subjects: int
-    fit: Scores
+    fit: ClassScores
     seconds: float
 
 
@@ -170,7 +170,7 @@ def _write_pages(
     others: Mapping[str, Sequence[LosoReport]],
     calibration: Calibration | None,
     course: tuple[Sequence[float], Sequence[float]],
-    fitted: Scores,
+    fitted: ClassScores,
 ) -> None:
     """config.toml, the plots and report.md; ``course``: loss and learning rate by epoch."""
     write_text(run / "config.toml", need("tomli_w").dumps(to_tables(config)))

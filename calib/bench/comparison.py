@@ -69,7 +69,7 @@ def open_model(
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Entrant:
+class ComparedRuntime:
     """Something to be timed: ``run`` takes arrays of ``batch`` pairs and gives probabilities first.
 
     ``inputs``: N pairs, one array for each that ``run`` takes. ``floor_bytes``: the fewest that a
@@ -102,13 +102,13 @@ class Entrant:
 
 def entrant(
     opened: Callable[[Graph], Runtime], graph: Graph, inputs: Arrays, batch: int, device: str
-) -> Entrant:
+) -> ComparedRuntime:
     """``graph`` as ``opened`` makes a runtime of it, run once on ``batch`` of the ``inputs``."""
     made = at_batch(graph, batch)
     with MemoryRise(device) as rise:
         runtime = opened(made)
         runtime(*(_cycled(each, 0, batch) for each in inputs))
-    return Entrant(
+    return ComparedRuntime(
         name=runtime.name,
         precision=graph.precision,
         device=runtime.device,
@@ -120,7 +120,7 @@ def entrant(
     )
 
 
-class Contest:
+class RuntimeComparison:
     """Opens runtimes, and notes those that cannot be had."""
 
     def __init__(self, device: str, opener: Opener, say: Callable[[str], None]) -> None:
@@ -134,7 +134,7 @@ class Contest:
         graph: Callable[[str], Graph],
         inputs: Arrays,
         batch: int,
-    ) -> Entrant | None:
+    ) -> ComparedRuntime | None:
         """``graph`` of ``precision`` in ``runtime``; None, and noted, where it cannot be had."""
         try:
             return entrant(
@@ -182,7 +182,7 @@ def floor_bytes(graph: Graph) -> int:
 
 
 def contest_rows(
-    entrants: Mapping[str, Entrant],
+    entrants: Mapping[str, ComparedRuntime],
     times: Mapping[str, list[float]],
     batch: int,
     copy_gb_per_s: float,

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from htnet.calib.bench.comparison import (
     PAIRS,
     REFERENCE,
-    Contest,
     Model,
     Opener,
+    RuntimeComparison,
     contest_rows,
     contest_table,
     entrant,
@@ -58,7 +58,7 @@ def bench_model(
     def graph(precision: str) -> Graph:
         return network_graph(model.served, precision=precision)
 
-    contest = Contest(device, opener, say)
+    contest = RuntimeComparison(device, opener, say)
     pictures = drawn_pictures(PAIRS, model.served.spec)
     rows: list[dict[str, Any]] = []
     with one_thread():

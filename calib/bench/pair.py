@@ -13,10 +13,10 @@ from htnet.calib.bench.comparison import (
     PAIRS,
     REFERENCE,
     Arrays,
-    Contest,
-    Entrant,
+    ComparedRuntime,
     Model,
     Opener,
+    RuntimeComparison,
     contest_rows,
     contest_table,
     entrant,
@@ -56,7 +56,7 @@ STAGES = ("flow", "head motion", "strain and map", "crops", "network")
 _CROPS_BYTES = 2 * CROP_WIDTH * CROP_HEIGHT
 
 
-class Step:
+class OpenCVPair:
     """A pair's way on a CPU as live takes it: OpenCV's flow, the head's motion taken out, strain
     and map, crops and scaling, and ``network`` at the end.
 
@@ -153,7 +153,7 @@ def bench_pair(
     def graph(precision: str) -> Graph:
         return pair_graph(model.served, flow=whole, precision=precision)
 
-    contest = Contest(device, opener, say)
+    contest = RuntimeComparison(device, opener, say)
     crops, pictures = drawn_crops(PAIRS), [drawn_pictures(PAIRS, spec)]
     eager = partial(PyTorch, device=device, recorded=False)
     official = network_graph(model.official)
@@ -199,9 +199,11 @@ def bench_pair(
     }
 
 
-def _stepped(network: Entrant, solver: FlowSolver, spec: PreprocessSpec, crops: Arrays) -> Entrant:
+def _stepped(
+    network: ComparedRuntime, solver: FlowSolver, spec: PreprocessSpec, crops: Arrays
+) -> ComparedRuntime:
     """``network`` behind the CPU's way to its pictures."""
-    step = Step(network.run, solver, spec)
+    step = OpenCVPair(network.run, solver, spec)
     return replace(
         network,
         run=step,

@@ -16,7 +16,7 @@ from htnet.engine.motion.preprocess import (
     network_input,
 )
 from htnet.engine.motion.region_motion import measure_motion
-from htnet.engine.synth.camera.sensor_noise import Grain
+from htnet.engine.synth.camera.sensor_noise import SensorNoise
 from htnet.engine.synth.face.animator import Animator
 from htnet.engine.synth.face.portrait import load_portrait
 from htnet.engine.types import F32, U8, Face, Pair
@@ -29,17 +29,19 @@ def drawn_pairs(count: int, seed: int = 0) -> tuple[Pair, ...]:
     """``count`` pairs of crops, 1 to 4 px of one muscle or another between onset and apex, with
     the noise of a sensor."""
     rng = np.random.default_rng(seed)
-    animator, grain = Animator(load_portrait()), Grain(seed)
+    animator, grain = Animator(load_portrait()), SensorNoise(seed)
     pairs = []
     for number in range(count):
         muscle = list(MUSCLES)[number % len(MUSCLES)]
-        pulls = {muscle: float(rng.uniform(1, 4))}
+        activations = {muscle: float(rng.uniform(1, 4))}
         rest, moved = (
             grain.add(picture, 2 * number + place)
-            for place, picture in enumerate((animator.render(), animator.render(pulls=pulls)))
+            for place, picture in enumerate(
+                (animator.render(), animator.render(activations=activations))
+            )
         )
         onset = align_once(rest, Face(animator.neutral, _OPEN))
-        there = Face(animator.landmarks(pulls=pulls), _OPEN)
+        there = Face(animator.landmarks(activations=activations), _OPEN)
         pairs.append(Pair(onset, align_once(moved, there, onset.to_crop)))
     return tuple(pairs)
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from htnet.calib.calibration.baseline import EYES_PX, frame_rate, open_eyed
 from htnet.calib.calibration.flicker import find_flicker
-from htnet.calib.calibration.measurements import Sample
+from htnet.calib.calibration.measurements import Measurement
 from htnet.engine.motion.muscle_fit import MUSCLE_NAMES
 from htnet.engine.types import F64
 
@@ -28,7 +28,7 @@ _OPEN_SHARE = 0.4
 _MOUTH = [name.startswith(("lip ", "jaw")) for name in MUSCLE_NAMES]
 
 
-def advise(samples: Sequence[Sample], expected_fps: float | None = None) -> list[str]:
+def advise(samples: Sequence[Measurement], expected_fps: float | None = None) -> list[str]:
     """A sentence for each thing that could be better in the last seconds, the most important first.
 
     ``expected_fps``: what was asked of the camera; None where any rate that spots will do.
@@ -49,7 +49,7 @@ def advise(samples: Sequence[Sample], expected_fps: float | None = None) -> list
     ]
 
 
-def spoilt(samples: Sequence[Sample], *, ended: bool = False) -> str | None:
+def spoilt(samples: Sequence[Measurement], *, ended: bool = False) -> str | None:
     """Why these samples are no quiet face, or None.
 
     A moving mouth is watched a moment longer, to tell speech from an expression, unless they have
@@ -60,13 +60,13 @@ def spoilt(samples: Sequence[Sample], *, ended: bool = False) -> str | None:
     times = np.array([sample.t_ns for sample in samples], np.int64)
     if float(_head_range(samples).max()) > _MOVED_PX:
         return "your head moved: lean it on something and hold it still"
-    pulls = np.stack([sample.pulls for sample in samples])
+    activations = np.stack([sample.activations for sample in samples])
     at_rest = open_eyed(samples)
     if not at_rest.any():
         return None
-    usual = np.median(pulls[at_rest], axis=0)
+    usual = np.median(activations[at_rest], axis=0)
     limits = np.clip(_OUT_OF_REST * usual, _LEAST_PX, _MOST_PX)
-    moving = (pulls > limits) & at_rest[:, None]
+    moving = (activations > limits) & at_rest[:, None]
     if not moving.any():
         return None
     if times[-1] - times[moving.any(axis=1)][0] < _EXPRESSION_NS and not ended:
@@ -78,18 +78,18 @@ def spoilt(samples: Sequence[Sample], *, ended: bool = False) -> str | None:
         and (starts[_SPOKEN_MOVES - 1 :] - starts[: 1 - _SPOKEN_MOVES] <= _SPEECH_NS).any()
     ):
         return "you spoke: close your lips and keep silent"
-    furthest = (pulls * moving).max(axis=0).argmax()
+    furthest = (activations * moving).max(axis=0).argmax()
     return f"your {'mouth' if _MOUTH[furthest] else 'brows'} moved: let the face rest"
 
 
-def too_few_open(samples: Sequence[Sample]) -> str | None:
+def too_few_open(samples: Sequence[Measurement]) -> str | None:
     """Whether the eyes were shut too often to know how the face rests."""
     if samples and open_eyed(samples).mean() < _OPEN_SHARE:
         return "your eyes were shut or blinking most of the time: look at the camera"
     return None
 
 
-def _head_range(samples: Sequence[Sample]) -> F64:
+def _head_range(samples: Sequence[Measurement]) -> F64:
     """How far the head went within each last second, px of the crop, (about N,)."""
     times = np.array([sample.t_ns for sample in samples], np.int64)
     scale = EYES_PX / float(np.median([sample.eyes_px for sample in samples]))
@@ -106,13 +106,13 @@ def _head_range(samples: Sequence[Sample]) -> F64:
     )
 
 
-def _head(samples: Sequence[Sample]) -> str | None:
+def _head(samples: Sequence[Measurement]) -> str | None:
     if _head_range(_since(samples, 1.5)).max() > _RESTLESS_PX:
         return "your head moves a lot: lean it on something and hold it still"
     return None
 
 
-def _light(samples: Sequence[Sample]) -> str | None:
+def _light(samples: Sequence[Measurement]) -> str | None:
     recent = _since(samples, 1.0)
     if np.median([sample.grey for sample in recent]) < _DARK:
         return "your face is too dark: put a lamp in front of you, or turn to the window"
@@ -122,7 +122,7 @@ def _light(samples: Sequence[Sample]) -> str | None:
     return None
 
 
-def _size(samples: Sequence[Sample]) -> str | None:
+def _size(samples: Sequence[Measurement]) -> str | None:
     eyes = float(np.median([sample.eyes_px for sample in _since(samples, 1.0)]))
     if eyes < _SMALLEST_EYES_PX:
         return (
@@ -132,7 +132,7 @@ def _size(samples: Sequence[Sample]) -> str | None:
     return None
 
 
-def _rate(samples: Sequence[Sample], expected: float | None) -> str | None:
+def _rate(samples: Sequence[Measurement], expected: float | None) -> str | None:
     recent = _since(samples, 3.0)
     fps, _ = frame_rate(recent)
     if len(recent) < 10 or recent[-1].t_ns - recent[0].t_ns < 1_000_000_000:
@@ -152,7 +152,7 @@ def _rate(samples: Sequence[Sample], expected: float | None) -> str | None:
     return None
 
 
-def _exposure(samples: Sequence[Sample]) -> str | None:
+def _exposure(samples: Sequence[Measurement]) -> str | None:
     """A step or drift of the brightness between half seconds of the last five."""
     recent = _since(samples, 5.0)
     times = np.array([sample.t_ns for sample in recent], np.int64)
@@ -169,7 +169,7 @@ def _exposure(samples: Sequence[Sample]) -> str | None:
     return None
 
 
-def _flicker(samples: Sequence[Sample]) -> str | None:
+def _flicker(samples: Sequence[Measurement]) -> str | None:
     recent = _since(samples, 4.0)
     fps, _ = frame_rate(recent)
     index = np.array([sample.index for sample in recent], np.int64)
@@ -183,7 +183,7 @@ def _flicker(samples: Sequence[Sample]) -> str | None:
     )
 
 
-def _since(samples: Sequence[Sample], seconds: float) -> Sequence[Sample]:
+def _since(samples: Sequence[Measurement], seconds: float) -> Sequence[Measurement]:
     """The samples of the last ``seconds``; never none."""
     earliest = samples[-1].t_ns - round(seconds * 1e9)
     first = len(samples) - 1

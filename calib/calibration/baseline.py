@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from htnet.calib.calibration.measurements import Sample
+from htnet.calib.calibration.measurements import Measurement
 from htnet.engine.face.alignment import LEFT_EYE, RIGHT_EYE
 from htnet.engine.motion.muscle_fit import MUSCLE_NAMES
 from htnet.engine.types import NS_PER_MS
@@ -19,7 +19,7 @@ _PX_PER_GREY = 0.03
 _LEAST_FLOOR_PX = 0.12
 
 
-def neutral_baseline(samples: Sequence[Sample]) -> dict[str, Rest]:
+def neutral_baseline(samples: Sequence[Measurement]) -> dict[str, Rest]:
     """Mean and maximum of each of `MUSCLE_NAMES` over the ``samples`` of a quiet face.
 
     What lies 150 ms round a blink is left out. Raises `ValueError` when that leaves nothing.
@@ -27,14 +27,14 @@ def neutral_baseline(samples: Sequence[Sample]) -> dict[str, Rest]:
     at_rest = open_eyed(samples)
     if not at_rest.any():
         raise ValueError("no sample with open eyes")
-    pulls = np.stack([sample.pulls for sample in samples])[at_rest]
+    activations = np.stack([sample.activations for sample in samples])[at_rest]
     return {
         name: Rest(round(float(column.mean()), 4), round(float(column.max()), 4))
-        for name, column in zip(MUSCLE_NAMES, pulls.T, strict=True)
+        for name, column in zip(MUSCLE_NAMES, activations.T, strict=True)
     }
 
 
-def open_eyed(samples: Sequence[Sample]) -> NDArray[np.bool_]:
+def open_eyed(samples: Sequence[Measurement]) -> NDArray[np.bool_]:
     """(N,) which samples lie clear of blinks."""
     times = np.array([sample.t_ns for sample in samples], np.int64)
     blinks = times[[sample.blinking for sample in samples]]
@@ -46,7 +46,7 @@ def open_eyed(samples: Sequence[Sample]) -> NDArray[np.bool_]:
     return np.asarray(np.minimum(to_next, to_last) > _BLINK_MARGIN_NS)
 
 
-def frame_rate(samples: Sequence[Sample]) -> tuple[float, float]:
+def frame_rate(samples: Sequence[Measurement]) -> tuple[float, float]:
     """The source's frames a second, those that were dropped here counted in, and the jitter: the
     standard deviation of the time between one frame and the next, ms. (0, 0) for less than two."""
     if len(samples) < 2:
@@ -60,7 +60,7 @@ def frame_rate(samples: Sequence[Sample]) -> tuple[float, float]:
     return float(index[-1] - index[0]) / seconds, float(steps.std()) if len(steps) else 0.0
 
 
-def camera_noise(samples: Sequence[Sample]) -> float:
+def camera_noise(samples: Sequence[Measurement]) -> float:
     """Standard deviation of the camera's noise on skin, grey levels of a frame's pixel.
 
     On made-up faces with Gaussian noise of 2 to 6 levels it is right to 5%, still or swaying. What
@@ -70,7 +70,7 @@ def camera_noise(samples: Sequence[Sample]) -> float:
     return float(np.median(measured)) if measured else 0.0
 
 
-def noise_floor_px(samples: Sequence[Sample]) -> float:
+def noise_floor_px(samples: Sequence[Measurement]) -> float:
     """The motion that the camera's noise alone can feign, px of the crop.
 
     In proportion to the noise, to how much the face is enlarged for its crop, and to the root of

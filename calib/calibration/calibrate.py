@@ -18,7 +18,7 @@ from rich.text import Text
 from htnet.engine.errors import FaceError, SourceError, UsageError
 from htnet.engine.recognition.opening import open_recognizer
 from htnet.engine.types import F32, Tick
-from htnet.realtime.capture_thread import Reader
+from htnet.realtime.capture_thread import CaptureThread
 from htnet.realtime.live import PathConfig
 from htnet.realtime.pipeline import Pipeline
 from htnet.realtime.profile import Profile, require_name, write_profile
@@ -29,7 +29,7 @@ from htnet.realtime.sources.camera_controls import open_steady
 from htnet.realtime.sources.demo import DemoSource
 from htnet.realtime.spotting.spotter import Spotter
 from htnet.realtime.spotting.threshold import RollingThreshold
-from htnet.realtime.tracker_process import RemoteTracker
+from htnet.realtime.tracker_process import TrackerProcess
 
 _REST = "Look at the camera, face at rest, lips closed. Blink as you like."
 _WIDTH = 80
@@ -84,7 +84,7 @@ def calibrate(config: CalibrateConfig, console: Console, observer: Observer) -> 
     require_name(config.name)
     told: dict[str, None] = {}  # in order, each once
     with ExitStack() as stack:
-        tracker = RemoteTracker(config.path.landmarker)
+        tracker = TrackerProcess(config.path.landmarker)
         stack.callback(tracker.close)
         recognizer = open_recognizer(
             config.path.model,
@@ -95,7 +95,7 @@ def calibrate(config: CalibrateConfig, console: Console, observer: Observer) -> 
             say=console.out,
         )
         source = _open(config, lambda said: told.update(dict.fromkeys(said)))
-        reader = Reader(source)
+        reader = CaptureThread(source)
         stack.callback(reader.close)
         tracker.wait()
         pipeline = Pipeline(tracker, recognizer, spotter=Spotter(threshold=Never()))

@@ -17,10 +17,10 @@ _LONGEST_STEP_NS = 150 * NS_PER_MS
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Sample:
+class Measurement:
     """One frame with a face.
 
-    ``pulls``: (8,) how far each of `MUSCLE_NAMES` has pulled, either way, against the running onset, px of the crop.
+    ``activations``: (8,) how far each of `MUSCLE_NAMES` has pulled, either way, against the running onset, px of the crop.
     ``head``: (3, 2) the eyes and the nose tip, px of the frame. ``eyes_px``: from eye to eye there. ``grey``: mean of stable skin, ``burnt_out``: the share of it at
     the top of the range. ``noise``: standard deviation of the camera's noise in grey levels, None
     where the frame before is missing.
@@ -28,7 +28,7 @@ class Sample:
 
     index: int
     t_ns: int
-    pulls: F64
+    activations: F64
     blinking: bool
     head: F32
     eyes_px: float
@@ -43,7 +43,7 @@ class Sampler:
     def __init__(self) -> None:
         self._before: tuple[int, list[tuple[slice, slice]], list[F32]] | None = None
 
-    def take(self, tick: Tick) -> Sample | None:
+    def take(self, tick: Tick) -> Measurement | None:
         """The sample of ``tick``; None without a face."""
         face, aligned, motion = tick.face, tick.aligned, tick.motion
         if face is None or aligned is None or motion is None:
@@ -56,10 +56,10 @@ class Sampler:
         skin = np.concatenate(
             [aligned.gray[y0:y1, x0:x1].ravel() for x0, y0, x1, y1 in STABLE_SKIN]
         )
-        return Sample(
+        return Measurement(
             index=tick.frame.index,
             t_ns=tick.frame.t_ns,
-            pulls=np.abs([motion.pulls[name] for name in MUSCLE_NAMES]),
+            activations=np.abs([motion.activations[name] for name in MUSCLE_NAMES]),
             blinking=motion.blinking,
             head=np.stack([left, right, points[_NOSE_TIP]]),
             eyes_px=eyes_px,

@@ -13,7 +13,7 @@ from htnet.calib.calibration.baseline import (
     noise_floor_px,
 )
 from htnet.calib.calibration.flicker import find_flicker
-from htnet.calib.calibration.measurements import Sample, Sampler
+from htnet.calib.calibration.measurements import Measurement, Sampler
 from htnet.engine.types import NS_PER_MS, Tick
 from htnet.realtime.profile import Profile
 
@@ -46,7 +46,7 @@ class Observer:
 
     def again(self) -> None:
         """Begin the seconds anew."""
-        self._samples: list[Sample] = []
+        self._samples: list[Measurement] = []
         self._began_ns: int | None = None
         self._settled_ns: int | None = None
         self._seen_ns = 0

@@ -18,7 +18,7 @@ from htnet.calib.engines.graph_inputs import FacePair, feeds, pictures
 from htnet.engine.errors import UsageError
 from htnet.engine.models.weights import Loaded, default_weights, load
 from htnet.engine.recognition.recognizer import own_flow
-from htnet.engine.runtimes.build import Built, Check, build_engine
+from htnet.engine.runtimes.build import Built, ParityCheck, build_engine
 from htnet.engine.runtimes.engine_card import Parity, card_path
 from htnet.engine.runtimes.graph import Graph, network_graph, pair_graph
 from htnet.engine.runtimes.quantize import quantise
@@ -81,7 +81,7 @@ def export(
         out=config.out,
         target=config.target,
         network=served.name,
-        check=Check(reference, _samples(graph, config, given, real), REAL if real else DRAWN),
+        check=ParityCheck(reference, _samples(graph, config, given, real), REAL if real else DRAWN),
         quantise=partial(_quantised, pairs=given),
         say=say,
     )

@@ -31,7 +31,7 @@ from htnet.engine.types import CLASSES, NS_PER_MS, AlignedFace, Frame, Pair, Tic
 from htnet.realtime.pipeline import Pipeline
 from htnet.realtime.spotting.spotter import Spotter, SpotterConfig
 from htnet.training.augmentation.clip_portrait import clip_portrait, own_portrait
-from htnet.training.datasets.clip import Sample
+from htnet.training.datasets.clip import Clip
 from htnet.training.datasets.composite import read_clips, read_map
 from htnet.training.datasets.long_videos import LongVideo, read_megc
 from htnet.training.evaluation.metrics import scores
@@ -55,9 +55,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Changes",
-    "Job",
     "Judged",
     "Summary",
+    "VideoJob",
     "changed",
     "given_table",
     "judge_all",
@@ -76,7 +76,7 @@ OWN_PX = 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class VideoJob:
     """One video to be made and judged. One of ``plan`` and ``recording`` is given; ``face``: the
     clip whose apex face acts the plan, None for the portrait that ships; ``own``: with that clip's own
     published movement. ``model``: weights, None for those that ship."""
@@ -85,7 +85,7 @@ class Job:
     subject: str
     plan: Plan | None = None
     seed: int = 0
-    face: Sample | None = None
+    face: Clip | None = None
     own: bool = False
     recording: LongVideo | None = None
     model: Path | None = None
@@ -239,14 +239,14 @@ def given_table(summary: Summary) -> "Table":
 
 def simulated_jobs(
     plan: Plan, rates: Sequence[float], faces: Path | None, half: str | None, model: Path | None
-) -> list[Job]:
+) -> list[VideoJob]:
     """The plan acted by the listed faces of the composite at ``faces`` (by one ``half`` of them, or
     all), or by the portrait that ships, at every frame rate."""
-    actors: list[tuple[str, int, Sample | None]] = [("portrait", plan.seed, None)]
+    actors: list[tuple[str, int, Clip | None]] = [("portrait", plan.seed, None)]
     if faces is not None:
         actors = list(_listed(faces, half))
     return [
-        Job(f"{name} at {rate:g}", name, replace(plan, fps=rate), seed, face, model=model)
+        VideoJob(f"{name} at {rate:g}", name, replace(plan, fps=rate), seed, face, model=model)
         for rate in rates
         for name, seed, face in actors
     ]
@@ -254,7 +254,7 @@ def simulated_jobs(
 
 def reanimated_jobs(
     composite: Path, rates: Sequence[float], folds: Path, every: int = 1
-) -> list[Job]:
+) -> list[VideoJob]:
     """Each clip's own movement on its own face, once, from neutral over onset and apex to offset;
     judged by the weights in ``folds`` (SUBJECT.safetensors) that never saw the subject."""
     jobs = []
@@ -280,7 +280,7 @@ def reanimated_jobs(
         plan = replace(_camera_alone(), events=events, seconds=seconds)
         subject = f"{clip.dataset}-{clip.subject}"
         jobs += [
-            Job(
+            VideoJob(
                 f"{clip.dataset} {clip.name} at {rate:g}",
                 subject,
                 replace(plan, fps=rate),
@@ -294,15 +294,16 @@ def reanimated_jobs(
     return jobs
 
 
-def recorded_jobs(folder: Path, model: Path | None) -> list[Job]:
+def recorded_jobs(folder: Path, model: Path | None) -> list[VideoJob]:
     """The long videos of a dataset as it was released."""
     return [
-        Job(video.name, video.subject, recording=video, model=model) for video in read_megc(folder)
+        VideoJob(video.name, video.subject, recording=video, model=model)
+        for video in read_megc(folder)
     ]
 
 
 def judge_all(
-    jobs: Sequence[Job],
+    jobs: Sequence[VideoJob],
     store: Path,
     *,
     workers: int = 1,
@@ -314,7 +315,7 @@ def judge_all(
     return run_all(jobs, keys, judge, store, workers=workers, progress=progress)
 
 
-def judge(job: Job) -> Judged:
+def judge(job: VideoJob) -> Judged:
     """Make or read one video and run it through the live path, the spotter wide open."""
     recognizer = open_recognizer(job.model, flow=job.flow, runtime="torch")
     tracker = MeshTracker()
@@ -334,7 +335,7 @@ def judge(job: Job) -> Judged:
 
 
 def _video(
-    job: Job, tracker: MeshTracker
+    job: VideoJob, tracker: MeshTracker
 ) -> tuple[Iterable[Frame], tuple[TrueEvent, ...], tuple[Disturbance, ...], float]:
     if job.recording is not None:
         return job.recording.frames(), job.recording.events, (), job.recording.fps
@@ -383,7 +384,7 @@ class _Watch:
         return float(np.median(self._spot)) if self._spot else 0.0
 
 
-def _listed(composite: Path, half: str | None) -> Iterator[tuple[str, int, Sample]]:
+def _listed(composite: Path, half: str | None) -> Iterator[tuple[str, int, Clip]]:
     if half not in (None, *HALVES):
         raise UsageError(f"expected a half among {', '.join(HALVES)}; got {half!r}: choose one.")
     clips = {(c.dataset, c.subject, c.name): c for c in read_clips(composite)}
@@ -407,7 +408,7 @@ def _camera_alone() -> Plan:
     return Plan(camera=camera, head=HeadPlan(sway_px=(1.0, 3.0)))
 
 
-def _digest(code: str, job: Job) -> str:
+def _digest(code: str, job: VideoJob) -> str:
     weights = "" if job.model is None else hashlib.sha256(job.model.read_bytes()).hexdigest()
     text = json.dumps([code, repr(job), weights])
     return hashlib.sha256(text.encode()).hexdigest()[:20]

@@ -42,7 +42,7 @@ _KEPT = 96  # crops that are kept sampled: what was an apex is the onset 300 ms 
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Pulled:
+class MuscleActivations:
     """``muscles``: (8,) px at each muscle's strongest place, in the order of `MUSCLE_NAMES`; below
     zero where the skin moves the other way. ``turn``: (2,) yaw and nod of the head, radians.
     ``unexplained``: how much of the face's contrast no head and no muscle carries from the onset to
@@ -66,7 +66,7 @@ class _Sampled:
     eyes: F32
 
 
-class Pulls:
+class MuscleFit:
     """The fit for one face; ``landmarks``: (478, 2) in crop px, which a crop that is held keeps."""
 
     def __init__(self, landmarks: F32) -> None:
@@ -99,7 +99,7 @@ class Pulls:
         self._down: F32 = np.ascontiguousarray(down, np.float32)
         self._known: OrderedDict[bytes, _Sampled] = OrderedDict()
 
-    def __call__(self, onset: U8, apex: U8, measured: PairMotion) -> Pulled:
+    def __call__(self, onset: U8, apex: U8, measured: PairMotion) -> MuscleActivations:
         """What pulled between two crops (170, 140), between which that flow was measured."""
         before = self._sampled(onset)
         after = _skin_deep(apex)
@@ -135,7 +135,9 @@ class Pulls:
         seen = before.eyes
         eyes = float(np.linalg.norm(there - seen) / max(float(np.linalg.norm(seen)), 1e-6))
         unexplained = float(np.linalg.norm(rest) / max(float(np.linalg.norm(values)), 1e-6))
-        return Pulled(muscles.astype(np.float32), found[4:6].astype(np.float32), unexplained, eyes)
+        return MuscleActivations(
+            muscles.astype(np.float32), found[4:6].astype(np.float32), unexplained, eyes
+        )
 
     def _sampled(self, crop: U8) -> _Sampled:
         """What is known of a crop, worked out where it is not."""

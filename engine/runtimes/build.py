@@ -53,7 +53,7 @@ Quantise = Callable[[bytes, Graph], bytes]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Check:
+class ParityCheck:
     """Real inputs, and the float32 module of the same graph, that an engine has to agree with.
 
     ``samples``: for each, one array for each of the graph's inputs, without the batch: onset and
@@ -84,7 +84,7 @@ def build_engine(
     target: str | None = None,
     device: str | None = None,
     network: str = "",
-    check: Check | None = None,
+    check: ParityCheck | None = None,
     quantise: Quantise | None = None,
     say: Callable[[str], None] = lambda sentence: None,
 ) -> Built:
@@ -188,7 +188,7 @@ def _fitting(
     return card
 
 
-def _checked(card: EngineCard, check: Check | None) -> bool:
+def _checked(card: EngineCard, check: ParityCheck | None) -> bool:
     """Whether an engine was held against what it is to be held against."""
     if check is None:
         return True
@@ -232,7 +232,7 @@ def _opened(engine: Path, graph: Graph, runtime: str, device: str) -> Runtime:
     return tensorrt_rtx.RtxRuntime(engine, graph, device)
 
 
-def _agreement(run: Runtime, graph: Graph, check: Check) -> Parity:
+def _agreement(run: Runtime, graph: Graph, check: ParityCheck) -> Parity:
     """How near the engine comes to float32 in PyTorch; raises `EngineError` where not near enough."""
     if not check.samples:
         raise UsageError("expected real pairs to check the engine on; got none: give some.")

@@ -11,11 +11,11 @@ import numpy as np
 
 from htnet.engine.anatomy.muscles import BROW_LOWER, BROW_RAISE, LIP_CORNER_PULL
 from htnet.engine.errors import UsageError
-from htnet.engine.synth.camera.sensor_noise import Grain
+from htnet.engine.synth.camera.sensor_noise import SensorNoise
 from htnet.engine.synth.face.animator import REST, Animator, Pose
-from htnet.engine.synth.face.head_sway import Sway
+from htnet.engine.synth.face.head_sway import HeadSway
 from htnet.engine.synth.face.portrait import Portrait, load_portrait
-from htnet.engine.synth.face.time_course import Pulse
+from htnet.engine.synth.face.time_course import TimeCourse
 from htnet.engine.synth.schedule.ground_truth import TrueEvent
 from htnet.engine.types import F32, Frame
 
@@ -59,7 +59,7 @@ class DemoPlan:
 
     events: tuple[TrueEvent, ...] = ()
     blinks: tuple[tuple[int, int], ...] = ()
-    sway: Sway | None = None
+    sway: HeadSway | None = None
 
     @classmethod
     def draw(cls, config: DemoConfig) -> "DemoPlan":
@@ -70,7 +70,9 @@ class DemoPlan:
         rng = np.random.default_rng(config.seed)
         events = _draw_events(rng, config.seconds)
         blinks = _draw_blinks(rng, config.seconds, events)
-        return cls(events, blinks, Sway.draw(rng, config.seconds, max(1.0, config.size[1] / 360)))
+        return cls(
+            events, blinks, HeadSway.draw(rng, config.seconds, max(1.0, config.size[1] / 360))
+        )
 
 
 class DemoClip:
@@ -83,10 +85,10 @@ class DemoClip:
         self.blinks = plan.blinks
         self.frame_count = round(config.seconds * config.fps)
         self.animator = Animator(portrait, config.size)
-        self._grain = Grain(config.seed, config.noise)
+        self._grain = SensorNoise(config.seed, config.noise)
         # shut for a moment, opening more slowly than closing
         self._lids = [
-            Pulse(start, start + round(0.38 * (end - start)), end, hold=0.2)
+            TimeCourse(start, start + round(0.38 * (end - start)), end, hold=0.2)
             for start, end in plan.blinks
         ]
 
@@ -99,21 +101,23 @@ class DemoClip:
         if not 0 <= i < self.frame_count:
             raise IndexError(f"frame {i} of {self.frame_count}")
         t = self.time_ns(i)
-        clean = self.animator.render(self.pose(t), self.pulls(t), self.closure(t))
+        clean = self.animator.render(self.pose(t), self.activations(t), self.closure(t))
         return Frame(i, t, self._grain.add(clean, i))
 
     def pose(self, t_ns: int) -> Pose:
         """Of the head, at a time."""
         return REST if self.plan.sway is None else self.plan.sway.at(t_ns)
 
-    def pulls(self, t_ns: int) -> dict[str, float]:
+    def activations(self, t_ns: int) -> dict[str, float]:
         """Each muscle's peak displacement at a time, in px of the crop; those at rest left out."""
-        pulls: dict[str, float] = {}
+        activations: dict[str, float] = {}
         for event in self.truth:
             activation = event.pulse.at(t_ns)
             if activation > 0.0:
-                pulls[event.muscle] = pulls.get(event.muscle, 0.0) + activation * event.amplitude_px
-        return pulls
+                activations[event.muscle] = (
+                    activations.get(event.muscle, 0.0) + activation * event.amplitude_px
+                )
+        return activations
 
     def closure(self, t_ns: int) -> float:
         """Of the eyelids, at a time: 0 open to 1 shut."""
@@ -122,7 +126,7 @@ class DemoClip:
     def landmarks(self, i: int) -> F32:
         """Where the landmarks truly are in frame ``i``: (478, 2) px."""
         t = self.time_ns(i)
-        return self.animator.landmarks(self.pose(t), self.pulls(t))
+        return self.animator.landmarks(self.pose(t), self.activations(t))
 
     def __len__(self) -> int:
         return self.frame_count

@@ -7,7 +7,7 @@ import numpy as np
 from htnet.engine.anatomy.geometry import FaceFrame
 from htnet.engine.synth.camera.codec import Codec, Format, compressed
 from htnet.engine.synth.camera.frame_timing import Timing
-from htnet.engine.synth.camera.sensor import Flicker, Sensor, Spot
+from htnet.engine.synth.camera.sensor import Glare, LampFlicker, Sensor
 from htnet.engine.synth.face.animator import Animator
 from htnet.engine.synth.face.portrait import Portrait
 from htnet.engine.synth.schedule.ground_truth import Truth
@@ -36,7 +36,7 @@ class Simulation:
         self.noise = float(rng.uniform(*camera.noise))
         self.codec = Codec(camera.codec, round(rng.uniform(*camera.quality)), camera.crf)
         self.format = Format(plan.size, plan.fps, plan.seconds)
-        flicker = Flicker.draw(rng, light.flicker_percent / 100, light.mains_hz, plan.fps)
+        flicker = LampFlicker.draw(rng, light.flicker_percent / 100, light.mains_hz, plan.fps)
         self._sensor = Sensor(plan.size, self.seed, self.noise, flicker)
 
     @property
@@ -70,14 +70,14 @@ class Simulation:
         """What a perfect camera would see at a time: (H, W, 3) uint8 BGR."""
         state = self.schedule
         return self.animator.render(
-            state.pose(t_ns), state.pulls(t_ns), state.closure(t_ns), state.gaze(t_ns)
+            state.pose(t_ns), state.activations(t_ns), state.closure(t_ns), state.gaze(t_ns)
         )
 
     def landmarks(self, t_ns: int) -> F32:
         """Where the landmarks truly are at a time: (478, 2) float32 px of the frame."""
-        return self.animator.landmarks(self.schedule.pose(t_ns), self.schedule.pulls(t_ns))
+        return self.animator.landmarks(self.schedule.pose(t_ns), self.schedule.activations(t_ns))
 
-    def _spots(self, t_ns: int) -> list[Spot]:
+    def _spots(self, t_ns: int) -> list[Glare]:
         """The glints at a time, where the head has carried them."""
         glints = self.schedule.glints(t_ns)
         if not glints:
@@ -88,6 +88,6 @@ class Simulation:
             x = glint.x + glint.slide * (t_ns - glint.pulse.onset_ns) * 1e-9
             at = face.origin + face.to_picture(np.array([x, glint.y]) * face.unit)
             spots.append(
-                Spot(float(at[0]), float(at[1]), glint.radius * face.unit, flare * glint.levels)
+                Glare(float(at[0]), float(at[1]), glint.radius * face.unit, flare * glint.levels)
             )
         return spots

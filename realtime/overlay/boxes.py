@@ -130,7 +130,7 @@ class MotionMarks:
         and no other stands further out of its rest than that one."""
         threshold = max(motion.threshold, 1e-6)
         most = motion.magnitude / threshold
-        share = min(max(*(motion.pulls.get(m, 0.0) for m in muscles), 0.0) / threshold, most)
+        share = min(max(*(motion.activations.get(m, 0.0) for m in muscles), 0.0) / threshold, most)
         if share >= 1.0:
             return self._moving, min(2.2 + 0.5 * (share - 1.0), 3.4)
         return blend(self._rest, self._moving, share * share), 1.1 + 0.5 * share

@@ -121,10 +121,10 @@ def shown(source: str) -> str:
 
 def _camera(config: SourceConfig, clock: Callable[[], int]) -> Source:
     from htnet.realtime.sources.camera_modes import open_camera
-    from htnet.realtime.sources.reconnecting import LiveSource, Patience
+    from htnet.realtime.sources.reconnecting import Patience, ReconnectingSource
 
     index = config.camera or 0
-    return LiveSource(
+    return ReconnectingSource(
         f"camera {index}",
         lambda: open_camera(index, config.size, config.fps),
         patience=Patience(give_up=config.give_up_s),
@@ -134,7 +134,7 @@ def _camera(config: SourceConfig, clock: Callable[[], int]) -> Source:
 
 def _stream(config: SourceConfig, url: str, clock: Callable[[], int]) -> Source:
     from htnet.realtime.sources.files import VideoFile
-    from htnet.realtime.sources.reconnecting import LiveSource, Patience
+    from htnet.realtime.sources.reconnecting import Patience, ReconnectingSource
     from htnet.realtime.sources.streams import frame_count, open_stream
 
     scheme, name = url.split("://", 1)[0].lower(), shown(url)
@@ -146,7 +146,7 @@ def _stream(config: SourceConfig, url: str, clock: Callable[[], int]) -> Source:
     capture = open_stream(url, name)
     if scheme in ("http", "https") and frame_count(capture) > 0:
         return VideoFile(name, capture)  # a recording behind an address is still a recording
-    return LiveSource(
+    return ReconnectingSource(
         name,
         lambda: open_stream(url, name),
         capture=capture,

@@ -18,7 +18,7 @@ from htnet.realtime.sources.capture import (
     require_size,
     take,
 )
-from htnet.realtime.sources.timestamps import Stamps
+from htnet.realtime.sources.timestamps import Timestamps
 
 PICTURES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 _STILL_NS = 2_000_000_000
@@ -78,7 +78,7 @@ class VideoFile(Closable):
         self.fps = capture.get(cv2.CAP_PROP_FPS)
         self._capture: Capture | None = capture
         self._expected = capture.get(cv2.CAP_PROP_FRAME_COUNT)
-        self._stamps = Stamps(self.fps)
+        self._stamps = Timestamps(self.fps)
         self._stillness = Stillness()
         self._size: Size | None = None
         self._grabbed = 0

@@ -30,7 +30,7 @@ class Patience:
     longest_frozen: float = 60.0
 
 
-class LiveSource(Closable):
+class ReconnectingSource(Closable):
     """Frames of a camera or stream as they come, from whatever ``reopen`` opens.
 
     ``t_ns`` is ``clock`` right after the grab, strictly increasing. `status` says in words what

@@ -7,7 +7,7 @@ _JUMP_BACK_NS = 500_000_000
 _ABSURD_MS = 1e11  # three years; what OpenCV reports for a container without timestamps is more
 
 
-class Stamps:
+class Timestamps:
     """Turns the positions a decoder reports into strictly increasing ns.
 
     Increasing positions pass unchanged, whatever their spacing, so variable frame rates stay

@@ -206,7 +206,7 @@ def leading_muscle(peak: F32) -> str:
     brows = -sum(
         at[f"{side} {part} brow"] for side in ("left", "right") for part in ("inner", "outer")
     )
-    pulls = {
+    activations = {
         "lip corner pull": max(lips_up, 0.0) + max(wider, 0.0),
         "lip corner depress": max(-lips_up, 0.0),
         "lip press": max(-wider, 0.0),
@@ -214,4 +214,4 @@ def leading_muscle(peak: F32) -> str:
         "brow raise": max(brows / 4, 0.0),
         "brow lower": max(-brows / 4, 0.0),
     }
-    return max(pulls, key=pulls.__getitem__)
+    return max(activations, key=activations.__getitem__)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from htnet.engine.motion.muscle_fit import MUSCLE_NAMES
 from htnet.engine.types import F32, NS_PER_MS, Decision
-from htnet.realtime.spotting.samples import LIDS, Sample
+from htnet.realtime.spotting.samples import LIDS, FrameActivations
 
 MOUTH: Final = np.array(
     [n in ("lip corner pull", "lip corner depress", "lip press", "jaw drop") for n in MUSCLE_NAMES]
@@ -32,9 +32,9 @@ class GateConfig:
     of the crop. ``plain``: so many times its threshold a pull is no doing of light. ``lasting``: so many
     times its threshold a macro-expression reaches: a weak pull that lasts is the head's, whose depth
     is not quite known. ``with_lids``: a brow or nose that moved in a blink for more than this share of
-    its time went with the lids. ``unexplained``: as in `Pulled`; above it something lies on the face,
+    its time went with the lids. ``unexplained``: as in `MuscleActivations`; above it something lies on the face,
     unless a muscle pulls by ``broad_px``: so broad a grin is no sum of small pulls either. ``eyes``: as
-    in `Pulled`; above it the lids or the pupils have moved. ``slowest_fps``: with fewer frames a second
+    in `MuscleActivations`; above it the lids or the pupils have moved. ``slowest_fps``: with fewer frames a second
     micro-expressions fall between them."""
 
     speech_ms: float = 1000.0
@@ -66,14 +66,14 @@ class SpeechGate:
         self._reach = 0.0
         self._t_ns = 0
 
-    def restart(self, pulls: F32) -> None:
+    def restart(self, activations: F32) -> None:
         """The onset was replaced, so that pulls (8,) jump, which no mouth did."""
-        self._extreme = pulls[MOUTH]
+        self._extreme = activations[MOUTH]
 
-    def observe(self, t_ns: int, pulls: F32, thresholds: F32) -> None:
+    def observe(self, t_ns: int, activations: F32, thresholds: F32) -> None:
         """Take in the pulls (8,) of a frame; going back by a threshold (8,) is a turn. A mouth that
         went further lately than speech takes it has to go back further: a broad grin trembles."""
-        mouth = pulls[MOUTH]
+        mouth = activations[MOUTH]
         passed_ms, self._t_ns = (t_ns - self._t_ns) / NS_PER_MS, t_ns
         fading = float(np.exp(-max(passed_ms, 0.0) / _LATELY_MS))
         self._reach = max(float(np.abs(mouth).max()), self._reach * fading)
@@ -117,8 +117,8 @@ class Candidate:
     back within `GateConfig.speech_ms` in or near it.
     """
 
-    inside: Sequence[Sample]
-    peak: Sample
+    inside: Sequence[FrameActivations]
+    peak: FrameActivations
     strength: float
     spoken: int
 

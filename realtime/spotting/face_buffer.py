@@ -7,7 +7,7 @@ from htnet.engine.motion.preprocess import CROP_HEIGHT, CROP_WIDTH
 from htnet.engine.types import AlignedFace
 
 
-class Ring:
+class FaceBuffer:
     """Keeps ``seconds`` of aligned faces and gives them back by time.
 
     Memory is for ``seconds * max_fps`` faces. A source faster than ``max_fps`` would push faces

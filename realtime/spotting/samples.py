@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 
 from htnet.engine.face import landmarks as lm
-from htnet.engine.motion.muscle_fit import MUSCLE_NAMES, Pulled
+from htnet.engine.motion.muscle_fit import MUSCLE_NAMES, MuscleActivations
 from htnet.engine.types import F32, NS_PER_MS, Pair
 from htnet.realtime.spotting.threshold import RollingThreshold
 
@@ -19,11 +19,11 @@ _NO_TURN = np.zeros(2, np.float32)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Sample:
+class FrameActivations:
     """A face against its onset."""
 
     t_ns: int
-    pulls: F32  # (8,) px
+    activations: F32  # (8,) px
     smooth: F32  # (8,) px, over the last moments
     thresholds: F32  # (8,) px
     still: F32  # (8,) px, what they were if the head had not turned
@@ -48,11 +48,11 @@ class Sample:
         return float(self.level @ level) / float(level @ level)
 
 
-class Samples:
+class ActivationTrace:
     """Those since the onset was chosen, the newest last.
 
     ``smoothing_ms``: over how long pulls are averaged (not their sizes: noise cancels).
-    ``margin_ms``: so long before a blink can be told the lids have set out. ``eyes``: as in `Pulled`;
+    ``margin_ms``: so long before a blink can be told the lids have set out. ``eyes``: as in `MuscleActivations`;
     above it the lids have moved.
     """
 
@@ -63,28 +63,30 @@ class Samples:
         self._smoothing_ns = int(smoothing_ms * NS_PER_MS)
         self._margin_ns = int(margin_ms * NS_PER_MS)
         self._eyes = eyes
-        self._kept: deque[Sample] = deque(maxlen=2048)
+        self._kept: deque[FrameActivations] = deque(maxlen=2048)
 
     def clear(self) -> None:
         """Forget them: the onset is another, or the face."""
         self._kept.clear()
 
-    def take(self, pair: Pair, pulled: Pulled, blinking: bool, outside: bool) -> Sample:
+    def take(
+        self, pair: Pair, pulled: MuscleActivations, blinking: bool, outside: bool
+    ) -> FrameActivations:
         """The sample of a pair and what pulled between it; ``outside``: part of the face is cut off."""
-        t_ns, pulls = pair.apex.t_ns, pulled.muscles
+        t_ns, activations = pair.apex.t_ns, pulled.muscles
         blinking = blinking or pulled.eyes > self._eyes
         if blinking:
             # A lid that shuts is no tightened one, whose pull from before holds. No other muscle comes
             # to its threshold in a blink.
-            pulls = np.where(LIDS, self._before(t_ns), pulls)
-        recent = [pulls]
+            activations = np.where(LIDS, self._before(t_ns), activations)
+        recent = [activations]
         for sample in reversed(self._kept):
             if sample.t_ns <= t_ns - self._smoothing_ns:
                 break
-            recent.append(sample.pulls)
-        taken = Sample(
+            recent.append(sample.activations)
+        taken = FrameActivations(
             t_ns,
-            pulls,
+            activations,
             np.mean(recent, axis=0, dtype=np.float32),
             self._threshold.at(pulled.turn),
             self._threshold.at(_NO_TURN),
@@ -97,7 +99,7 @@ class Samples:
         self._kept.append(taken)
         return taken
 
-    def since(self, t_ns: int) -> list[Sample]:
+    def since(self, t_ns: int) -> list[FrameActivations]:
         """Those from ``t_ns`` on."""
         return list(takewhile(lambda sample: sample.t_ns >= t_ns, reversed(self._kept)))[::-1]
 
@@ -109,7 +111,7 @@ class Samples:
         """The pulls (8,) from before the lids set out."""
         for sample in reversed(self._kept):
             if sample.blinking or sample.t_ns <= t_ns - self._margin_ns:
-                return sample.pulls
+                return sample.activations
         return np.zeros(len(MUSCLE_NAMES), np.float32)
 
 

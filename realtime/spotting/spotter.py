@@ -19,14 +19,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from htnet.engine.motion.muscle_fit import MUSCLE_NAMES, Pulled
+from htnet.engine.motion.muscle_fit import MUSCLE_NAMES, MuscleActivations
 from htnet.engine.motion.region_motion import PairMotion
 from htnet.engine.types import F32, NS_PER_MS, AlignedFace, Decision, Motion, Pair, State
 from htnet.realtime.spotting.artifacts import Candidate, GateConfig, SpeechGate, decisions, reason
 from htnet.realtime.spotting.blink import BlinkGate
 from htnet.realtime.spotting.boundaries import read_course
-from htnet.realtime.spotting.face_buffer import Ring
-from htnet.realtime.spotting.samples import Sample, Samples
+from htnet.realtime.spotting.face_buffer import FaceBuffer
+from htnet.realtime.spotting.samples import ActivationTrace, FrameActivations
 from htnet.realtime.spotting.spot import Spot
 from htnet.realtime.spotting.threshold import RollingThreshold
 
@@ -66,11 +66,11 @@ class _Held:
     face: AlignedFace  # as it rests now, against which what follows is held
     level: F32  # (8,) how far it went, in thresholds
 
-    def gone(self, sample: Sample, config: SpotterConfig) -> Spot:
+    def gone(self, sample: FrameActivations, config: SpotterConfig) -> Spot:
         """It never went back: no expression, but another way to hold the face."""
         return self.spot.judged(no_return(self.went_back(sample), config.back))
 
-    def went_back(self, sample: Sample) -> float:
+    def went_back(self, sample: FrameActivations) -> float:
         """The share of its way that the face has gone back."""
         return -sample.along(self.level)
 
@@ -94,7 +94,7 @@ class Spotter:
         self._gates = gates or GateConfig()
         self._blink = BlinkGate(self._config.blink_ratio, self._config.blink_margin_ms)
         self._speech = SpeechGate(self._gates)
-        self._samples = Samples(
+        self._samples = ActivationTrace(
             self._threshold,
             self._config.smoothing_ms,
             self._config.blink_margin_ms,
@@ -126,7 +126,7 @@ class Spotter:
         self._resting_until_ns: int | None = None
         self._held: _Held | None = None
         self._waiting: deque[tuple[int, Spot]] = deque()
-        self._turning: deque[Sample] = deque(maxlen=2048)
+        self._turning: deque[FrameActivations] = deque(maxlen=2048)
 
     def reset(self) -> None:
         """Forget the face: what comes next has nothing to do with it."""
@@ -135,7 +135,7 @@ class Spotter:
         self._speech.reset()
         self._threshold.reset()
 
-    def keep(self, ring: Ring, face: AlignedFace) -> bool:
+    def keep(self, ring: FaceBuffer, face: AlignedFace) -> bool:
         """Put ``face`` into ``ring``; returns whether it is blinking. Comes before `onset`."""
         blinking = self._blink.closing(face.t_ns, face.openness)
         ring.push(face, usable=not blinking)
@@ -144,7 +144,7 @@ class Spotter:
             ring.spoil_since(face.t_ns - int(self._config.blink_margin_ms * NS_PER_MS))
         return blinking
 
-    def onset(self, ring: Ring, t_ns: int) -> AlignedFace:
+    def onset(self, ring: FaceBuffer, t_ns: int) -> AlignedFace:
         """The running onset to hold the face of ``t_ns``, which `keep` has seen, against."""
         if self._onset is not None:
             return self._onset
@@ -154,7 +154,7 @@ class Spotter:
         self,
         pair: Pair,
         measured: PairMotion,
-        pulled: Pulled,
+        pulled: MuscleActivations,
         blinking: bool,
         *,
         outside: bool = False,
@@ -176,7 +176,7 @@ class Spotter:
             magnitude=max(float(sample.smooth[leading]), 0.0),
             threshold=float(sample.thresholds[leading]) * self._config.score,
             blinking=blinking,
-            pulls=dict(zip(MUSCLE_NAMES, map(float, sample.smooth), strict=True)),
+            activations=dict(zip(MUSCLE_NAMES, map(float, sample.smooth), strict=True)),
             leading=MUSCLE_NAMES[leading],
         )
         return motion, self._state, spots
@@ -195,7 +195,7 @@ class Spotter:
         self._clear()
         return tuple(spots)
 
-    def _advance(self, pair: Pair, sample: Sample) -> tuple[Spot, ...]:
+    def _advance(self, pair: Pair, sample: FrameActivations) -> tuple[Spot, ...]:
         config, t_ns = self._config, sample.t_ns
         ready = self._followed(sample) + self._no_longer_waiting(t_ns)
         if self._released:  # what this frame was held against says nothing any more
@@ -248,7 +248,7 @@ class Spotter:
         earliest = t_ns - int(self._config.calm_ms * NS_PER_MS)
         return earliest >= since_ns and self._samples.moved(earliest) < 1
 
-    def _hold(self, face: AlignedFace, sample: Sample) -> tuple[Spot, ...]:
+    def _hold(self, face: AlignedFace, sample: FrameActivations) -> tuple[Spot, ...]:
         """``face`` rests, though not where it set out from: a long expression, or an onset that lay
         in a movement. What happens on top is told against it; whether it goes back, later. One that
         was held before is given up."""
@@ -268,7 +268,7 @@ class Spotter:
         self._release(afresh=True)
         return spots
 
-    def _followed(self, sample: Sample) -> tuple[Spot, ...]:
+    def _followed(self, sample: FrameActivations) -> tuple[Spot, ...]:
         """The end of a movement that is held: its return, or that there is none."""
         held, t_ns = self._held, sample.t_ns
         if held is None:
@@ -289,12 +289,12 @@ class Spotter:
         self._rest(held.face, t_ns)
         return spots + self._in_turn(t_ns, replace(held.spot, offset_ns=t_ns))
 
-    def _returned(self, sample: Sample, held: _Held) -> Spot:
+    def _returned(self, sample: FrameActivations, held: _Held) -> Spot:
         """The candidate that the way back of a held movement had opened."""
         back, limit = held.went_back(sample), self._config.back
         return self._spot("final").overruled(Decision("return", back, limit, "of the way", True))
 
-    def _turned(self, sample: Sample) -> tuple[Spot, ...]:
+    def _turned(self, sample: FrameActivations) -> tuple[Spot, ...]:
         """Tells of a movement that a turning head explains, when it is over."""
         if sample.bare.max() >= 1:
             self._turning.append(sample)
@@ -327,7 +327,7 @@ class Spotter:
         micro = offset_ns - onset_ns <= self._config.micro_ms * NS_PER_MS
         return "micro" if micro else "macro"
 
-    def _open(self, onset: AlignedFace, sample: Sample) -> None:
+    def _open(self, onset: AlignedFace, sample: FrameActivations) -> None:
         self._state = State.RISING
         self._onset = onset
         # Of a second movement against the same onset, the first is not its course.
@@ -395,7 +395,7 @@ class Spotter:
         assert self._onset is not None
         course = self._samples.since(self._since_ns)
         times = np.array([s.t_ns for s in course], np.int64)
-        strengths = np.stack([s.pulls / s.thresholds for s in course]).astype(np.float64)
+        strengths = np.stack([s.activations / s.thresholds for s in course]).astype(np.float64)
         onset_ns, apex_ns, offset_ns = read_course(times, strengths[..., None], self._peak_ns)
         peak = course[int(np.abs(times - self._peak_ns).argmin())]
         leading = int(peak.level.argmax())

@@ -51,10 +51,10 @@ class RollingThreshold:
         """Thresholds (8,) in px for a head that has turned by ``turn`` (2,) radians."""
         return self._rest + np.float32(self._config.per_turn * float(np.hypot(*turn)))
 
-    def observe(self, t_ns: int, pulls: F32, *, rest: bool) -> None:
+    def observe(self, t_ns: int, activations: F32, *, rest: bool) -> None:
         """Take in the pulls (8,) of a frame; ``rest``: nothing is under way in it."""
         config, seen = self._config, self._seen
-        seen.append((t_ns, pulls, rest))
+        seen.append((t_ns, activations, rest))
         while t_ns - seen[0][0] > config.window_ms * NS_PER_MS:
             seen.popleft()
         if self._refreshed_ns is None:

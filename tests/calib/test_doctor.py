@@ -6,7 +6,7 @@ import torch
 from rich.console import Console
 
 from htnet.calib import doctor
-from htnet.calib.doctor import Check, doctor_row, doctor_table, examine, healthy
+from htnet.calib.doctor import Finding, doctor_row, doctor_table, examine, healthy
 from htnet.engine.errors import DependencyError, SourceError
 from htnet.engine.runtimes import Availability
 
@@ -23,7 +23,7 @@ class Tracker:
     def close(self) -> None: ...
 
 
-def looked(**changed: object) -> dict[str, Check]:
+def looked(**changed: object) -> dict[str, Finding]:
     given = {
         "cameras": lambda: ["0 Integrated Camera"],
         "no_display": lambda: None,
@@ -116,7 +116,7 @@ def test_a_driver_too_old_for_torch(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_row_and_table() -> None:
-    checks = [*looked().values(), Check("odd", False, "a [bracket]", "mend it", needed=True)]
+    checks = [*looked().values(), Finding("odd", False, "a [bracket]", "mend it", needed=True)]
     row = json.loads(json.dumps(doctor_row(checks)))
     assert row["v"] == 1 and row["ok"] is False
     assert row["checks"][0]["name"] == "Python"

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from htnet.engine.errors import SourceError
 from htnet.engine.types import Frame
-from htnet.realtime.capture_thread import Reader
+from htnet.realtime.capture_thread import CaptureThread
 
 PICTURE = np.zeros((2, 2, 3), np.uint8)
 
@@ -73,7 +73,7 @@ class SteppedClock:
 @settings(deadline=None, max_examples=20)
 @given(st.integers(0, 40), st.integers(1, 6))
 def test_a_file_is_read_whole_and_in_order(count: int, depth: int) -> None:
-    with Reader(Listed(list(range(count))), depth=depth) as reader:
+    with CaptureThread(Listed(list(range(count))), depth=depth) as reader:
         assert [frame.index for frame in reader] == list(range(count))
         assert reader.ended and reader.dropped == 0
         assert reader.get() is None
@@ -81,7 +81,7 @@ def test_a_file_is_read_whole_and_in_order(count: int, depth: int) -> None:
 
 def test_a_file_is_read_ahead_by_no_more_than_the_depth() -> None:
     source = Listed(list(range(100)))
-    with Reader(source, depth=4) as reader:
+    with CaptureThread(source, depth=4) as reader:
         until(lambda: source.given == 5)  # four kept and one in hand
         time.sleep(0.05)
         assert source.given == 5
@@ -91,7 +91,7 @@ def test_a_file_is_read_ahead_by_no_more_than_the_depth() -> None:
 
 def test_a_camera_keeps_the_latest_and_counts_the_rest() -> None:
     source = Listed([10, 20, 30, 40], live=True)
-    with Reader(source) as reader:
+    with CaptureThread(source) as reader:
         until(lambda: source.closed > 0)
         assert reader.get().t_ns == 40
         assert reader.dropped == 3
@@ -105,7 +105,7 @@ def test_nothing_is_dropped_by_whoever_keeps_up() -> None:
     def gate(index: int) -> None:
         assert turn.acquire(timeout=10)
 
-    with Reader(Listed([1, 2, 3], live=True, gate=gate)) as reader:
+    with CaptureThread(Listed([1, 2, 3], live=True, gate=gate)) as reader:
         for expected in (1, 2, 3):
             assert reader.get(timeout=10).t_ns == expected
             turn.release()
@@ -115,7 +115,7 @@ def test_nothing_is_dropped_by_whoever_keeps_up() -> None:
 
 def test_a_timeout_is_told_from_the_end() -> None:
     blocked = threading.Event()
-    with Reader(Listed([1], live=True, gate=lambda i: blocked.wait(10) and None)) as reader:
+    with CaptureThread(Listed([1], live=True, gate=lambda i: blocked.wait(10) and None)) as reader:
         with pytest.raises(TimeoutError):
             reader.get(timeout=0.01)
         assert not reader.ended
@@ -126,7 +126,7 @@ def test_a_timeout_is_told_from_the_end() -> None:
 
 def test_the_error_comes_after_the_frames_before_it_and_stays() -> None:
     error = SourceError("expected pictures")
-    with Reader(Listed([1, 2], error=error)) as reader:
+    with CaptureThread(Listed([1, 2], error=error)) as reader:
         assert reader.get().index == 0 and reader.get().index == 1
         for _ in range(2):
             with pytest.raises(SourceError) as caught:
@@ -137,7 +137,7 @@ def test_the_error_comes_after_the_frames_before_it_and_stays() -> None:
 def test_close_ends_at_once_even_if_the_read_blocks() -> None:
     release = threading.Event()
     source = Listed([1, 2], live=True, gate=lambda i: release.wait(30) and None)
-    reader = Reader(source)
+    reader = CaptureThread(source)
     reader.start()
     reader.start()
     began = time.monotonic()
@@ -150,14 +150,14 @@ def test_close_ends_at_once_even_if_the_read_blocks() -> None:
 
 def test_close_wakes_a_reader_whose_shelf_is_full() -> None:
     source = Listed(list(range(100)))
-    with Reader(source, depth=2):
+    with CaptureThread(source, depth=2):
         until(lambda: source.given == 3)
     assert source.closed and source.given == 3
 
 
 def test_close_wakes_whoever_waits_for_a_frame() -> None:
     blocked, got = threading.Event(), []
-    reader = Reader(Listed([1], live=True, gate=lambda i: blocked.wait(30) and None))
+    reader = CaptureThread(Listed([1], live=True, gate=lambda i: blocked.wait(30) and None))
     thread = threading.Thread(target=lambda: got.append(reader.get()), daemon=True)
     thread.start()
     reader.close()
@@ -168,7 +168,7 @@ def test_close_wakes_whoever_waits_for_a_frame() -> None:
 
 def test_a_reader_never_started_closes_its_source() -> None:
     source = Listed([1])
-    reader = Reader(source)
+    reader = CaptureThread(source)
     reader.close()
     assert source.closed == 1
     reader.start()
@@ -176,7 +176,7 @@ def test_a_reader_never_started_closes_its_source() -> None:
 
 
 def test_get_starts_the_reader() -> None:
-    reader = Reader(Listed([5]))
+    reader = CaptureThread(Listed([5]))
     assert reader.get().t_ns == 5
     assert reader.get() is None
     reader.close()
@@ -189,7 +189,7 @@ def test_pace_puts_each_frame_up_when_its_time_has_come(steps: list[int], first:
     clock = SteppedClock()
     taken = threading.Semaphore(1)
     source = Listed(times, gate=lambda i: taken.acquire(timeout=10) and None)
-    with Reader(source, pace=True, clock=clock, wait=clock.wait) as reader:
+    with CaptureThread(source, pace=True, clock=clock, wait=clock.wait) as reader:
         for t in times:
             frame = reader.get(timeout=10)
             assert frame.t_ns == t
@@ -202,7 +202,7 @@ def test_pace_puts_each_frame_up_when_its_time_has_come(steps: list[int], first:
 def test_pace_drops_what_is_not_taken_in_time_and_counts_it() -> None:
     clock = SteppedClock()
     source = Listed([k * 33_000_000 for k in range(10)])
-    with Reader(source, pace=True, clock=clock, wait=clock.wait) as reader:
+    with CaptureThread(source, pace=True, clock=clock, wait=clock.wait) as reader:
         until(lambda: source.closed > 0)
         got = list(reader)
     assert [f.index for f in got] == [9]
@@ -211,7 +211,7 @@ def test_pace_drops_what_is_not_taken_in_time_and_counts_it() -> None:
 
 def test_pace_on_the_real_clock_takes_at_least_as_long_as_the_file() -> None:
     began = time.monotonic()
-    with Reader(Listed([k * 10_000_000 for k in range(11)]), pace=True) as reader:
+    with CaptureThread(Listed([k * 10_000_000 for k in range(11)]), pace=True) as reader:
         count = sum(1 for _ in reader)
     assert time.monotonic() - began >= 0.1
     assert count + reader.dropped == 11
@@ -220,7 +220,7 @@ def test_pace_on_the_real_clock_takes_at_least_as_long_as_the_file() -> None:
 def test_pace_is_stopped_in_the_middle_of_a_long_gap() -> None:
     source = Listed([0, 3_600_000_000_000])
     began = time.monotonic()
-    with Reader(source, pace=True) as reader:
+    with CaptureThread(source, pace=True) as reader:
         assert reader.get(timeout=10).index == 0
         until(lambda: source.given == 2)
     assert time.monotonic() - began < 10
@@ -228,8 +228,8 @@ def test_pace_is_stopped_in_the_middle_of_a_long_gap() -> None:
 
 def test_status_is_the_sources_and_empty_without_one() -> None:
     source = Listed([1])
-    assert Reader(source).status == ""
+    assert CaptureThread(source).status == ""
     source.status = "lens covered"
-    reader = Reader(source)
+    reader = CaptureThread(source)
     assert reader.status == "lens covered"
     assert reader.name == "listed" and not reader.live

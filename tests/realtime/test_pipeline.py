@@ -14,7 +14,7 @@ from htnet.engine.recognition.recognizer import Recognizer
 from htnet.engine.synth.demo import DemoClip, DemoConfig, render_demo
 from htnet.engine.synth.face.animator import Animator
 from htnet.engine.synth.face.portrait import load_portrait
-from htnet.engine.synth.face.time_course import Pulse
+from htnet.engine.synth.face.time_course import TimeCourse
 from htnet.engine.types import NEUTRAL, Frame, State, Tick
 from htnet.realtime.pipeline import Pipeline, overlapped
 from htnet.realtime.sources.base import SourceConfig, open_source
@@ -70,8 +70,8 @@ def test_every_frame_has_its_pair_and_its_answer(demo_ticks: list[Tick]) -> None
         assert sum(tick.prediction.probabilities.values()) == pytest.approx(1, abs=1e-5)
         quiet = tick.motion.magnitude < tick.motion.threshold
         assert (tick.prediction.label == NEUTRAL) == quiet
-        assert tuple(tick.motion.pulls) == MUSCLE_NAMES
-        assert tick.motion.magnitude == max(tick.motion.pulls[tick.motion.leading], 0)
+        assert tuple(tick.motion.activations) == MUSCLE_NAMES
+        assert tick.motion.magnitude == max(tick.motion.activations[tick.motion.leading], 0)
         assert set(tick.timings_ms) == {"face", "align", "flow", "spot", "network"}
 
 
@@ -80,7 +80,7 @@ def told(tick: Tick) -> tuple[object, ...]:
     return (
         tick.frame.index,
         tick.state,
-        None if motion is None else (motion.magnitude, motion.threshold, dict(motion.pulls)),
+        None if motion is None else (motion.magnitude, motion.threshold, dict(motion.activations)),
         None if prediction is None else (prediction.label, dict(prediction.probabilities)),
         None if tick.pair is None else tick.pair.onset.t_ns,
         [event.row() for event in tick.events],
@@ -176,11 +176,11 @@ def test_a_broad_smile_is_told_whole_and_what_the_fit_sees_in_it_as_its_part(
     pipeline: Pipeline,
 ) -> None:
     animator = Animator(load_portrait())
-    smile = Pulse(1_500_000_000, 1_900_000_000, 2_900_000_000, 0.5)
+    smile = TimeCourse(1_500_000_000, 1_900_000_000, 2_900_000_000, 0.5)
     told = []
     for index in range(120):
         t_ns = round(index * 1e9 / 30)
-        picture = animator.render(pulls={"lip corner pull": 8.0 * smile.at(t_ns)})
+        picture = animator.render(activations={"lip corner pull": 8.0 * smile.at(t_ns)})
         told += pipeline.step(Frame(index, t_ns, picture)).events
     told += pipeline.finish()
     (whole,) = [e for e in told if e.stage == "final" and e.rejected is None]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from htnet.engine.types import Frame, Health, State, Tick
-from htnet.realtime.capture_thread import Reader
+from htnet.realtime.capture_thread import CaptureThread
 from htnet.realtime.pipeline import Tracked
 from htnet.realtime.session import ticks
 from htnet.realtime.sources.looped import LoopedSource
@@ -47,7 +47,7 @@ class Path:
 
 
 def run(source: object, **options: object) -> list[Tick]:
-    with Reader(source) as reader:  # type: ignore[arg-type]
+    with CaptureThread(source) as reader:  # type: ignore[arg-type]
         return list(ticks(reader, Path(), **options))  # type: ignore[arg-type]
 
 
@@ -64,7 +64,7 @@ def test_latency_and_rate_are_of_the_frame_itself() -> None:
     def clock() -> int:
         return next(now)
 
-    with Reader(Recording(8), clock=clock) as reader:
+    with CaptureThread(Recording(8), clock=clock) as reader:
         told = list(ticks(reader, Path(), clock=clock))  # type: ignore[arg-type]
     assert all(0 < tick.health.latency_ms < 500 for tick in told)
     assert told[-1].health.fps > 0

@@ -10,11 +10,11 @@ import pytest
 from htnet.engine.errors import FaceError
 from htnet.engine.face.tracker import MeshTracker
 from htnet.realtime.sources.base import SourceConfig, open_source
-from htnet.realtime.tracker_process import RemoteTracker
+from htnet.realtime.tracker_process import TrackerProcess
 
 
 def test_it_finds_what_the_tracker_finds(data: Path) -> None:
-    here, there = MeshTracker(), RemoteTracker()
+    here, there = MeshTracker(), TrackerProcess()
     source = open_source(SourceConfig(source=str(data / "media" / "single_face.mp4")))
     for i in range(12):
         frame = source.read()
@@ -34,14 +34,14 @@ def test_it_finds_what_the_tracker_finds(data: Path) -> None:
 
 
 def test_what_keeps_it_from_starting_is_told_here(tmp_path: Path) -> None:
-    tracker = RemoteTracker(tmp_path / "none.task")
+    tracker = TrackerProcess(tmp_path / "none.task")
     with pytest.raises(FaceError, match=r"none\.task"):
         tracker.wait()
     tracker.close()
 
 
 def test_a_process_that_dies_is_a_sentence() -> None:
-    tracker = RemoteTracker()
+    tracker = TrackerProcess()
     tracker.wait()
     [child] = [int(pid) for pid in Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children")
                .read_text().split() if _is_tracker(int(pid))]  # fmt: skip
@@ -57,6 +57,6 @@ def _is_tracker(pid: int) -> bool:
 
 
 def test_closing_twice_does_no_harm() -> None:
-    tracker = RemoteTracker()
+    tracker = TrackerProcess()
     tracker.close()
     tracker.close()

@@ -17,19 +17,19 @@ from htnet.engine.motion.preprocess import CROP_HEIGHT, CROP_WIDTH
 from htnet.engine.synth.face.portrait import FindLandmarks, Portrait, portrait_of
 from htnet.engine.types import F32, U8
 from htnet.training.augmentation.reanimate import field
-from htnet.training.datasets.clip import Sample
+from htnet.training.datasets.clip import Clip
 from htnet.training.datasets.composite import read_apex
 
 _TAPER = 0.1  # of the picture's size: where it gives way to the background the field does too
 
 
-def clip_portrait(clip: Sample, tracker: FaceTracker) -> Portrait:
+def clip_portrait(clip: Clip, tracker: FaceTracker) -> Portrait:
     """The clip's apex face, without its movement. Raises `FaceError` where no face is found in it
     and `DataError` where it cannot be read."""
     return portrait_of(unsqueezed(read_apex(clip.apex)), _finder(tracker))
 
 
-def own_portrait(clip: Sample, map_: F32, pixels: float, tracker: FaceTracker) -> Portrait:
+def own_portrait(clip: Clip, map_: F32, pixels: float, tracker: FaceTracker) -> Portrait:
     """The clip's apex face with its published map's movement (28, 28, 3) as its own.
 
     ``pixels``: how far the apex picture is taken to be from the neutral face, px of the canonical
@@ -58,7 +58,7 @@ def unsqueezed(apex: U8) -> U8:
 def on_picture(map_: F32, height: int, width: int, to_map: F32) -> F32:
     """The movement of a published map (28, 28, 3) in px of an apex picture, of any overall size: (H, W, 2), 0 at the picture's edge and where the map does not reach.
 
-    ``to_map``: the `Sample`'s.
+    ``to_map``: the `Clip`'s.
     """
     flow = field(map_, 1.0)
     scale, offset = to_map.astype(np.float64).T

@@ -23,7 +23,7 @@ from htnet.engine.flow import SOLVERS, solver_named
 from htnet.engine.motion.preprocess import CROP_HEIGHT, CROP_WIDTH, flow_map
 from htnet.engine.motion.region_motion import measure_motion
 from htnet.engine.types import F32, F64, U8, Pair
-from htnet.training.datasets.clip import Sample
+from htnet.training.datasets.clip import Clip
 from htnet.training.datasets.composite import read_apex
 
 
@@ -110,7 +110,7 @@ STILL = np.zeros(4)
 """A head at rest, as `rigid_motion` gives it."""
 
 
-def reanimated(clips: Sequence[Sample], maps: F32, seed: int, config: ViewConfig = PLAIN) -> F32:
+def reanimated(clips: Sequence[Clip], maps: F32, seed: int, config: ViewConfig = PLAIN) -> F32:
     """One re-animated map (N, 28, 28, 3) for each clip and its published map (N, 28, 28, 3).
 
     Each clip's numbers come from ``seed`` and its place alone. Raises `DataError` where an apex
@@ -122,7 +122,7 @@ def reanimated(clips: Sequence[Sample], maps: F32, seed: int, config: ViewConfig
         return np.stack(list(made))
 
 
-def _view(clip: Sample, published: F32, seed: tuple[int, int], config: ViewConfig) -> F32:
+def _view(clip: Clip, published: F32, seed: tuple[int, int], config: ViewConfig) -> F32:
     onset, apex, flow = frames(clip, published, seed, config)
     moved = Pair(as_crop(onset), as_crop(apex))
     measured = measure_motion(moved, solver_named(flow), registered=config.registered)
@@ -130,7 +130,7 @@ def _view(clip: Sample, published: F32, seed: tuple[int, int], config: ViewConfi
 
 
 def frames(
-    clip: Sample, published: F32, seed: tuple[int, int], config: ViewConfig
+    clip: Clip, published: F32, seed: tuple[int, int], config: ViewConfig
 ) -> tuple[U8, U8, str]:
     """Onset and apex (170, 140) of a clip re-animated by its published map (28, 28, 3), and the
     flow solver that this view has drawn.
@@ -158,7 +158,7 @@ def frames(
 
 def face_crop(bgr: NDArray[np.uint8], to_map: F32) -> U8:
     """The gray crop (170, 140) that a clip's map was computed on, out of its apex picture;
-    ``to_map``: the `Sample`'s."""
+    ``to_map``: the `Clip`'s."""
     height, width = bgr.shape[:2]
     gray = cv2.cvtColor(bgr, cv2.COLOR_BGR2GRAY)
     scale, offset = to_map.T

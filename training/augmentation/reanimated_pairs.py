@@ -12,11 +12,11 @@ import numpy as np
 from htnet.engine.types import F32, U8
 from htnet.training.augmentation.reanimate import PLAIN, ViewConfig, frames
 from htnet.training.augmentation.samples import read_composite
-from htnet.training.datasets.clip import Sample
+from htnet.training.datasets.clip import Clip
 
 
 def reanimated_pairs(
-    clips: Sequence[Sample], maps: F32, centres: F32, seed: int, config: ViewConfig = PLAIN
+    clips: Sequence[Clip], maps: F32, centres: F32, seed: int, config: ViewConfig = PLAIN
 ) -> Iterator[tuple[U8, U8, F32]]:
     """Onset and apex (170, 140), gray, and region centres (4, 2) as fractions of the crop, of each
     clip in turn.

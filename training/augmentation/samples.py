@@ -15,7 +15,7 @@ from htnet.engine.motion.preprocess import PreprocessSpec, network_input, scaled
 from htnet.engine.types import CLASSES, F32
 from htnet.training.augmentation.reanimate import reanimated
 from htnet.training.config import TrainConfig
-from htnet.training.datasets.clip import Sample
+from htnet.training.datasets.clip import Clip
 from htnet.training.datasets.composite import read_clips, read_map
 from htnet.training.datasets.landmarks import apex_landmarks
 
@@ -29,7 +29,7 @@ class Samples:
     for view 0. ``labels``: (N,).
     """
 
-    clips: tuple[Sample, ...]
+    clips: tuple[Clip, ...]
     spec: PreprocessSpec
     maps: F32
     pictures: Tensor
@@ -67,9 +67,7 @@ def read_samples(config: TrainConfig) -> Samples:
     return prepare(clips, [maps, *views], centres, config.spec)
 
 
-def read_composite(
-    root: Path, landmarks: Path | None = None
-) -> tuple[tuple[Sample, ...], F32, F32]:
+def read_composite(root: Path, landmarks: Path | None = None) -> tuple[tuple[Clip, ...], F32, F32]:
     """Clips, maps (N, 28, 28, 3) and region centres (N, 4, 2) of the composite under ``root``, or of
     what `open_data` has laid out like it."""
     clips = tuple(read_clips(root))
@@ -82,7 +80,7 @@ def read_composite(
 
 
 def prepare(
-    clips: Sequence[Sample], views: Sequence[F32], centres: F32, spec: PreprocessSpec
+    clips: Sequence[Clip], views: Sequence[F32], centres: F32, spec: PreprocessSpec
 ) -> Samples:
     """Samples from views of the clips' maps, each (N, 28, 28, 3), and centres (N, 4, 2)."""
     if spec.regions == "published":

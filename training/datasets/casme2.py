@@ -15,7 +15,7 @@ import re
 from pathlib import Path
 
 from htnet.training.datasets.pictures import subfolders, walk
-from htnet.training.datasets.raw_clip import Found, RawClip, Reader, annotated, require_table
+from htnet.training.datasets.raw_clip import Found, RawClip, ReleaseReader, annotated, require_table
 from htnet.training.datasets.tables import find_table, read_rows
 
 _FPS = 200.0
@@ -55,7 +55,7 @@ def _holds_clips(folder: Path) -> bool:
     return first is not None and any(clip.startswith("ep") for clip in subfolders(first))
 
 
-READER = Reader(
+READER = ReleaseReader(
     "casme2",
     "CASME II",
     "CASME2-coding-20140508.xlsx and CASME2_RAW_selected/sub01/EP02_01f/img46.jpg",

@@ -16,7 +16,7 @@ import re
 from pathlib import Path
 
 from htnet.training.datasets.pictures import subfolders, walk
-from htnet.training.datasets.raw_clip import Found, RawClip, Reader, annotated, require_table
+from htnet.training.datasets.raw_clip import Found, RawClip, ReleaseReader, annotated, require_table
 from htnet.training.datasets.tables import find_table, read_rows
 
 _FPS = 30.0
@@ -62,7 +62,7 @@ def _holds_clips(folder: Path) -> bool:
     )
 
 
-READER = Reader(
+READER = ReleaseReader(
     "casme3",
     "CAS(ME)^3",
     "cas(me)3_part_A_ME_label_JpgIndex_v2.xlsx and spNO.1/b/color/166.jpg, or spNO.1_b_166/166.jpg",

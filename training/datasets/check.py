@@ -10,10 +10,10 @@ from rich.table import Table
 
 from htnet.engine.errors import DataError
 from htnet.engine.types import CLASSES
-from htnet.training.datasets.clip import Sample
+from htnet.training.datasets.clip import Clip
 from htnet.training.datasets.composite import read_clips, read_map
 from htnet.training.datasets.prepare import read_skipped
-from htnet.training.datasets.raw_clip import Reader
+from htnet.training.datasets.raw_clip import ReleaseReader
 from htnet.training.datasets.releases import READERS, found, layouts, require_unique
 
 PAPER = {
@@ -121,7 +121,7 @@ def check_tables(report: CheckReport) -> list[Table]:
 
 
 def _check_maps(folder: Path) -> list[DatasetCheck]:
-    by_dataset: dict[str, list[Sample]] = {}
+    by_dataset: dict[str, list[Clip]] = {}
     for clip in read_clips(folder):
         by_dataset.setdefault(clip.dataset, []).append(clip)
     skipped = read_skipped(folder)
@@ -137,7 +137,7 @@ def _check_maps(folder: Path) -> list[DatasetCheck]:
     ]
 
 
-def _map_faults(clip: Sample) -> list[Fault]:
+def _map_faults(clip: Clip) -> list[Fault]:
     faults = []
     if not clip.apex.is_file():
         faults.append(Fault(clip.apex, "missing"))
@@ -151,7 +151,7 @@ def _map_faults(clip: Sample) -> list[Fault]:
     return faults
 
 
-def _check_raw(reader: Reader, root: Path) -> DatasetCheck:
+def _check_raw(reader: ReleaseReader, root: Path) -> DatasetCheck:
     clips = reader.read(root)
     require_unique(clips)
     return _summary(

@@ -11,7 +11,7 @@ IDENTITY = np.array([[1.0, 0.0], [1.0, 0.0]], np.float32)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Sample:
+class Clip:
     """One labelled clip; ``subject`` is unique over the datasets.
 
     ``flow``: the file of its onset-to-apex map. ``apex``: a picture of the face at the apex.

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from htnet.engine.errors import DataError
 from htnet.engine.types import CLASSES, F32
-from htnet.training.datasets.clip import IDENTITY, Sample
+from htnet.training.datasets.clip import IDENTITY, Clip
 from htnet.training.datasets.pictures import read_picture
 
 SAMM_TO_MAP = np.array([[1.033, -0.028], [1.23, -0.268]], np.float32)
@@ -37,7 +37,7 @@ _COLUMNS = ("dataset", "subject", "clip", "label", "flow", "apex")
 _AGAIN = "see the README on how to lay the data out"
 
 
-def read_clips(root: Path) -> list[Sample]:
+def read_clips(root: Path) -> list[Clip]:
     """The clips of ``labels.csv``, in its order.
 
     Raises `DataError` where it contradicts itself: a clip or a map that comes twice (shared by two
@@ -87,7 +87,7 @@ def read_clips(root: Path) -> list[Sample]:
     return clips
 
 
-def _clip(root: Path, table: Path, line: int, row: dict[str, str]) -> Sample:
+def _clip(root: Path, table: Path, line: int, row: dict[str, str]) -> Clip:
     empty = [name for name in _COLUMNS if not row[name]]
     if empty:
         raise DataError(
@@ -107,7 +107,7 @@ def _clip(root: Path, table: Path, line: int, row: dict[str, str]) -> Sample:
             f"{stated!r}: correct one of the two."
         )
     own_crop = row.get("apex_crop") == "map"
-    return Sample(
+    return Clip(
         dataset=row["dataset"],
         subject=row["subject"],
         name=row["clip"],

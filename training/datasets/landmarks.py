@@ -16,11 +16,11 @@ from htnet.engine.errors import DataError
 from htnet.engine.face.landmarks import POINTS
 from htnet.engine.files import write_array
 from htnet.engine.types import F32
-from htnet.training.datasets.clip import Sample
+from htnet.training.datasets.clip import Clip
 from htnet.training.datasets.composite import read_apex
 
 
-def apex_landmarks(clips: Sequence[Sample], cache: Path | None = None) -> F32:
+def apex_landmarks(clips: Sequence[Clip], cache: Path | None = None) -> F32:
     """Landmarks (N, 478, 2) of the clips' apex faces, as fractions of the pictures.
 
     Taken from ``cache``, a NumPy file of them in the clips' order, where that file exists; found
@@ -47,7 +47,7 @@ def landmarks_of(apex: Path) -> Path:
     return apex.parent.parent / "landmarks" / f"{apex.stem}.npy"
 
 
-def _default_cache(clips: Sequence[Sample]) -> Path:
+def _default_cache(clips: Sequence[Clip]) -> Path:
     digest = hashlib.sha256()
     for clip in clips:
         try:
@@ -78,7 +78,7 @@ def _read(path: Path, shape: tuple[int, ...]) -> F32:
     return cast(F32, found.astype(np.float32))
 
 
-def _one(clip: Sample) -> F32:
+def _one(clip: Clip) -> F32:
     # Here and not above: with a cache file no training machine needs mediapipe.
     from htnet.engine.face.tracker import find_face
 

@@ -13,7 +13,7 @@ import re
 from pathlib import Path
 
 from htnet.training.datasets.pictures import subfolders, walk
-from htnet.training.datasets.raw_clip import Found, RawClip, Reader, annotated, require_table
+from htnet.training.datasets.raw_clip import Found, RawClip, ReleaseReader, annotated, require_table
 from htnet.training.datasets.tables import find_table, read_rows
 
 _FPS = 90.0
@@ -59,7 +59,7 @@ def _holds_clips(folder: Path) -> bool:
     )
 
 
-READER = Reader(
+READER = ReleaseReader(
     "mmew",
     "MMEW",
     "MMEW_Micro_Exp.xlsx and Micro_Expression/anger/S01-01-001/1.jpg",

@@ -64,7 +64,7 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
-class Reader:
+class ReleaseReader:
     """One release: ``find`` looks for it in a folder, ``read`` gives its clips, in the
     annotation's order. ``layout``: how its files lie, for people."""
 

@@ -4,12 +4,12 @@ from pathlib import Path
 
 from htnet.engine.errors import DataError
 from htnet.training.datasets import casme2, casme3, mmew, samm, smic
-from htnet.training.datasets.raw_clip import RawClip, Reader
+from htnet.training.datasets.raw_clip import RawClip, ReleaseReader
 
 READERS = (casme2.READER, samm.READER, smic.READER, casme3.READER, mmew.READER)
 
 
-def found(root: Path) -> list[Reader]:
+def found(root: Path) -> list[ReleaseReader]:
     """The releases of which there is any trace under ``root``."""
     return [reader for reader in READERS if reader.find(root) is not None]
 

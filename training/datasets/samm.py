@@ -13,7 +13,7 @@ import re
 from pathlib import Path
 
 from htnet.training.datasets.pictures import subfolders, walk
-from htnet.training.datasets.raw_clip import Found, RawClip, Reader, annotated, require_table
+from htnet.training.datasets.raw_clip import Found, RawClip, ReleaseReader, annotated, require_table
 from htnet.training.datasets.tables import find_table, read_rows
 
 _FPS = 200.0
@@ -56,7 +56,7 @@ def _holds_clips(folder: Path) -> bool:
     )
 
 
-READER = Reader(
+READER = ReleaseReader(
     "samm",
     "SAMM",
     "SAMM_Micro_FACS_Codes_v2.xlsx and 006/006_1_2/006_05562.jpg",

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from htnet.engine.errors import DataError
 from htnet.training.datasets.pictures import numbered, subfolders, walk
-from htnet.training.datasets.raw_clip import Found, RawClip, Reader, label_of
+from htnet.training.datasets.raw_clip import Found, RawClip, ReleaseReader, label_of
 
 _FPS = 100.0
 
@@ -75,6 +75,6 @@ def _subjects(base: Path) -> list[tuple[str, Path]]:
     ]
 
 
-READER = Reader(
+READER = ReleaseReader(
     "smic", "SMIC-HS", "SMIC_all_raw/HS/s1/micro/negative/s1_ne_01/*.bmp, no table", find, read
 )

@@ -36,7 +36,7 @@ class LosoConfig:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Job:
+class FoldJob:
     """Folds of one recipe and seed. ``again``: re-animated inputs (N, 3, S, S) to test on."""
 
     config: TrainConfig
@@ -45,7 +45,7 @@ class Job:
     folds: Sequence[Fold]
 
 
-def run_jobs(jobs: Sequence[Job], run: LosoConfig) -> list[list[FoldResult]]:
+def run_jobs(jobs: Sequence[FoldJob], run: LosoConfig) -> list[list[FoldResult]]:
     """Every job's folds, in order: finished ones from the store, the others trained and stored.
 
     Folds are trained in the same company however many of a chunk are finished already, so that a
@@ -90,7 +90,7 @@ def run_jobs(jobs: Sequence[Job], run: LosoConfig) -> list[list[FoldResult]]:
 
 
 def _run(
-    jobs: Sequence[Job],
+    jobs: Sequence[FoldJob],
     tasks: Sequence[tuple[int, Sequence[Fold]]],
     done: Callable[[int, list[FoldResult]], None],
     run: LosoConfig,

@@ -26,7 +26,7 @@ from htnet.training.evaluation.folds import (
     subject_folds,
     subject_groups,
 )
-from htnet.training.evaluation.jobs import Job, LosoConfig, run_jobs
+from htnet.training.evaluation.jobs import FoldJob, LosoConfig, run_jobs
 from htnet.training.evaluation.nested import choose
 from htnet.training.recipes import tried
 
@@ -92,18 +92,18 @@ def evaluate_loso(
     ]
 
 
-def _job(config: TrainConfig, run: LosoConfig) -> Job:
+def _job(config: TrainConfig, run: LosoConfig) -> FoldJob:
     samples = read_samples(config)
     if run.groups is None:
         folds = subject_folds(samples, run.folds)
     else:
         folds = group_folds(subject_groups(samples, run.groups))
         require_classes(samples, folds)
-    return Job(config, samples, _test_view(config, samples), folds)
+    return FoldJob(config, samples, _test_view(config, samples), folds)
 
 
 def _last_and_oracle(
-    job: Job, results: Sequence[FoldResult], run: LosoConfig
+    job: FoldJob, results: Sequence[FoldResult], run: LosoConfig
 ) -> dict[str, LosoReport]:
     epochs = {"last": {result.fold.name: -1 for result in results}}
     if job.config.trained:
@@ -114,7 +114,7 @@ def _last_and_oracle(
 
 def _report(
     protocol: str,
-    job: Job,
+    job: FoldJob,
     results: Sequence[FoldResult],
     epochs: Mapping[str, int],
     run: LosoConfig,

@@ -12,7 +12,7 @@ _TITLES = {"full": "full", "casme2": "CASME II", "smic": "SMIC", "samm": "SAMM"}
 
 
 @dataclass(frozen=True, slots=True)
-class Scores:
+class ClassScores:
     """UF1 and UAR are the plain means over classes of F1 and recall (See et al., FG 2019)."""
 
     uf1: float
@@ -46,16 +46,16 @@ def confusion(truth: ArrayLike, guess: ArrayLike, classes: int = 3) -> NDArray[n
     return table
 
 
-def scores(truth: ArrayLike, guess: ArrayLike, classes: int = 3) -> Scores:
+def scores(truth: ArrayLike, guess: ArrayLike, classes: int = 3) -> ClassScores:
     """Scores of predicted classes; a class with no clips and no predictions is left out."""
     table = confusion(truth, guess, classes)
     uf1, uar, accuracy = (float(rate) for rate in _rates(table))
-    return Scores(uf1, uar, accuracy, int(table.sum()))
+    return ClassScores(uf1, uar, accuracy, int(table.sum()))
 
 
 def scores_by_dataset(
     truth: ArrayLike, guess: ArrayLike, datasets: Sequence[str], classes: int = 3
-) -> dict[str, Scores]:
+) -> dict[str, ClassScores]:
     """Scores of each dataset, and of all clips together under "full"."""
     truth, guess, names = np.asarray(truth), np.asarray(guess), np.asarray(datasets)
     result = {"full": scores(truth, guess, classes)}

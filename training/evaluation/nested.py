@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from htnet.engine.errors import DataError
 from htnet.training.augmentation.samples import Samples
 from htnet.training.evaluation.folds import FoldResult, pair_folds, require_classes, subject_groups
-from htnet.training.evaluation.jobs import Job, LosoConfig, run_jobs
+from htnet.training.evaluation.jobs import FoldJob, LosoConfig, run_jobs
 from htnet.training.evaluation.metrics import scores
 from htnet.training.recipes import candidates
 
@@ -33,10 +33,10 @@ class Chosen:
     seconds: float
 
 
-def choose(jobs: Sequence[Job], run: LosoConfig) -> list[Chosen]:
+def choose(jobs: Sequence[FoldJob], run: LosoConfig) -> list[Chosen]:
     """Schedule and epoch for each job's folds; raises `DataError` for too few subjects."""
     groups = [subject_groups(job.samples, GROUPS) for job in jobs]
-    inner_jobs: list[Job] = []
+    inner_jobs: list[FoldJob] = []
     places: list[tuple[int, str]] = []  # of an inner job: its job and the name of its schedule
     for number, (job, group) in enumerate(zip(jobs, groups, strict=True)):
         if group.max() < 2:
@@ -47,7 +47,7 @@ def choose(jobs: Sequence[Job], run: LosoConfig) -> list[Chosen]:
         pairs = pair_folds(group)
         require_classes(job.samples, pairs)
         for name, each in candidates(job.config).items():
-            inner_jobs.append(Job(each, job.samples, job.again, pairs))
+            inner_jobs.append(FoldJob(each, job.samples, job.again, pairs))
             places.append((number, name))
     inner: list[dict[str, list[FoldResult]]] = [{} for _ in jobs]
     for (number, name), results in zip(
@@ -62,7 +62,7 @@ def choose(jobs: Sequence[Job], run: LosoConfig) -> list[Chosen]:
         for number, (job, group) in enumerate(zip(jobs, groups, strict=True))
     ]
     outer_jobs = [
-        Job(
+        FoldJob(
             config,
             job.samples,
             job.again,

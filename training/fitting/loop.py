@@ -19,7 +19,7 @@ from htnet.training.augmentation.batches import batch
 from htnet.training.augmentation.samples import Samples
 from htnet.training.config import NO_AUGMENT, Schedule
 from htnet.training.fitting.kernel_teacher import teach
-from htnet.training.fitting.step import Step
+from htnet.training.fitting.step import TrainingStep
 
 Progress = Callable[[int, int], None]
 """Called with the steps done and their number."""
@@ -92,7 +92,7 @@ def _descend(
 ) -> Weights:
     per_epoch = math.ceil(len(samples.clips) / schedule.batch)  # whoever is trained beside
     steps = schedule.epochs * per_epoch
-    step = Step(base, weights, schedule)
+    step = TrainingStep(base, weights, schedule)
     average = {name: w.detach().clone() for name, w in weights.items()} if schedule.ema else weights
     batches = _Batches(samples, folds, schedule, draws)
     loss = torch.zeros(len(folds), device=samples.inputs.device)

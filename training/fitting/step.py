@@ -18,7 +18,7 @@ _WARM_UP = 3  # ordinary steps before the capture, as torch's notes on CUDA grap
 _TEACHER_SCALE = 4.0  # from a teacher's scores, 1 between classes, to logits
 
 
-class Step:
+class TrainingStep:
     """Updates ``weights``, stacked parameters and buffers, in place.
 
     ``base`` is a network of that kind in training mode; a `WithExtraLoss` adds its own.

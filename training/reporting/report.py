@@ -13,7 +13,7 @@ from htnet.engine.types import CLASSES, F32, F64
 from htnet.training.evaluation.loso import LosoReport
 from htnet.training.evaluation.metrics import (
     KEYS,
-    Scores,
+    ClassScores,
     bootstrap,
     confusion,
     dataset_title,
@@ -360,7 +360,7 @@ def _run(report: LosoReport) -> dict[str, object]:
     }
 
 
-def _scores(report: LosoReport, kind: str) -> dict[str, Scores]:
+def _scores(report: LosoReport, kind: str) -> dict[str, ClassScores]:
     logits: F32 | None = getattr(report, kind)
     if logits is None:
         return {}

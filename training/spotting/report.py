@@ -22,7 +22,7 @@ from htnet.training.spotting.scoring import (
     FoundEvent,
     Outcome,
     Point,
-    Scores,
+    SpottingScores,
     TrueEvent,
 )
 
@@ -204,7 +204,7 @@ def write_spotting(
     return written
 
 
-def _rates(scores: Scores) -> dict[str, object]:
+def _rates(scores: SpottingScores) -> dict[str, object]:
     kept = {"events", "found", "hits", "false_alarms_a_minute"}
     return {
         name: value if scores.events or name in kept else None

@@ -111,7 +111,7 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
-class Scores:
+class SpottingScores:
     """Spotting and recognition of one of `SETS`.
 
     ``uf1`` and ``uar`` are the means over classes of F1 and recall, of the hits alone; ``f1_label``
@@ -193,7 +193,7 @@ class Evaluation:
     videos: int
     subjects: int
     minutes: float
-    scores: Mapping[str, Scores]
+    scores: Mapping[str, SpottingScores]
     intervals: Mapping[str, tuple[float, float]]
     delay: Spread
     onset: Spread
@@ -405,17 +405,17 @@ class _Tally:
         )
 
     def figures(self, times: NDArray[np.int64]) -> dict[str, NDArray[np.float64]]:
-        """The rates of `Scores` by name, (...), with each subject taken ``times`` (..., S)."""
+        """The rates of `SpottingScores` by name, (...), with each subject taken ``times`` (..., S)."""
         rates = _rates(times @ self.counts, times @ self.minutes)
         named = _named_rates(np.tensordot(times, self.table, axes=1), self.named)
         return {**rates, **named, "strs": rates["f1"] * named["f1_label"]}
 
-    def scores(self) -> Scores:
+    def scores(self) -> SpottingScores:
         """Of all subjects, each once."""
         events, found, hits = self.counts.sum(axis=0)
         figures = self.figures(np.ones(len(self.counts), np.int64))
         rates = {name: float(value) for name, value in figures.items()}
-        return Scores(int(events), int(found), int(hits), **rates)
+        return SpottingScores(int(events), int(found), int(hits), **rates)
 
 
 def _tally(videos: Sequence[Video], cut: float, kind: str | None) -> _Tally:

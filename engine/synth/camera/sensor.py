@@ -20,7 +20,7 @@ _ENOUGH = 1 / 512  # of brightness, under which no picture changes
 
 
 @dataclass(frozen=True, slots=True)
-class Flicker:
+class LampFlicker:
     """Lamps that flare twice in a period of the mains, as a rolling shutter sees them.
 
     Row by row the picture's brightness goes with ``depth`` cos(2 pi ``hz`` t + ``phase``). Taken at
@@ -36,7 +36,7 @@ class Flicker:
     @classmethod
     def draw(
         cls, rng: np.random.Generator, depth: float, mains_hz: float, fps: float
-    ) -> "Flicker | None":
+    ) -> "LampFlicker | None":
         """Of ``depth``, a share of brightness; None without. The mains are up to 0.05 Hz off."""
         hz = 2 * (mains_hz + float(rng.uniform(-0.05, 0.05)))
         phase = float(rng.uniform(0.0, 2 * np.pi))
@@ -52,7 +52,7 @@ class Flicker:
 
 
 @dataclass(frozen=True, slots=True)
-class Spot:
+class Glare:
     """A glint in the picture: middle and radius in px, grey levels brighter in the middle."""
 
     x: float
@@ -70,7 +70,11 @@ class Sensor:
     """
 
     def __init__(
-        self, size: tuple[int, int], seed: int, sigma: float = 0.0, flicker: Flicker | None = None
+        self,
+        size: tuple[int, int],
+        seed: int,
+        sigma: float = 0.0,
+        flicker: LampFlicker | None = None,
     ) -> None:
         self._seed = seed
         self._flicker = flicker
@@ -92,7 +96,7 @@ class Sensor:
         t_ns: int,
         number: int,
         brightness: float = 1.0,
-        spots: Sequence[Spot] = (),
+        spots: Sequence[Glare] = (),
     ) -> U8:
         """``clean`` (H, W, 3), which is left alone, as picture ``number`` taken at ``t_ns``."""
         picture = self._lit(clean, t_ns, brightness)
@@ -124,7 +128,7 @@ class Sensor:
         return lit
 
 
-def _flare(picture: U8, spot: Spot) -> None:
+def _flare(picture: U8, spot: Glare) -> None:
     """Brighten ``picture`` in place, by a bell that ends at three radii."""
     reach = 3 * spot.radius
     height, width = picture.shape[:2]

@@ -24,7 +24,7 @@ def measured_noise(changes: Sequence[F32]) -> float:
     return float(np.median(np.concatenate(rough)) * _MEDIAN_TO_SIGMA)
 
 
-class Grain:
+class SensorNoise:
     """Luminance noise, the same on all channels: Gaussian, independent between pixels and frames,
     in whole grey levels. ``sigma``: its standard deviation in grey levels."""
 

@@ -119,13 +119,13 @@ class Animator:
     def render(
         self,
         pose: Pose = REST,
-        pulls: Mapping[str, float] = _NONE,
+        activations: Mapping[str, float] = _NONE,
         closure: float = 0.0,
         gaze: tuple[float, float] = (0.0, 0.0),
     ) -> U8:
         """One frame without noise: (H, W, 3) uint8 BGR.
 
-        ``pulls``: a muscle's name to its peak displacement at this moment, in px of the 140 px
+        ``activations``: a muscle's name to its peak displacement at this moment, in px of the 140 px
         crop; `OWN` is the portrait's own field. ``closure``: of the eyelids, 0 open to 1 shut.
         ``gaze``: how far the irises are from where the portrait has them, (x, y) in px of the crop
         along the face; good for some 4 px.
@@ -134,12 +134,12 @@ class Animator:
         box = self._head_box if zoom == 1.0 else (0, 0, *self.size)
         rest = self._unposed_coarsely(pose, box) if turning or zoom != 1.0 else self._unposed(pose)
         near = self._near(self._face_box, box, pose)
-        undo = self._undo(pulls)
+        undo = self._undo(activations)
         if undo is not None:
             rest[near] += self._at(rest[near], undo, self._face_box)
         if self._own is not None:
             own, where = self._own
-            left = np.float32(self._own_pull - pulls.get(OWN, 0.0))
+            left = np.float32(self._own_pull - activations.get(OWN, 0.0))
             rest[near] += left * self._at(rest[near], own, where)
         canvas = self._with_eyes(closure, gaze)
         picture = _look(canvas, rest, self._round_the_face)
@@ -155,16 +155,16 @@ class Animator:
     def landmarks(
         self,
         pose: Pose = REST,
-        pulls: Mapping[str, float] = _NONE,
+        activations: Mapping[str, float] = _NONE,
         gaze: tuple[float, float] = (0.0, 0.0),
     ) -> F32:
         """Where the landmarks truly are: (478, 2) float32, px of the frame. Lids as when open."""
         start = self.neutral
         if self._own is not None:
-            start = self._before_own(self._drawn, self._own_pull - pulls.get(OWN, 0.0))
+            start = self._before_own(self._drawn, self._own_pull - activations.get(OWN, 0.0))
         moved = start.astype(np.float64)
         points = self.neutral.astype(np.float64)
-        for name, pull in pulls.items():
+        for name, pull in activations.items():
             if name != OWN:
                 amount = pull * self.face.crop_px
                 moved += amount * displacement(MUSCLES[name], self.neutral, points)
@@ -265,11 +265,11 @@ class Animator:
         """The field of the box ``where`` at places in px of the frame."""
         return _look_up(field, places - np.array(where[:2], np.float32))
 
-    def _undo(self, pulls: Mapping[str, float]) -> F32 | None:
+    def _undo(self, activations: Mapping[str, float]) -> F32 | None:
         """The inverse of x -> x + D(x) over the face's box: (h, w, 2) offsets U with
         x = y + U(y), by fixed point from U = -D."""
         total: F32 | None = None
-        for name, pull in pulls.items():
+        for name, pull in activations.items():
             if name != OWN and pull != 0.0:
                 part = self._field(name) * np.float32(pull * self.face.crop_px)
                 total = part if total is None else total + part

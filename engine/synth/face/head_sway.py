@@ -12,7 +12,7 @@ _LOW_HZ, _HIGH_HZ, _WAVES = 0.15, 0.4, 3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Sway:
+class HeadSway:
     """Per axis (x, y, roll, scale - 1, and if wanted yaw and pitch) the sum of sines:
     ``amplitudes``, ``hz`` and ``phases`` are (axes, waves)."""
 
@@ -21,7 +21,7 @@ class Sway:
     phases: F64
 
     @classmethod
-    def draw(cls, rng: np.random.Generator, seconds: float, px: float = 1.0) -> "Sway":
+    def draw(cls, rng: np.random.Generator, seconds: float, px: float = 1.0) -> "HeadSway":
         """Random sway whose peak over a clip (of 8 s or more) is 5.5..8 px in x, 2..4 in y, each
         times ``px``, at most 1.5 degrees in roll and 1% in scale."""
         draft = cls._waves(rng, axes=4)
@@ -34,7 +34,7 @@ class Sway:
         return draft._reaching(peaks, seconds)
 
     @classmethod
-    def within(cls, rng: np.random.Generator, seconds: float, peaks: Sequence[float]) -> "Sway":
+    def within(cls, rng: np.random.Generator, seconds: float, peaks: Sequence[float]) -> "HeadSway":
         """Random sway that reaches ``peaks`` over a clip (of 8 s or more), one for each axis."""
         return cls._waves(rng, len(peaks))._reaching(peaks, seconds)
 
@@ -44,7 +44,7 @@ class Sway:
         return Pose(x, y, roll, 1.0 + grow, *turn)
 
     @classmethod
-    def _waves(cls, rng: np.random.Generator, axes: int) -> "Sway":
+    def _waves(cls, rng: np.random.Generator, axes: int) -> "HeadSway":
         shape = (axes, _WAVES)
         return cls(
             rng.uniform(0.3, 1.0, shape),
@@ -52,11 +52,11 @@ class Sway:
             rng.uniform(0.0, 2 * np.pi, shape),
         )
 
-    def _reaching(self, peaks: Sequence[float], seconds: float) -> "Sway":
+    def _reaching(self, peaks: Sequence[float], seconds: float) -> "HeadSway":
         """The same waves, each axis scaled to its peak over the clip."""
         reached = np.abs(self._values(np.arange(0.0, max(seconds, 8.0), 0.02))).max(0)
         scale = (np.asarray(peaks) / reached)[:, None]
-        return Sway(self.amplitudes * scale, self.hz, self.phases)
+        return HeadSway(self.amplitudes * scale, self.hz, self.phases)
 
     def _values(self, seconds: F64) -> F64:
         angle = 2 * np.pi * self.hz * seconds[:, None, None] + self.phases

@@ -17,7 +17,7 @@ class Move:
     to: tuple[float, ...]
 
 
-class Glide:
+class PiecewiseMotion:
     """``rest`` until the first of ``moves``, which follow each other without overlap. Each runs
     along the minimum-jerk curve of `htnet.engine.synth.face.time_course`."""
 

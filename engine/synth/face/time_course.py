@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Pulse:
+class TimeCourse:
     """Activation over time: 0 up to ``onset_ns``, 1 first reached at ``apex_ns``, held for the
     fraction ``hold`` of the way from apex to offset, 0 again from ``offset_ns``.
 

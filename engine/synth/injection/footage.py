@@ -13,7 +13,7 @@ from htnet.engine.face.tracker import FaceTracker
 from htnet.engine.synth.camera.sensor import Sensor
 from htnet.engine.synth.camera.sensor_noise import measured_noise
 from htnet.engine.synth.face.eyelids import both_lids
-from htnet.engine.synth.face.time_course import Pulse
+from htnet.engine.synth.face.time_course import TimeCourse
 from htnet.engine.synth.injection.movement import Injected, displaced, warp
 from htnet.engine.types import F32, U8, Frame
 
@@ -119,7 +119,7 @@ class Pass:
     footage: Footage
     config: PassConfig
     movements: tuple[Injected, ...] = ()
-    blinks: tuple[Pulse, ...] = ()
+    blinks: tuple[TimeCourse, ...] = ()
 
     def frames(self) -> Iterator[Frame]:
         """The frames, their times from 0 on."""

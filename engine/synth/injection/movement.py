@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from htnet.engine.motion.preprocess import CROP_HEIGHT, CROP_WIDTH
-from htnet.engine.synth.face.time_course import Pulse
+from htnet.engine.synth.face.time_course import TimeCourse
 from htnet.engine.types import F32, F64, U8
 
 _TAPER = 0.1  # of the crop: a field that does not end by itself is faded out along its edge
@@ -42,7 +42,7 @@ class Injected:
     """A movement at its time; ``amplitude_px``: px of the crop at the field's 99th percentile."""
 
     movement: Movement
-    pulse: Pulse
+    pulse: TimeCourse
     amplitude_px: float
 
     def at(self, t_ns: int) -> F32 | None:

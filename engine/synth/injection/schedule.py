@@ -14,7 +14,7 @@ from htnet.engine.anatomy.muscles import MUSCLES, field
 from htnet.engine.errors import UsageError
 from htnet.engine.face.alignment import crop_transform, transform_points
 from htnet.engine.motion.preprocess import CROP_HEIGHT, CROP_WIDTH
-from htnet.engine.synth.face.time_course import Pulse
+from htnet.engine.synth.face.time_course import TimeCourse
 from htnet.engine.synth.injection.footage import Footage, PassConfig
 from htnet.engine.synth.injection.movement import Injected, Movement, movement
 from htnet.engine.types import F32
@@ -87,7 +87,7 @@ class Scheduled:
     """A movement to come: its ``kind`` (micro or macro), time course and size in px."""
 
     kind: str
-    pulse: Pulse
+    pulse: TimeCourse
     amplitude_px: float
 
 
@@ -120,7 +120,7 @@ def draw_schedule(rng: np.random.Generator, plan: InjectionPlan) -> tuple[Schedu
         apex = onset + round(lasts * float(rng.uniform(*_AFTER_APEX)) * 1e9)
         hold = _MACRO_HOLD if kind == "macro" else _MICRO_HOLD
         size = sizes[int(order[number])]
-        made.append(Scheduled(kind, Pulse(onset, apex, offset, hold), size))
+        made.append(Scheduled(kind, TimeCourse(onset, apex, offset, hold), size))
         passed += lasts + APART_S
     return tuple(made)
 
@@ -139,7 +139,7 @@ def draw_injected(
 
 def draw_blinks(
     rng: np.random.Generator, plan: InjectionPlan, scheduled: Sequence[Scheduled]
-) -> tuple[Pulse, ...]:
+) -> tuple[TimeCourse, ...]:
     """Blinks between the movements, one to a gap of which each is drawn by chance."""
     edges = [0, *(t for s in scheduled for t in (s.pulse.onset_ns, s.pulse.offset_ns))]
     edges.append(round(plan.seconds * 1e9))
@@ -156,7 +156,7 @@ def draw_blinks(
             onset = float(rng.uniform(first, max(last - APART_S / 2, first)))
             lasts = float(rng.uniform(*_BLINK_S))
             times = (round(t * 1e9) for t in (onset, onset + 0.4 * lasts, onset + lasts))
-            blinks.append(Pulse(*times))
+            blinks.append(TimeCourse(*times))
     return tuple(blinks)
 
 

@@ -13,7 +13,7 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
 from htnet.engine.errors import DataError
-from htnet.engine.synth.face.time_course import Pulse
+from htnet.engine.synth.face.time_course import TimeCourse
 from htnet.engine.types import NS_PER_MS
 
 MICRO_NS = 500 * NS_PER_MS
@@ -48,10 +48,10 @@ class TrueEvent:
         return "micro" if self.offset_ns - self.onset_ns <= MICRO_NS else "macro"
 
     @property
-    def pulse(self) -> Pulse:
+    def pulse(self) -> TimeCourse:
         """Its time course; a macro-expression is held for half of its way back."""
         hold = 0.1 if self.kind == "micro" else 0.5
-        return Pulse(self.onset_ns, self.apex_ns, self.offset_ns, hold)
+        return TimeCourse(self.onset_ns, self.apex_ns, self.offset_ns, hold)
 
 
 @dataclass(frozen=True, slots=True)

@@ -256,7 +256,7 @@ class Plan:
         self._require_room()
 
     def _require_room(self) -> None:
-        """Refuses what cannot fit, whatever the draw; `Schedule.draw` finds the places."""
+        """Refuses what cannot fit, whatever the draw; `ClipSchedule.draw` finds the places."""
         events, seconds = self.events, self.seconds
         number, macros = events.number(seconds), events.macros(seconds)
         if not number:

@@ -10,12 +10,12 @@ from functools import partial
 import numpy as np
 
 from htnet.engine.errors import UsageError
-from htnet.engine.synth.face.head_sway import Sway
-from htnet.engine.synth.face.piecewise_motion import Glide, Move
-from htnet.engine.synth.face.time_course import Pulse
+from htnet.engine.synth.face.head_sway import HeadSway
+from htnet.engine.synth.face.piecewise_motion import Move, PiecewiseMotion
+from htnet.engine.synth.face.time_course import TimeCourse
 from htnet.engine.synth.schedule.ground_truth import Disturbance, TrueEvent
 from htnet.engine.synth.schedule.plan import EventPlan, HeadPlan, Plan
-from htnet.engine.synth.schedule.schedule import Glint, Pull, Schedule
+from htnet.engine.synth.schedule.schedule import ClipSchedule, Contraction, Glint
 
 Rng = np.random.Generator
 
@@ -25,7 +25,7 @@ _SWAY_OF_TURN = 0.15  # of the yaw and nod that a plan allows, what the head doe
 _STREAMS = ("sway", "turns", "approach", "blinks", "gaze", "speech", "exposure", "glints", "events")
 
 
-def draw_schedule(plan: Plan, seed: int, crop_px: float = 1.0) -> Schedule:
+def draw_schedule(plan: Plan, seed: int, crop_px: float = 1.0) -> ClipSchedule:
     """The schedule of a plan; its frame rate has no say.
 
     ``crop_px``: one pixel of the crop in px of the frame, for the sway. Disturbances are as many
@@ -36,7 +36,7 @@ def draw_schedule(plan: Plan, seed: int, crop_px: float = 1.0) -> Schedule:
     speech = _speech(rng["speech"], seconds, plan.speech.share)
     step = light.exposure_percent / 100
     make = partial(
-        Schedule,
+        ClipSchedule,
         sway=_sway(rng["sway"], seconds, head, crop_px),
         turns=_turns(rng["turns"], seconds, head),
         approach=_approaches(rng["approach"], seconds, head.approaches_per_minute, head.approach),
@@ -93,7 +93,7 @@ def _scatter(
     return sorted(spans)
 
 
-def _sway(rng: Rng, seconds: float, head: HeadPlan, crop_px: float) -> Sway | None:
+def _sway(rng: Rng, seconds: float, head: HeadPlan, crop_px: float) -> HeadSway | None:
     """Slow motion of the head, at all times."""
     px = float(rng.uniform(*head.sway_px)) * crop_px
     angles = [
@@ -102,10 +102,10 @@ def _sway(rng: Rng, seconds: float, head: HeadPlan, crop_px: float) -> Sway | No
     if not px and not any(angles):
         return None
     roll, grow = (np.radians(rng.uniform(0.5, 1.5)), rng.uniform(0.003, 0.01)) if px else (0, 0)
-    return Sway.within(rng, seconds, (px, px / 2, float(roll), float(grow), *angles))
+    return HeadSway.within(rng, seconds, (px, px / 2, float(roll), float(grow), *angles))
 
 
-def _turns(rng: Rng, seconds: float, head: HeadPlan) -> Glide:
+def _turns(rng: Rng, seconds: float, head: HeadPlan) -> PiecewiseMotion:
     """(yaw, pitch): to a new direction, or half the time back to the front, within 0.35 to 1 s."""
     most = (1 - _SWAY_OF_TURN) * np.radians([head.yaw_degrees, head.nod_degrees])
     spans = _scatter(rng, seconds, head.turns_per_minute, (0.35, 1.0), 0.8) if most.any() else []
@@ -115,23 +115,25 @@ def _turns(rng: Rng, seconds: float, head: HeadPlan) -> Glide:
         away = not (away and rng.random() < 0.5)
         yaw, pitch = most * rng.uniform(-1.0, 1.0, 2) if away else (0.0, 0.0)
         moves.append(Move(_ns(start), _ns(end), (float(yaw), float(pitch))))
-    return Glide((0.0, 0.0), moves)
+    return PiecewiseMotion((0.0, 0.0), moves)
 
 
-def _approaches(rng: Rng, seconds: float, per_minute: float, larger: float) -> Glide:
+def _approaches(rng: Rng, seconds: float, per_minute: float, larger: float) -> PiecewiseMotion:
     """(scale,): up to the camera and back again, each within 1.5 to 3.5 s."""
     spans = _scatter(rng, seconds, per_minute, (1.5, 3.5), 1.0)
     sizes = (1.0 + larger, 1.0)
-    return Glide((1.0,), [Move(_ns(a), _ns(b), (sizes[i % 2],)) for i, (a, b) in enumerate(spans)])
+    return PiecewiseMotion(
+        (1.0,), [Move(_ns(a), _ns(b), (sizes[i % 2],)) for i, (a, b) in enumerate(spans)]
+    )
 
 
-def _blinks(rng: Rng, seconds: float, per_minute: float) -> list[Pulse]:
+def _blinks(rng: Rng, seconds: float, per_minute: float) -> list[TimeCourse]:
     """Shut for a moment, opening more slowly than closing; 150 to 300 ms."""
     spans = _scatter(rng, seconds, per_minute, (0.15, 0.3), 0.6)
-    return [Pulse(_ns(a), _ns(a + 0.38 * (b - a)), _ns(b), hold=0.2) for a, b in spans]
+    return [TimeCourse(_ns(a), _ns(a + 0.38 * (b - a)), _ns(b), hold=0.2) for a, b in spans]
 
 
-def _gazes(rng: Rng, seconds: float, per_minute: float, px: float) -> Glide:
+def _gazes(rng: Rng, seconds: float, per_minute: float, px: float) -> PiecewiseMotion:
     """(dx, dy): a saccade of 30 to 70 ms, half the time back to the middle."""
     moves = []
     away = False
@@ -140,17 +142,17 @@ def _gazes(rng: Rng, seconds: float, per_minute: float, px: float) -> Glide:
         reach, angle = px * rng.uniform(0.3, 1.0), rng.uniform(0.0, 2 * np.pi)
         to = (reach * np.cos(angle), 0.5 * reach * np.sin(angle)) if away else (0.0, 0.0)
         moves.append(Move(_ns(start), _ns(end), (float(to[0]), float(to[1]))))
-    return Glide((0.0, 0.0), moves)
+    return PiecewiseMotion((0.0, 0.0), moves)
 
 
-def _exposures(rng: Rng, seconds: float, per_minute: float, step: float) -> Glide:
+def _exposures(rng: Rng, seconds: float, per_minute: float, step: float) -> PiecewiseMotion:
     """(brightness,): a step of half to all of ``step`` either way, every other one back, each
     within 0.1 to 0.6 s."""
     moves = []
     for i, (start, end) in enumerate(_scatter(rng, seconds, per_minute, (0.1, 0.6), 0.8)):
         change = float(rng.uniform(0.5, 1.0) * rng.choice([-1.0, 1.0])) * step
         moves.append(Move(_ns(start), _ns(end), (1.0 if i % 2 else 1.0 + change,)))
-    return Glide((1.0,), moves)
+    return PiecewiseMotion((1.0,), moves)
 
 
 def _glints(rng: Rng, seconds: float, per_minute: float) -> list[Glint]:
@@ -162,7 +164,7 @@ def _glints(rng: Rng, seconds: float, per_minute: float) -> list[Glint]:
         slide, radius = rng.uniform(-0.15, 0.15), rng.uniform(0.03, 0.12)
         glints.append(
             Glint(
-                Pulse(_ns(start), _ns(middle), _ns(end), hold=0.3),
+                TimeCourse(_ns(start), _ns(middle), _ns(end), hold=0.3),
                 float(x),
                 float(y),
                 float(slide),
@@ -189,27 +191,31 @@ def _speech(rng: Rng, seconds: float, share: float) -> list[tuple[float, float]]
     return sorted(spans)
 
 
-def _syllables(rng: Rng, speech: list[tuple[float, float]]) -> list[Pull]:
+def _syllables(rng: Rng, speech: list[tuple[float, float]]) -> list[Contraction]:
     """What the face does while it speaks."""
-    pulls = []
+    contractions = []
     for start, end in speech:
         t = start
         while (length := float(rng.uniform(0.14, 0.3))) < end - t:
-            pulls.append(_pull(rng, "jaw drop", t, length, (1.5, 5.0)))
+            contractions.append(_pull(rng, "jaw drop", t, length, (1.5, 5.0)))
             if rng.random() < 0.5:
                 lips = str(rng.choice(["lip press", "lip corner pull", "lip corner depress"]))
-                pulls.append(_pull(rng, lips, t, length, (0.3, 1.5)))
+                contractions.append(_pull(rng, lips, t, length, (0.3, 1.5)))
             t += length * float(rng.uniform(0.9, 1.3))
         stress = float(rng.uniform(0.3, 0.7))
         if stress < end - start and rng.random() < 0.5:
             at = start + float(rng.uniform(0.0, end - start - stress))
-            pulls.append(_pull(rng, "brow raise", at, stress, (0.5, 2.0)))
-    return pulls
+            contractions.append(_pull(rng, "brow raise", at, stress, (0.5, 2.0)))
+    return contractions
 
 
-def _pull(rng: Rng, muscle: str, start: float, length: float, px: tuple[float, float]) -> Pull:
+def _pull(
+    rng: Rng, muscle: str, start: float, length: float, px: tuple[float, float]
+) -> Contraction:
     apex = start + length * float(rng.uniform(0.35, 0.6))
-    return Pull(muscle, Pulse(_ns(start), _ns(apex), _ns(start + length)), float(rng.uniform(*px)))
+    return Contraction(
+        muscle, TimeCourse(_ns(start), _ns(apex), _ns(start + length)), float(rng.uniform(*px))
+    )
 
 
 def _events(

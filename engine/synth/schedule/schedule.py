@@ -10,26 +10,26 @@ from itertools import chain
 from typing import Generic, TypeVar
 
 from htnet.engine.synth.face.animator import REST, Pose
-from htnet.engine.synth.face.head_sway import Sway
-from htnet.engine.synth.face.piecewise_motion import Glide
-from htnet.engine.synth.face.time_course import Pulse
+from htnet.engine.synth.face.head_sway import HeadSway
+from htnet.engine.synth.face.piecewise_motion import PiecewiseMotion
+from htnet.engine.synth.face.time_course import TimeCourse
 from htnet.engine.synth.schedule.ground_truth import Disturbance, TrueEvent, Truth
 
 T = TypeVar("T")
 
-AHEAD = Glide((0.0, 0.0))
+AHEAD = PiecewiseMotion((0.0, 0.0))
 """A head or a gaze that never turns."""
 
-STEADY = Glide((1.0,))
+STEADY = PiecewiseMotion((1.0,))
 """A size or a brightness that never changes."""
 
 
 @dataclass(frozen=True, slots=True)
-class Pull:
+class Contraction:
     """A muscle that contracts once; ``px`` of the crop at its peak."""
 
     muscle: str
-    pulse: Pulse
+    pulse: TimeCourse
     px: float
 
 
@@ -39,7 +39,7 @@ class Glint:
     midway between them; ``radius`` alike. It slides sideways by ``slide`` a second. ``levels``: how
     many grey levels brighter its middle is."""
 
-    pulse: Pulse
+    pulse: TimeCourse
     x: float
     y: float
     slide: float
@@ -47,21 +47,21 @@ class Glint:
     levels: float
 
 
-class Schedule:
+class ClipSchedule:
     """All that happens in a clip; ``truth`` says it in records."""
 
     def __init__(
         self,
         events: Sequence[TrueEvent] = (),
         *,
-        sway: Sway | None = None,
-        turns: Glide = AHEAD,
-        approach: Glide = STEADY,
-        blinks: Sequence[Pulse] = (),
-        gaze: Glide = AHEAD,
+        sway: HeadSway | None = None,
+        turns: PiecewiseMotion = AHEAD,
+        approach: PiecewiseMotion = STEADY,
+        blinks: Sequence[TimeCourse] = (),
+        gaze: PiecewiseMotion = AHEAD,
         speech: Sequence[tuple[int, int]] = (),
-        syllables: Sequence[Pull] = (),
-        exposure: Glide = STEADY,
+        syllables: Sequence[Contraction] = (),
+        exposure: PiecewiseMotion = STEADY,
         glints: Sequence[Glint] = (),
     ) -> None:
         """``turns``: (yaw, pitch) in radians. ``approach``: (scale,). ``gaze``: (dx, dy) px of the
@@ -69,7 +69,7 @@ class Schedule:
         ``exposure``: (brightness,) of the picture."""
         self._sway, self._turns, self._approach = sway, turns, approach
         self._gaze, self._exposure = gaze, exposure
-        expressions = [Pull(e.muscle, e.pulse, e.amplitude_px) for e in events]
+        expressions = [Contraction(e.muscle, e.pulse, e.amplitude_px) for e in events]
         self._pulls = _Agenda((pull.pulse, pull) for pull in chain(expressions, syllables))
         self._blinks = _Agenda((blink, None) for blink in blinks)
         self._glints = _Agenda((glint.pulse, glint) for glint in glints)
@@ -97,12 +97,12 @@ class Schedule:
             sway.x, sway.y, sway.roll, sway.scale * size, sway.yaw + yaw, sway.pitch + pitch
         )
 
-    def pulls(self, t_ns: int) -> dict[str, float]:
+    def activations(self, t_ns: int) -> dict[str, float]:
         """Each muscle's peak displacement at a time, in px of the crop; those at rest left out."""
-        pulls: dict[str, float] = {}
+        activations: dict[str, float] = {}
         for activation, pull in self._pulls.at(t_ns):
-            pulls[pull.muscle] = pulls.get(pull.muscle, 0.0) + activation * pull.px
-        return pulls
+            activations[pull.muscle] = activations.get(pull.muscle, 0.0) + activation * pull.px
+        return activations
 
     def closure(self, t_ns: int) -> float:
         """Of the eyelids, at a time: 0 open to 1 shut."""
@@ -123,14 +123,14 @@ class Schedule:
         return list(self._glints.at(t_ns))
 
 
-def _spans(glide: Glide) -> list[tuple[int, int]]:
+def _spans(glide: PiecewiseMotion) -> list[tuple[int, int]]:
     return [(move.start_ns, move.end_ns) for move in glide.moves]
 
 
 class _Agenda(Generic[T]):
     """Things that come and go with their pulses, found by time however many there are."""
 
-    def __init__(self, items: Iterable[tuple[Pulse, T]]) -> None:
+    def __init__(self, items: Iterable[tuple[TimeCourse, T]]) -> None:
         self._items = sorted(items, key=lambda item: item[0].onset_ns)
         self._onsets = [pulse.onset_ns for pulse, _ in self._items]
         self._longest = max((p.offset_ns - p.onset_ns for p, _ in self._items), default=0)

@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from htnet.calib.bench.comparison import open_model
-from htnet.calib.bench.pair import STAGES, Step, bench_pair, pair_tables
+from htnet.calib.bench.pair import STAGES, OpenCVPair, bench_pair, pair_tables
 from htnet.calib.bench.rendered_pairs import drawn_crops, drawn_pairs
 from htnet.engine.errors import DependencyError, UsageError
 from htnet.engine.flow import solver_named
@@ -55,7 +55,7 @@ def test_stages_of_a_step_by_a_clock_that_is_given() -> None:
     ticks = iter(range(0, 10**12, 1_000_000))
     loaded = open_model().served
     network = PyTorch(network_graph(loaded, batch=2), "cpu")
-    step = Step(network, solver_named("dis"), loaded.spec, lambda: next(ticks))
+    step = OpenCVPair(network, solver_named("dis"), loaded.spec, lambda: next(ticks))
     step(*(each[:2] for each in drawn_crops(2)))
     # two pairs, a tick between any two readings; the network is called once
     assert {name: p["p50"] for name, p in step.stages().items()} == dict(
@@ -65,7 +65,7 @@ def test_stages_of_a_step_by_a_clock_that_is_given() -> None:
 
 def test_a_step_answers_as_the_recognizer_does() -> None:
     loaded = open_model().served
-    step = Step(PyTorch(network_graph(loaded), "cpu"), solver_named("dis"), loaded.spec)
+    step = OpenCVPair(PyTorch(network_graph(loaded), "cpu"), solver_named("dis"), loaded.spec)
     recognizer = Recognizer(loaded, flow="dis")
     crops = drawn_crops(2)
     for place, pair in enumerate(drawn_pairs(2)):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from htnet.calib.calibration.advice import advise, spoilt, too_few_open
 from htnet.calib.calibration.flicker import beat_hz, find_flicker
-from htnet.calib.calibration.measurements import Sample
+from htnet.calib.calibration.measurements import Measurement
 from htnet.calib.calibration.recorder import Observer, ObserverConfig
 from htnet.engine.face.tracker import MeshTracker
 from htnet.engine.models.weights import default_weights, load
@@ -29,15 +29,15 @@ def course(
     change: Callable[[float], dict[str, object]] = lambda t: {},
     seconds: float = 10.0,
     fps: float = 30.0,
-) -> list[Sample]:
+) -> list[Measurement]:
     """A quiet face with noise, and what ``change`` says of each time."""
     rng = np.random.default_rng(0)
     made = []
     for i in range(round(seconds * fps)):
-        quiet = Sample(
+        quiet = Measurement(
             index=i,
             t_ns=round(i * 1e9 / fps),
-            pulls=np.abs(rng.normal(0.02, 0.012, 8)),
+            activations=np.abs(rng.normal(0.02, 0.012, 8)),
             blinking=False,
             head=HEAD + rng.normal(0, 0.3, (3, 2)).astype(np.float32),
             eyes_px=76.0,
@@ -145,10 +145,13 @@ def test_noise_and_swaying_light_are_no_flicker(seed: int, fps: float, sigma: fl
     [
         (lambda t: {"head": HEAD + np.float32(8 * np.sin(2 * t))}, "head moved"),
         (lambda t: {"head": HEAD * np.float32(1 + 0.02 * (t > 5))}, "head moved"),
-        (lambda t: {"pulls": moved("brow raise", 0.5)} if 4 < t < 4.3 else {}, "brows moved"),
-        (lambda t: {"pulls": moved("lip corner pull", 0.5)} if 4 < t < 4.3 else {}, "mouth moved"),
+        (lambda t: {"activations": moved("brow raise", 0.5)} if 4 < t < 4.3 else {}, "brows moved"),
         (
-            lambda t: {"pulls": moved("jaw drop", 0.9)} if t > 4 and t % 0.3 < 0.15 else {},
+            lambda t: {"activations": moved("lip corner pull", 0.5)} if 4 < t < 4.3 else {},
+            "mouth moved",
+        ),
+        (
+            lambda t: {"activations": moved("jaw drop", 0.9)} if t > 4 and t % 0.3 < 0.15 else {},
             "you spoke",
         ),
     ],
@@ -161,22 +164,22 @@ def test_what_spoils_is_named(change: Callable[[float], dict[str, object]], word
 def test_blinks_spoil_nothing() -> None:
     def blink(t: float) -> dict[str, object]:
         if 4 < t < 4.2:
-            return {"blinking": True, "pulls": moved("brow raise", 0.9)}
+            return {"blinking": True, "activations": moved("brow raise", 0.9)}
         return {}
 
     assert spoilt(course(blink), ended=True) is None
 
 
 def test_a_noisier_camera_may_tremble_more() -> None:
-    noisy = course(lambda t: {"pulls": np.full(8, 0.08 + 0.3 * (4 < t < 4.1))})
-    calm = course(lambda t: {"pulls": np.full(8, 0.02 + 0.3 * (4 < t < 4.1))})
+    noisy = course(lambda t: {"activations": np.full(8, 0.08 + 0.3 * (4 < t < 4.1))})
+    calm = course(lambda t: {"activations": np.full(8, 0.02 + 0.3 * (4 < t < 4.1))})
     assert spoilt(noisy, ended=True) is None
     assert spoilt(calm, ended=True) is not None
 
 
 def test_a_mouth_is_watched_a_moment_before_it_is_judged() -> None:
     def smile(t: float) -> dict[str, object]:
-        return {"pulls": moved("lip corner pull", 0.5)} if 4 < t < 4.3 else {}
+        return {"activations": moved("lip corner pull", 0.5)} if 4 < t < 4.3 else {}
 
     assert spoilt(course(smile, seconds=4.5)) is None
     assert spoilt(course(smile, seconds=4.5), ended=True) is not None

@@ -15,7 +15,7 @@ from htnet.calib.calibration.baseline import (
     noise_floor_px,
     open_eyed,
 )
-from htnet.calib.calibration.measurements import Sample, Sampler
+from htnet.calib.calibration.measurements import Measurement, Sampler
 from htnet.engine.face.alignment import canonical_landmarks, crop_transform, transform_points
 from htnet.engine.motion.muscle_fit import MUSCLE_NAMES
 from htnet.engine.types import AlignedFace, Face, Frame, Motion, State, Tick
@@ -23,11 +23,11 @@ from htnet.engine.types import AlignedFace, Face, Frame, Motion, State, Tick
 HEAD = np.array([[300, 150], [376, 150], [338, 190]], np.float32)
 
 
-def sample(index: int, fps: float = 30.0, **changes: object) -> Sample:
-    quiet = Sample(
+def sample(index: int, fps: float = 30.0, **changes: object) -> Measurement:
+    quiet = Measurement(
         index=index,
         t_ns=round(index * 1e9 / fps),
-        pulls=np.full(8, 0.02),
+        activations=np.full(8, 0.02),
         blinking=False,
         head=HEAD,
         eyes_px=72.8,
@@ -39,7 +39,7 @@ def sample(index: int, fps: float = 30.0, **changes: object) -> Sample:
 
 
 def test_mean_and_maximum_of_each_region() -> None:
-    samples = [sample(i, pulls=np.arange(8) + i / 10) for i in range(11)]
+    samples = [sample(i, activations=np.arange(8) + i / 10) for i in range(11)]
     found = neutral_baseline(samples)
     assert tuple(found) == MUSCLE_NAMES
     for place, name in enumerate(MUSCLE_NAMES):
@@ -49,7 +49,7 @@ def test_mean_and_maximum_of_each_region() -> None:
 def test_blinks_and_what_lies_round_them_are_left_out() -> None:
     samples = [sample(i) for i in range(100)]
     for i in range(46, 56):
-        samples[i] = sample(i, pulls=np.full(8, 9.0), blinking=49 <= i <= 52)
+        samples[i] = sample(i, activations=np.full(8, 9.0), blinking=49 <= i <= 52)
     assert neutral_baseline(samples)["brow raise"].max_px == 0.02
     assert open_eyed(samples).sum() == 100 - 4 - 2 * 4
 
@@ -140,7 +140,7 @@ def test_a_sample_knows_where_the_head_is_and_how_bright() -> None:
     assert found is not None
     assert found.eyes_px == pytest.approx(78, abs=0.1)
     assert 100 < found.grey < 160
-    assert found.pulls.shape == (8,)
+    assert found.activations.shape == (8,)
 
 
 def test_after_a_gap_noise_waits_for_two_frames_again() -> None:

@@ -12,8 +12,8 @@ from htnet.calib.evaluation.live import (
     FACES_FILE,
     HALVES,
     Changes,
-    Job,
     Judged,
+    VideoJob,
     changed,
     judge,
     judge_all,
@@ -81,7 +81,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of the videos that were made, instead of their making."""
     names: list[str] = []
 
-    def make(job: Job) -> Judged:
+    def make(job: VideoJob) -> Judged:
         if job.name == "broken":
             raise DataError("expected a face; got none: choose another clip.")
         names.append(job.name)
@@ -161,7 +161,7 @@ def test_a_folder_without_long_videos_is_refused(tmp_path: Path) -> None:
 
 
 def test_answers_come_in_the_order_of_the_jobs(made: list[str], tmp_path: Path) -> None:
-    jobs = [Job(name, name, PLAN) for name in ("b", "c", "a")]
+    jobs = [VideoJob(name, name, PLAN) for name in ("b", "c", "a")]
     told: list[tuple[int, int]] = []
     found = judge_all(jobs, tmp_path, progress=lambda *share: told.append(share))
     assert [each.video.name for each in found] == ["b", "c", "a"]
@@ -174,7 +174,7 @@ def test_a_run_that_was_stopped_goes_on_where_it_was(made: list[str], tmp_path: 
         if done == 2:
             raise KeyboardInterrupt
 
-    jobs = [Job(name, name, PLAN) for name in ("a", "b", "c", "d")]
+    jobs = [VideoJob(name, name, PLAN) for name in ("a", "b", "c", "d")]
     with pytest.raises(KeyboardInterrupt):
         judge_all(jobs, tmp_path, progress=stop)
     made.clear()
@@ -189,11 +189,11 @@ def test_a_run_that_was_stopped_goes_on_where_it_was(made: list[str], tmp_path: 
 
 def test_what_goes_wrong_in_one_is_told(made: list[str], tmp_path: Path) -> None:
     with pytest.raises(DataError, match="choose another clip"):
-        judge_all([Job("a", "a", PLAN), Job("broken", "broken", PLAN)], tmp_path)
+        judge_all([VideoJob("a", "a", PLAN), VideoJob("broken", "broken", PLAN)], tmp_path)
 
 
 def test_another_recipe_is_another_video(made: list[str], tmp_path: Path) -> None:
-    job = Job("a", "a", PLAN)
+    job = VideoJob("a", "a", PLAN)
     weights = tmp_path / "w.safetensors"
     weights.write_bytes(b"weights")
     others = [
@@ -217,7 +217,7 @@ def test_what_another_spotter_found_is_not_taken(
     (root / "engine").mkdir(parents=True)
     (root / place).parent.mkdir(parents=True)
     monkeypatch.setattr(live, "code_digest", lambda: code_digest(root))
-    jobs, store = [Job("a", "a", PLAN)], tmp_path / "store"
+    jobs, store = [VideoJob("a", "a", PLAN)], tmp_path / "store"
     for content, count in (("ONE = 1\n", 1), ("ONE = 1\n", 1), ("ONE = 2\n", 2), ("ONE = 1\n", 2)):
         (root / place).write_text(content)
         judge_all(jobs, store)

@@ -49,7 +49,7 @@ def test_a_muscle_moves_its_own_measure(
     animator: Animator, muscle: str, name: str, sign: int
 ) -> None:
     measures = LandmarkMeasures(crop(animator.neutral))
-    moved = measures(crop(animator.landmarks(pulls={muscle: 4.0})))
+    moved = measures(crop(animator.landmarks(activations={muscle: 4.0})))
     change = moved - measures(crop(animator.neutral))
     assert sign * change[MEASURES.index(name)] > 1.0
 
@@ -60,5 +60,5 @@ def test_a_head_that_turns_by_eight_degrees_moves_the_measures_less_than_a_large
     measures = LandmarkMeasures(crop(animator.neutral))
     rest = measures(crop(animator.neutral))
     turned = measures(crop(animator.landmarks(Pose(yaw=np.radians(8)))))
-    smile = measures(crop(animator.landmarks(pulls={"lip corner pull": 5.0})))
+    smile = measures(crop(animator.landmarks(activations={"lip corner pull": 5.0})))
     assert np.linalg.norm(turned - rest) < 3.0 < np.linalg.norm(smile - rest)

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from htnet.engine.anatomy.head_depth import Head
 from htnet.engine.face.alignment import Aligner
 from htnet.engine.flow import solver_named
-from htnet.engine.motion.muscle_fit import MUSCLE_NAMES, Pulled, Pulls
+from htnet.engine.motion.muscle_fit import MUSCLE_NAMES, MuscleActivations, MuscleFit
 from htnet.engine.motion.preprocess import CROP_HEIGHT, CROP_WIDTH
 from htnet.engine.motion.region_motion import measure_motion
 from htnet.engine.synth.face.animator import REST, Animator, Pose
@@ -34,40 +34,42 @@ class Model:
         self._rest = self._animator.render()
         self._solvers = {name: solver_named(name) for name in ("dis", "farneback")}
         self.onset = self._seen(Aligner(), self._rest)
-        self.pulls = Pulls(self.onset.landmarks)
+        self.activations = MuscleFit(self.onset.landmarks)
 
-    def _seen(self, aligner: Aligner, bgr: U8, pose: Pose = REST, **pulls: float) -> AlignedFace:
-        points = self._animator.landmarks(pose, pulls)
+    def _seen(
+        self, aligner: Aligner, bgr: U8, pose: Pose = REST, **activations: float
+    ) -> AlignedFace:
+        points = self._animator.landmarks(pose, activations)
         return aligner.align(Frame(0, 0, bgr), Face(points, 0.3))
 
     def read(
         self,
-        pulls: dict[str, float] | None = None,
+        activations: dict[str, float] | None = None,
         pose: Pose = REST,
         *,
         change: Callable[[U8], np.ndarray] = lambda bgr: bgr,
         noise: float = 0.0,
         solver: str = "dis",
         **render: object,
-    ) -> Pulled:
+    ) -> MuscleActivations:
         """Against rest; ``change`` is of the later frame, ``noise`` (grey levels) of both."""
         draw, aligner = np.random.default_rng(0), Aligner()
         before = self._rest
-        after = change(self._animator.render(pose, pulls or {}, **render))  # type: ignore[arg-type]
+        after = change(self._animator.render(pose, activations or {}, **render))  # type: ignore[arg-type]
         first, last = (
             np.clip(bgr + draw.normal(0, noise, bgr.shape), 0, 255).astype(np.uint8)
             for bgr in (before, after)
         )
         onset = self._seen(aligner, first)
-        apex = self._seen(aligner, last, pose, **(pulls or {}))
+        apex = self._seen(aligner, last, pose, **(activations or {}))
         measured = measure_motion(Pair(onset, apex), self._solvers[solver])
-        return self.pulls(onset.gray, apex.gray, measured)
+        return self.activations(onset.gray, apex.gray, measured)
 
-    def read_crop(self, apex: U8) -> Pulled:
+    def read_crop(self, apex: U8) -> MuscleActivations:
         """Of a crop that was made of the onset's."""
         face = AlignedFace(0, 0, apex, self.onset.landmarks, np.eye(2, 3), 0.3)
         measured = measure_motion(Pair(self.onset, face), self._solvers["dis"])
-        return self.pulls(self.onset.gray, apex, measured)
+        return self.activations(self.onset.gray, apex, measured)
 
 
 @pytest.fixture(scope="module")
@@ -191,7 +193,7 @@ def test_the_landmarks_may_be_off_as_a_trackers_are(model: Model) -> None:
     draw = np.random.default_rng(0)
     jitter = draw.normal(0, 0.5, model.onset.landmarks.shape)
     other = Model()
-    other.pulls = Pulls((model.onset.landmarks + jitter).astype(np.float32))
+    other.activations = MuscleFit((model.onset.landmarks + jitter).astype(np.float32))
     for muscle in ("brow raise", "lip press", "nose wrinkle"):
         read = other.read({muscle: 1.0}).muscles
         assert read[PLACE[muscle]] == pytest.approx(1, abs=0.3)
@@ -277,7 +279,7 @@ def test_what_was_seen_before_changes_no_answer(model: Model) -> None:
     for apex in faces[1:]:
         for onset in faces:
             measured = measure_motion(Pair(onset, apex), solver_named("dis"))
-            fresh = Pulls(model.onset.landmarks)(onset.gray, apex.gray, measured)
-            known = model.pulls(onset.gray, apex.gray, measured)
+            fresh = MuscleFit(model.onset.landmarks)(onset.gray, apex.gray, measured)
+            known = model.activations(onset.gray, apex.gray, measured)
             assert np.array_equal(known.muscles, fresh.muscles)
             assert (known.eyes, known.unexplained) == (fresh.eyes, fresh.unexplained)

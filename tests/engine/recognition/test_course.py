@@ -25,7 +25,7 @@ from htnet.engine.recognition.course import (
 )
 from htnet.engine.recognition.opening import open_recognizer
 from htnet.engine.recognition.recognizer import Recognizer
-from htnet.engine.synth.camera.sensor_noise import Grain
+from htnet.engine.synth.camera.sensor_noise import SensorNoise
 from htnet.engine.synth.face.animator import Animator
 from htnet.engine.synth.face.portrait import load_portrait
 from htnet.engine.types import (
@@ -52,17 +52,17 @@ def animator() -> Animator:
     return Animator(load_portrait(), (640, 360), quick=True)
 
 
-def drawn(animator: Animator, t_ns: int, pulls: dict[str, float]) -> AlignedFace:
+def drawn(animator: Animator, t_ns: int, activations: dict[str, float]) -> AlignedFace:
     """The face at a time: at rest before the onset, fully pulled at the apex."""
     share = min(max((t_ns - ONSET) / (APEX - ONSET), 0.0), 1.0)
-    now = {name: px * share for name, px in pulls.items()}
-    bgr = Grain(3).add(animator.render(pulls=now), t_ns // NS_PER_MS)
-    aligned = align_once(bgr, Face(animator.landmarks(pulls=now), 0.3))
+    now = {name: px * share for name, px in activations.items()}
+    bgr = SensorNoise(3).add(animator.render(activations=now), t_ns // NS_PER_MS)
+    aligned = align_once(bgr, Face(animator.landmarks(activations=now), 0.3))
     return AlignedFace(0, t_ns, aligned.gray, aligned.landmarks, aligned.to_crop, aligned.openness)
 
 
 @pytest.mark.parametrize(
-    ("pulls", "expected"),
+    ("activations", "expected"),
     [
         ({"lip corner pull": 2.0}, "positive"),
         ({"brow lower": 2.0}, "negative"),
@@ -74,11 +74,11 @@ def drawn(animator: Animator, t_ns: int, pulls: dict[str, float]) -> AlignedFace
     ],
 )
 def test_drawn_movements(
-    recognizer: Recognizer, animator: Animator, pulls: dict[str, float], expected: str
+    recognizer: Recognizer, animator: Animator, activations: dict[str, float], expected: str
 ) -> None:
     times = course_times(ONSET, APEX)
-    rest = [drawn(animator, t, pulls) for t in times.rest_ns]
-    risen = [drawn(animator, t, pulls) for t in times.risen_ns]
+    rest = [drawn(animator, t, activations) for t in times.rest_ns]
+    risen = [drawn(animator, t, activations) for t in times.risen_ns]
     answer = recognize_course(rest, risen, recognizer)
     assert answer.label == expected
     assert tuple(answer.probabilities) == CLASSES

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from htnet.engine.errors import DependencyError, EngineError, OutputError, UsageError
 from htnet.engine.models.weights import default_weights, load
 from htnet.engine.runtimes import build as engines
-from htnet.engine.runtimes.build import Built, Check, build_engine
+from htnet.engine.runtimes.build import Built, ParityCheck, build_engine
 from htnet.engine.runtimes.engine_card import Parity, card_path, read_card
 from htnet.engine.runtimes.graph import Graph, network_graph
 from htnet.engine.runtimes.onnx import OnnxRuntime
@@ -62,7 +62,7 @@ def left(out: Path) -> list[str]:
 
 
 def test_an_engine_and_its_card(graph, samples, out) -> None:
-    built, said = onnx(graph, out, network="htnet", check=Check(graph.module, samples))
+    built, said = onnx(graph, out, network="htnet", check=ParityCheck(graph.module, samples))
     assert left(out) == ["network.onnx", "network.onnx.json"]
     assert len(said) == 1 and "once" in said[0]
     card = read_card(out)
@@ -85,9 +85,9 @@ def test_it_is_taken_again_without_a_word(graph, samples, out) -> None:
     again, said = onnx(graph, out)
     assert (first.reused, again.reused, said) == (False, True, [])
     assert first.card.parity == "not asked for"
-    checked, said = onnx(graph, out, check=Check(graph.module, samples))  # it was not yet
+    checked, said = onnx(graph, out, check=ParityCheck(graph.module, samples))  # it was not yet
     assert not checked.reused
-    assert onnx(graph, out, check=Check(graph.module, samples))[0].reused
+    assert onnx(graph, out, check=ParityCheck(graph.module, samples))[0].reused
 
 
 def test_the_cache_is_named_by_content(graph, monkeypatch, tmp_path) -> None:
@@ -117,7 +117,7 @@ def test_what_does_not_fit_is_built_again(graph, out) -> None:
 
 def test_batches_are_filled_up(samples, out) -> None:
     graph = network_graph(load(default_weights()), batch=4)
-    built, _ = onnx(graph, out, check=Check(graph.module, samples))
+    built, _ = onnx(graph, out, check=ParityCheck(graph.module, samples))
     assert isinstance(built.card.parity, Parity)
     assert built.card.parity.pairs == 7
     assert built.card.parity.max_difference < 1e-5
@@ -125,16 +125,16 @@ def test_batches_are_filled_up(samples, out) -> None:
 
 def test_half_precision_is_held_against_float32(graph, samples, out) -> None:
     half = network_graph(load(default_weights()), precision="fp16")
-    built, _ = onnx(half, out, check=Check(graph.module, samples))
+    built, _ = onnx(half, out, check=ParityCheck(graph.module, samples))
     assert isinstance(built.card.parity, Parity)
     assert 0 < built.card.parity.max_difference < 1e-2
 
 
 def test_where_it_cannot_be_run_the_card_says_so(graph, samples, out) -> None:
     half = network_graph(load(default_weights()), precision="bf16")
-    built, _ = onnx(half, out, check=Check(graph.module, samples))
+    built, _ = onnx(half, out, check=ParityCheck(graph.module, samples))
     assert built.card.parity == "not run here: ONNX Runtime has no bf16 kernels for CPUs"
-    assert onnx(half, out, check=Check(graph.module, samples))[0].reused
+    assert onnx(half, out, check=ParityCheck(graph.module, samples))[0].reused
 
 
 class Wrong(torch.nn.Module):
@@ -161,7 +161,7 @@ def test_an_engine_that_does_not_agree_is_refused(samples, out, precision) -> No
     with pytest.raises(
         EngineError, match=r"^expected (equal labels|probabilities) .* 7 .*No engine"
     ):
-        onnx(graph, out, check=Check(reference, samples), quantise=same)
+        onnx(graph, out, check=ParityCheck(reference, samples), quantise=same)
     assert left(out) == []
     assert asked == (["int8"] if precision == "int8" else [])
 
@@ -171,7 +171,7 @@ def test_an_engine_that_answers_with_no_number_is_refused(graph, samples, out, m
         OnnxRuntime, "__call__", lambda self, *x: (np.full((1, 3), np.nan, np.float32),)
     )
     with pytest.raises(EngineError, match="No engine was written"):
-        onnx(graph, out, check=Check(graph.module, samples))
+        onnx(graph, out, check=ParityCheck(graph.module, samples))
     assert left(out) == []
 
 
@@ -184,7 +184,7 @@ def test_an_interrupted_build_leaves_nothing(graph, samples, out, monkeypatch, w
     with monkeypatch.context() as patched:
         patched.setattr(engines, where, stopped)
         with pytest.raises(kind):
-            onnx(graph, out, check=Check(graph.module, samples))
+            onnx(graph, out, check=ParityCheck(graph.module, samples))
     assert left(out) == []
 
 
@@ -235,7 +235,7 @@ def test_what_cannot_be_asked_for(graph, out) -> None:
     with pytest.raises(UsageError, match="tensorrt-rtx alone"):
         onnx(graph, out, target="sm80")
     with pytest.raises(UsageError, match="expected real pairs"):
-        onnx(graph, out, check=Check(graph.module, []))
+        onnx(graph, out, check=ParityCheck(graph.module, []))
 
 
 def test_a_place_that_cannot_be_written(graph, tmp_path) -> None:
@@ -258,7 +258,7 @@ def test_tensorrt_where_it_is_not(graph, out) -> None:
 def test_tensorrt_rtx_without_a_gpu(graph, samples, tmp_path) -> None:
     pytest.importorskip("tensorrt_rtx")
     out = tmp_path / "engine.plan"
-    check = Check(graph.module, samples)
+    check = ParityCheck(graph.module, samples)
     built = build_engine(graph, runtime="tensorrt-rtx", out=out, target="sm80", check=check)
     assert built.card.parity == "not run here: torch finds no CUDA GPU"
     assert (built.card.target, built.card.gpu) == ("sm80", "")

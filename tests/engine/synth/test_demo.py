@@ -112,10 +112,10 @@ def test_frame_rate_changes_neither_truth_nor_motion(clip):
 def test_landmarks_reach_the_stated_amplitude_at_the_apex(clip):
     for event in clip.truth:
         t = event.apex_ns
-        assert clip.pulls(t) == {event.muscle: pytest.approx(event.amplitude_px)}
-        assert clip.pulls(event.onset_ns) == clip.pulls(event.offset_ns) == {}
+        assert clip.activations(t) == {event.muscle: pytest.approx(event.amplitude_px)}
+        assert clip.activations(event.onset_ns) == clip.activations(event.offset_ns) == {}
         rest = clip.animator.landmarks(clip.pose(t))
-        apex = clip.animator.landmarks(clip.pose(t), clip.pulls(t))
+        apex = clip.animator.landmarks(clip.pose(t), clip.activations(t))
         px = np.hypot(*(apex - rest).T).max() / clip.animator.face.crop_px
         assert 0.9 * event.amplitude_px < px < 1.03 * event.amplitude_px
 
@@ -141,7 +141,7 @@ def test_flow_between_onset_and_apex_has_the_signature_of_its_class(seed):
         brows = flow[18:34, 25:115, 1].mean()
         corners = flow[115:133, 28:48, 0].mean() - flow[115:133, 92:112, 0].mean()
         expected = {"surprise": -brows, "negative": brows, "positive": -corners}[event.label]
-        now = clip.pulls(clip.time_ns(apex))[event.muscle]
+        now = clip.activations(clip.time_ns(apex))[event.muscle]
         assert 0.25 * now < expected < 1.6 * now
         if event.label == "positive":
             assert abs(brows) < 0.15

@@ -179,9 +179,9 @@ def test_brackets_are_drawn_at_the_boxes_corners(size: tuple[int, int]) -> None:
     assert (drawn > 0).mean() < 0.02
 
 
-def pulling(tick: Tick, leading: str, **pulls: float) -> Tick:
+def pulling(tick: Tick, leading: str, **activations: float) -> Tick:
     """``tick`` with muscles that pull (their names with _ for spaces), one of them leading."""
-    known = {name.replace("_", " "): px for name, px in pulls.items()}
+    known = {name.replace("_", " "): px for name, px in activations.items()}
     motion = Motion({}, known[leading], 0.25, False, known, leading)
     return replace(tick, motion=motion)
 

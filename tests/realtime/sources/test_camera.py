@@ -22,7 +22,7 @@ from htnet.realtime.sources.camera_modes import (
     open_camera,
     read_mode,
 )
-from htnet.realtime.sources.reconnecting import LiveSource, Patience
+from htnet.realtime.sources.reconnecting import Patience, ReconnectingSource
 
 STEP_NS = 20_000_000
 
@@ -56,8 +56,8 @@ class World:
         self.opened.append(Scripted(self, script))
         return self.opened[-1]
 
-    def source(self, **options: float) -> LiveSource:
-        return LiveSource(
+    def source(self, **options: float) -> ReconnectingSource:
+        return ReconnectingSource(
             "camera 0",
             self.open,
             patience=Patience(**options),
@@ -117,7 +117,7 @@ def test_frames_are_stamped_after_the_grab() -> None:
 
 def test_time_never_stands_still_even_if_the_clock_does() -> None:
     world = World("n")
-    source = LiveSource("camera 0", world.open, clock=lambda: 5, wait=world.wait)
+    source = ReconnectingSource("camera 0", world.open, clock=lambda: 5, wait=world.wait)
     assert [source.read().t_ns for _ in range(3)] == [5, 6, 7]
 
 
@@ -135,7 +135,7 @@ def test_a_stall_reopens_with_growing_waits_and_goes_on() -> None:
 def test_the_status_tells_of_the_retries() -> None:
     world = World("nx", "!", "n")
     said = []
-    source = LiveSource(
+    source = ReconnectingSource(
         "camera 0",
         world.open,
         clock=world.clock,
@@ -224,7 +224,9 @@ def test_whatever_a_camera_does_frames_are_in_order(scripts: list[str]) -> None:
 
 def test_close_wakes_a_source_that_waits_to_reopen() -> None:
     world = World("nx", "!")
-    source = LiveSource("camera 0", world.open, patience=Patience(first_wait=60, longest_wait=60))
+    source = ReconnectingSource(
+        "camera 0", world.open, patience=Patience(first_wait=60, longest_wait=60)
+    )
     got: list[object] = [source.read()]
     thread = threading.Thread(target=lambda: got.append(source.read()), daemon=True)
     thread.start()
@@ -246,7 +248,7 @@ def test_closing_during_a_read_leaves_the_release_to_the_reading_thread() -> Non
             return super().grab()
 
     capture = Blocking(World("n"), "n")
-    source = LiveSource("camera 0", lambda: capture)
+    source = ReconnectingSource("camera 0", lambda: capture)
     thread = threading.Thread(target=source.read, daemon=True)
     thread.start()
     assert inside.wait(10)

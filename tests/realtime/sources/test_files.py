@@ -17,7 +17,7 @@ from htnet.engine.errors import DependencyError, SourceError, UsageError
 from htnet.engine.types import Frame
 from htnet.realtime.sources.base import Source, SourceConfig, open_source, shown
 from htnet.realtime.sources.files import ImageFolder, VideoFile, natural_key
-from htnet.realtime.sources.timestamps import Stamps
+from htnet.realtime.sources.timestamps import Timestamps
 
 needs_ffmpeg = pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not installed")
 
@@ -349,14 +349,14 @@ positions = st.floats(allow_nan=True, allow_infinity=True) | st.floats(0, 1e6)
 
 @given(st.lists(positions, max_size=50), st.floats(allow_nan=True))
 def test_stamps_always_increase(reported: list[float], fps: float) -> None:
-    stamps = Stamps(fps)
+    stamps = Timestamps(fps)
     times = [stamps.next(position) for position in reported]
     assert all(a < b for a, b in pairwise(times))
 
 
 @given(st.lists(st.integers(0, 10**9), unique=True, min_size=1))
 def test_stamps_leave_increasing_times_alone(us: list[int]) -> None:
-    stamps = Stamps(30)
+    stamps = Timestamps(30)
     for t in sorted(us):
         assert stamps.next(t / 1e3) == pytest.approx(t * 1e3, abs=1)
 
@@ -365,7 +365,7 @@ def test_stamps_leave_increasing_times_alone(us: list[int]) -> None:
 def test_one_repeated_or_late_stamp_moves_no_other(at: int, steps: list[int]) -> None:
     times = np.cumsum([0, *steps]).tolist()
     at = 1 + at % (len(times) - 2)
-    stamps = Stamps(1000)
+    stamps = Timestamps(1000)
     got = [stamps.next(times[i - 1] if i == at else t) for i, t in enumerate(times)]
     # Where the true step was long enough, the rest of the line is untouched.
     if times[at + 1] - times[at - 1] > 1:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from htnet.engine.errors import SourceError, UsageError
-from htnet.realtime.capture_thread import Reader
+from htnet.realtime.capture_thread import CaptureThread
 from htnet.realtime.sources.base import SourceConfig, open_source
 
 
@@ -86,7 +86,7 @@ def test_a_stream_that_drops_is_opened_again_and_one_that_dies_is_given_up() -> 
 
 def test_the_reader_ends_promptly_on_a_stream() -> None:
     with mjpeg_server(pictures=300) as url:
-        with Reader(open_source(SourceConfig(source=url))) as reader:
+        with CaptureThread(open_source(SourceConfig(source=url))) as reader:
             frame = reader.get(timeout=10)
             assert frame is not None and reader.arrived_ns == frame.t_ns
         assert reader.get() is None

@@ -26,7 +26,7 @@ from htnet.realtime.spotting.artifacts import (
     reason,
     speech,
 )
-from htnet.realtime.spotting.samples import Sample
+from htnet.realtime.spotting.samples import FrameActivations
 
 MS = 1_000_000
 THRESHOLDS = np.full(len(MUSCLE_NAMES), 0.15, np.float32)
@@ -35,10 +35,10 @@ Course = Callable[[float], float]
 
 def heard(gate: SpeechGate, muscle: str, course: Course, until: float, fps: float = 60) -> None:
     """Let ``muscle`` pull by ``course`` px from 0 to ``until`` ms."""
-    pulls = np.zeros(len(MUSCLE_NAMES), np.float32)
+    activations = np.zeros(len(MUSCLE_NAMES), np.float32)
     for i in range(round(until * fps / 1000)):
-        pulls[MUSCLE_NAMES.index(muscle)] = course(i * 1000 / fps)
-        gate.observe(round(i * 1e9 / fps), pulls.copy(), THRESHOLDS)
+        activations[MUSCLE_NAMES.index(muscle)] = course(i * 1000 / fps)
+        gate.observe(round(i * 1e9 / fps), activations.copy(), THRESHOLDS)
 
 
 def talk(px: float, each: float, since: float = 1000, until: float = 3000) -> Course:
@@ -112,10 +112,10 @@ def test_a_new_onset_is_no_movement_of_the_mouth() -> None:
         away = np.zeros(len(MUSCLE_NAMES), np.float32)
         back = away + MOUTH  # the same mouth against two onsets
         for i in range(20):
-            pulls = away if i % 2 else back
+            activations = away if i % 2 else back
             if told:
-                gate.restart(pulls)
-            gate.observe(i * 100 * MS, pulls, THRESHOLDS)
+                gate.restart(activations)
+            gate.observe(i * 100 * MS, activations, THRESHOLDS)
         assert gate.speaking(0, 2000 * MS) != told
 
 
@@ -126,28 +126,30 @@ def test_after_a_reset_nothing_was_said() -> None:
     assert not gate.speaking(0, 4000 * MS)
 
 
-def sample(ms: float = 0, **changes: object) -> Sample:
+def sample(ms: float = 0, **changes: object) -> FrameActivations:
     """A face whose lip corners pull by 1 px, ten times their threshold."""
-    pulls = np.zeros(len(MUSCLE_NAMES), np.float32)
-    pulls[MUSCLE_NAMES.index("lip corner pull")] = 1.0
+    activations = np.zeros(len(MUSCLE_NAMES), np.float32)
+    activations[MUSCLE_NAMES.index("lip corner pull")] = 1.0
     limits = np.full(len(MUSCLE_NAMES), 0.1, np.float32)
     pupils = np.zeros(2, np.float32)
-    plain = Sample(round(ms * MS), pulls, pulls, limits, limits, False, 100.0, pupils, 0.2, False)
+    plain = FrameActivations(
+        round(ms * MS), activations, activations, limits, limits, False, 100.0, pupils, 0.2, False
+    )
     return replace(plain, **changes)
 
 
 def pulling(name: str, px: float = 1.0) -> F32:
-    pulls = np.zeros(len(MUSCLE_NAMES), np.float32)
-    pulls[MUSCLE_NAMES.index(name)] = px
-    return pulls
+    activations = np.zeros(len(MUSCLE_NAMES), np.float32)
+    activations[MUSCLE_NAMES.index(name)] = px
+    return activations
 
 
-def candidate(*inside: Sample, strength: float = 10.0, spoken: int = 1) -> Candidate:
+def candidate(*inside: FrameActivations, strength: float = 10.0, spoken: int = 1) -> Candidate:
     return Candidate(inside, inside[-1], strength, spoken)
 
 
 REST = sample()
-LIDS_PULL = {"pulls": pulling("lid tighten"), "smooth": pulling("lid tighten")}
+LIDS_PULL = {"activations": pulling("lid tighten"), "smooth": pulling("lid tighten")}
 CASES = [
     (out_of_frame, candidate(REST, sample(33)), candidate(REST, sample(33, outside=True))),
     (occlusion, candidate(REST, sample(33)), candidate(REST, sample(33, unexplained=0.6))),

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from htnet.engine.motion.preprocess import CROP_HEIGHT, CROP_WIDTH
 from htnet.engine.types import AlignedFace
-from htnet.realtime.spotting.face_buffer import Ring
+from htnet.realtime.spotting.face_buffer import FaceBuffer
 
 
 def face(t_ns: int, shade: int = 0) -> AlignedFace:
@@ -26,7 +26,7 @@ def face(t_ns: int, shade: int = 0) -> AlignedFace:
     asked=st.integers(-100, 4000),
 )
 def test_it_gives_what_a_plain_list_would(gaps: list[int], blinks: set[int], asked: int) -> None:
-    ring = Ring(seconds=0.8, max_fps=240)
+    ring = FaceBuffer(seconds=0.8, max_fps=240)
     kept: list[tuple[int, bool]] = []
     t_ns = 0
     for place, gap in enumerate(gaps):
@@ -45,7 +45,7 @@ def test_it_gives_what_a_plain_list_would(gaps: list[int], blinks: set[int], ask
 
 
 def test_what_it_gives_is_a_copy_that_outlives_the_ring() -> None:
-    ring = Ring(seconds=0.1, max_fps=100)
+    ring = FaceBuffer(seconds=0.1, max_fps=100)
     ring.push(face(0, shade=7))
     held = ring.nearest(0)
     for i in range(1, 50):
@@ -55,7 +55,7 @@ def test_what_it_gives_is_a_copy_that_outlives_the_ring() -> None:
 
 
 def test_a_source_faster_than_the_ring_is_thinned_and_the_seconds_stay() -> None:
-    ring = Ring(seconds=1.0, max_fps=100)
+    ring = FaceBuffer(seconds=1.0, max_fps=100)
     for i in range(3000):
         ring.push(face(i * 1_000_000))  # 1000 fps
     newest = ring.nearest(10**12).t_ns
@@ -63,7 +63,7 @@ def test_a_source_faster_than_the_ring_is_thinned_and_the_seconds_stay() -> None
 
 
 def test_spoiled_faces_are_no_onset() -> None:
-    ring = Ring(seconds=2.0)
+    ring = FaceBuffer(seconds=2.0)
     for i in range(10):
         ring.push(face(i * 33_000_000))
     ring.spoil_since(5 * 33_000_000)
@@ -72,7 +72,7 @@ def test_spoiled_faces_are_no_onset() -> None:
 
 
 def test_an_empty_ring_says_so() -> None:
-    ring = Ring(seconds=1.0)
+    ring = FaceBuffer(seconds=1.0)
     ring.push(face(0))
     ring.clear()
     with pytest.raises(LookupError):

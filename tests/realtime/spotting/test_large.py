@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from htnet.engine.anatomy.measures import MEASURES
-from htnet.engine.synth.face.time_course import Pulse
+from htnet.engine.synth.face.time_course import TimeCourse
 from htnet.engine.types import F32
 from htnet.realtime.spotting.large import LargeConfig, LargeMovement, LargeMovements
 
@@ -20,13 +20,13 @@ for side in ("left", "right"):
     FROWN[MEASURES.index(f"{side} inner brow")] = 5
 
 
-def pulse(onset_s: float, offset_s: float, hold: float = 0.6) -> Pulse:
+def pulse(onset_s: float, offset_s: float, hold: float = 0.6) -> TimeCourse:
     apex_s = onset_s + 0.3 * (offset_s - onset_s)
-    return Pulse(*(round(t * 1e9) for t in (onset_s, apex_s, offset_s)), hold)
+    return TimeCourse(*(round(t * 1e9) for t in (onset_s, apex_s, offset_s)), hold)
 
 
 def seen(
-    courses: list[tuple[F32, Pulse]],
+    courses: list[tuple[F32, TimeCourse]],
     seconds: float,
     fps: float = 30.0,
     shut: tuple[float, float] = (0.0, 0.0),
@@ -46,7 +46,7 @@ def seen(
     return found
 
 
-def told(courses: list[tuple[F32, Pulse]], seconds: float, **how: Any) -> list[LargeMovement]:
+def told(courses: list[tuple[F32, TimeCourse]], seconds: float, **how: Any) -> list[LargeMovement]:
     """The movements that were over."""
     return [movement for _, movement in seen(courses, seconds, **how) if movement.over]
 

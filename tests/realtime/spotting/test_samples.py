@@ -6,10 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from htnet.engine.face import landmarks as lm
-from htnet.engine.motion.muscle_fit import MUSCLE_NAMES, Pulled
+from htnet.engine.motion.muscle_fit import MUSCLE_NAMES, MuscleActivations
 from htnet.engine.motion.preprocess import CROP_HEIGHT, CROP_WIDTH
 from htnet.engine.types import AlignedFace, Pair
-from htnet.realtime.spotting.samples import LIDS, Sample, Samples, pupils
+from htnet.realtime.spotting.samples import LIDS, ActivationTrace, FrameActivations, pupils
 from htnet.realtime.spotting.threshold import RollingThreshold
 
 MS = 1_000_000
@@ -18,17 +18,19 @@ GRAY = np.full((CROP_HEIGHT, CROP_WIDTH), 90, np.uint8)
 ONSET = AlignedFace(0, 0, GRAY, POINTS, np.eye(2, 3), 0.3)
 
 
-def new() -> Samples:
-    return Samples(RollingThreshold(), smoothing_ms=66, margin_ms=100, eyes=0.42)
+def new() -> ActivationTrace:
+    return ActivationTrace(RollingThreshold(), smoothing_ms=66, margin_ms=100, eyes=0.42)
 
 
 def take(
-    samples: Samples, ms: float, px: float, *, blinking: bool = False, eyes: float = 0.0
-) -> Sample:
+    samples: ActivationTrace, ms: float, px: float, *, blinking: bool = False, eyes: float = 0.0
+) -> FrameActivations:
     """A face in which every muscle pulls by ``px``."""
     face = AlignedFace(0, round(ms * MS), GRAY, POINTS, np.eye(2, 3), 0.3)
-    pulls = np.full(len(MUSCLE_NAMES), px, np.float32)
-    return samples.take(Pair(ONSET, face), Pulled(pulls, np.zeros(2), 0.2, eyes), blinking, False)
+    activations = np.full(len(MUSCLE_NAMES), px, np.float32)
+    return samples.take(
+        Pair(ONSET, face), MuscleActivations(activations, np.zeros(2), 0.2, eyes), blinking, False
+    )
 
 
 @pytest.mark.parametrize("fps", [30, 60, 200])
@@ -50,8 +52,8 @@ def test_in_a_blink_only_the_lids_are_held_at_what_they_were_before_it(
     blink = [take(samples, 200 + 20 * i, 2.0, blinking=told, eyes=eyes) for i in range(5)]
     for sample in blink:
         assert sample.blinking
-        np.testing.assert_allclose(sample.pulls[LIDS], 0.1, atol=1e-6)
-        np.testing.assert_allclose(sample.pulls[~LIDS], 2.0)
+        np.testing.assert_allclose(sample.activations[LIDS], 0.1, atol=1e-6)
+        np.testing.assert_allclose(sample.activations[~LIDS], 2.0)
     assert not take(samples, 300, 2.0).blinking
 
 

@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from htnet.engine.face import landmarks as lm
-from htnet.engine.motion.muscle_fit import MUSCLE_NAMES, Pulled
+from htnet.engine.motion.muscle_fit import MUSCLE_NAMES, MuscleActivations
 from htnet.engine.motion.preprocess import CROP_HEIGHT, CROP_WIDTH
 from htnet.engine.motion.region_motion import REGION_NAMES, PairMotion
 from htnet.engine.types import AlignedFace, Motion, Pair, State
-from htnet.realtime.spotting.face_buffer import Ring
+from htnet.realtime.spotting.face_buffer import FaceBuffer
 from htnet.realtime.spotting.spotter import Spot, Spotter, SpotterConfig
 
 MS = 1_000_000
@@ -53,7 +53,7 @@ class Run:
     """A face seen at ``fps`` whose ``muscles`` pull by px of the crop, each read with ``noise`` px.
 
     ``openness`` of the eyes; ``yaw`` in radians; ``light``: mean grey; ``gaze``: the irises to the
-    side, px of the crop; ``unexplained`` as in `Pulled`; ``outside``: whether a part of the face is
+    side, px of the crop; ``unexplained`` as in `MuscleActivations`; ``outside``: whether a part of the face is
     out of the frame.
     """
 
@@ -74,7 +74,7 @@ class Run:
     ) -> None:
         muscles = muscles or {}
         draw = np.random.default_rng(3)
-        self.spotter, self.ring = Spotter(config), Ring()
+        self.spotter, self.ring = Spotter(config), FaceBuffer()
         self.told: list[tuple[float, Spot]] = []
         self.states: list[State] = []
         self.motions: list[Motion] = []
@@ -84,8 +84,8 @@ class Run:
         noises = draw.normal(0, noise / np.sqrt(2), (count, len(MUSCLE_NAMES)))
 
         def look(i: int, ms: float) -> np.ndarray:
-            pulls = [muscles[name](ms) if name in muscles else 0.0 for name in MUSCLE_NAMES]
-            return np.array(pulls) + noises[i]
+            activations = [muscles[name](ms) if name in muscles else 0.0 for name in MUSCLE_NAMES]
+            return np.array(activations) + noises[i]
 
         for i in range(count):
             ms = i * 1000 / fps
@@ -97,7 +97,7 @@ class Run:
             blinking = self.spotter.keep(self.ring, face)
             onset = self.spotter.onset(self.ring, t_ns)
             then = onset.t_ns / MS
-            pulled = Pulled(
+            pulled = MuscleActivations(
                 (look(i, ms) - look(onset.frame_index, then)).astype(np.float32),
                 np.array([yaw(ms) - yaw(then), 0], np.float32),
                 unexplained(ms),
@@ -149,7 +149,9 @@ def test_whatever_muscle_pulls_is_found_and_named(muscle: str) -> None:
     assert spot.muscle == muscle
     moving = [m.leading for m in run.motions if m.magnitude >= m.threshold]
     assert set(moving) == {muscle}
-    assert max(run.motions, key=lambda m: m.magnitude).pulls[muscle] == pytest.approx(0.6, abs=0.1)
+    assert max(run.motions, key=lambda m: m.magnitude).activations[muscle] == pytest.approx(
+        0.6, abs=0.1
+    )
 
 
 def test_a_long_movement_is_macro() -> None:
@@ -518,7 +520,7 @@ def test_after_a_reset_nothing_is_left_of_the_other_face() -> None:
     )
     blinking = run.spotter.keep(run.ring, face)
     assert run.spotter.onset(run.ring, 0).t_ns == 0
-    nothing = Pulled(np.zeros(8, np.float32), np.zeros(2, np.float32))
+    nothing = MuscleActivations(np.zeros(8, np.float32), np.zeros(2, np.float32))
     motion, state, spots = run.spotter.step(Pair(face, face), STILL, nothing, blinking)
     assert (state, spots, motion.magnitude) == (State.NEUTRAL, (), 0.0)
 
@@ -567,7 +569,7 @@ class TestSpeech:
         run = Run({"jaw drop": movement(1.5, 3000, 3150, 3300)}, seconds=3.15, fps=60)
         run.spotter.cut_off("face lost")
         turns = len(run.spotter._speech._turns)
-        none = Pulled(np.zeros(len(MUSCLE_NAMES), np.float32), np.zeros(2, np.float32))
+        none = MuscleActivations(np.zeros(len(MUSCLE_NAMES), np.float32), np.zeros(2, np.float32))
         for i in range(30):
             gray = np.full((CROP_HEIGHT, CROP_WIDTH), 100, np.uint8)
             points = np.zeros((lm.POINTS, 2), np.float32)

@@ -19,7 +19,7 @@ def noise(px: float, seconds: float, fps: float = 30, seed: int = 1) -> F32:
 
 
 def fed(
-    pulls: F32,
+    activations: F32,
     config: ThresholdConfig = CONFIG,
     *,
     fps: float = 30,
@@ -27,7 +27,7 @@ def fed(
     least: F32 | None = None,
 ) -> F32:
     threshold = RollingThreshold(config, least)
-    for i, each in enumerate(pulls):
+    for i, each in enumerate(activations):
         threshold.observe(round(i * 1e9 / fps), each, rest=rest is None or bool(rest[i]))
     return threshold.at(FACING)
 
@@ -44,26 +44,28 @@ def test_what_is_no_rest_does_not_count_as_seen() -> None:
 
 
 def test_it_follows_the_noise_and_lets_few_of_it_through() -> None:
-    pulls = noise(0.06, 60)
-    value = fed(pulls)
-    assert (pulls > value).mean() < 1e-3
+    activations = noise(0.06, 60)
+    value = fed(activations)
+    assert (activations > value).mean() < 1e-3
     assert (value > CONFIG.floor_px).all()
-    assert (fed(2 * pulls) > 1.7 * value).all()
+    assert (fed(2 * activations) > 1.7 * value).all()
 
 
 def test_each_muscle_has_its_own() -> None:
-    pulls = noise(0.005, 10)
-    pulls[:, 3] = noise(0.1, 10)[:, 3]
-    value = fed(pulls)
+    activations = noise(0.005, 10)
+    activations[:, 3] = noise(0.1, 10)[:, 3]
+    value = fed(activations)
     assert value[3] > 2 * CONFIG.floor_px
     assert (np.delete(value, 3) == CONFIG.floor_px).all()
 
 
 def test_expressions_hardly_raise_it() -> None:
-    pulls, moving = noise(0.03, 20), np.arange(600) % 75 < 15  # a fifth of the time
-    expressions = pulls + 2.0 * moving[:, None].astype(np.float32)
-    assert (fed(expressions, rest=~moving) < 1.6 * fed(pulls)).all()
-    assert (fed(expressions) < 1.6 * fed(pulls)).all()  # nor where they are not told from rest
+    activations, moving = noise(0.03, 20), np.arange(600) % 75 < 15  # a fifth of the time
+    expressions = activations + 2.0 * moving[:, None].astype(np.float32)
+    assert (fed(expressions, rest=~moving) < 1.6 * fed(activations)).all()
+    assert (
+        fed(expressions) < 1.6 * fed(activations)
+    ).all()  # nor where they are not told from rest
 
 
 def test_noise_that_leaves_no_rest_is_learnt_all_the_same() -> None:

@@ -65,7 +65,7 @@ def test_a_clip_moves_by_its_own_field_and_is_followed(published, tracker, numbe
     animator = Animator(portrait, quick=True)
 
     to_crop = crop_transform(animator.neutral)
-    onset, apex = (cut(animator.render(pulls={OWN: pull}), to_crop) for pull in (0.0, 3.0))
+    onset, apex = (cut(animator.render(activations={OWN: pull}), to_crop) for pull in (0.0, 3.0))
     told = true_flow(animator, portrait, to_crop)
     seen = Dis()(onset, apex)
     inside = np.s_[12:-12, 12:-12]
@@ -83,7 +83,7 @@ def test_a_clip_moves_by_its_own_field_and_is_followed(published, tracker, numbe
 def true_flow(animator, portrait, to_crop):
     """3 px of the portrait's own field on the crop (170, 140, 2)."""
     ids = [33, 133, 362, 263]
-    picture, frame = portrait.landmarks[ids], animator.landmarks(pulls={OWN: 3.0})[ids]
+    picture, frame = portrait.landmarks[ids], animator.landmarks(activations={OWN: 3.0})[ids]
     to_frame, _ = cv2.estimateAffinePartial2D(picture, frame)
     whole = np.vstack([to_crop, [0, 0, 1]]) @ np.vstack([to_frame, [0, 0, 1]])
     own = cv2.warpAffine(portrait.own, whole[:2], (140, 170))

@@ -27,14 +27,14 @@ from htnet.training.augmentation.reanimate import (
     pair,
     reanimated,
 )
-from htnet.training.datasets.clip import IDENTITY, Sample
+from htnet.training.datasets.clip import IDENTITY, Clip
 from htnet.training.datasets.composite import SAMM_TO_MAP, read_apex, read_clips, read_map
 from htnet.training.evaluation.metrics import scores
 
 REST = np.zeros((CROP_HEIGHT, CROP_WIDTH, 2), np.float32)
 
 
-def clips_and_maps(root: Path, step: int) -> tuple[list[Sample], np.ndarray]:
+def clips_and_maps(root: Path, step: int) -> tuple[list[Clip], np.ndarray]:
     clips = read_clips(root)[::step]
     return clips, np.stack([read_map(clip.flow) for clip in clips])
 
@@ -58,7 +58,7 @@ def agreement(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def by_hand(
-    clips: list[Sample],
+    clips: list[Clip],
     maps: np.ndarray,
     seed: int,
     pixels: tuple[float, float],

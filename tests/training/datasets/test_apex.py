@@ -11,7 +11,7 @@ from htnet.engine.errors import UsageError
 from htnet.engine.face.alignment import crop_transform, cut, transform_points
 from htnet.engine.synth.face.animator import Animator, Pose
 from htnet.engine.synth.face.portrait import load_portrait
-from htnet.engine.synth.face.time_course import Pulse
+from htnet.engine.synth.face.time_course import TimeCourse
 from htnet.training.datasets.apex import divide_and_conquer, find_apex, onset_distances
 
 
@@ -33,7 +33,7 @@ def landmarks(animator, to_crop):
 def faces(animator, to_crop, muscle, pixels, length, apex, noise=0.0, drift=0.0):
     """Crops of a clip that begins at its onset and ends at its offset."""
     draw = np.random.default_rng(length)
-    pulse = Pulse(0, apex, length - 1)
+    pulse = TimeCourse(0, apex, length - 1)
     for number in range(length):
         pose = Pose(x=drift * number / length, y=drift * number / length / 2)
         picture = animator.render(pose, {muscle: pixels * pulse.at(number)})
@@ -75,8 +75,8 @@ def test_the_same_picture_is_no_distance_away(animator, to_crop, landmarks):
 
 def test_the_head_does_not_count_as_an_expression(animator, to_crop, landmarks):
     onset, moved, raised = (
-        cut(animator.render(pose, pulls), to_crop)
-        for pose, pulls in (
+        cut(animator.render(pose, activations), to_crop)
+        for pose, activations in (
             (Pose(), {}),
             (Pose(x=2.0, y=1.0, roll=0.01), {}),
             (Pose(), {"brow raise": 2.0}),

@@ -11,7 +11,7 @@ from htnet.engine.errors import DataError, OutputError
 from htnet.engine.files import write_array
 from htnet.engine.types import F32
 from htnet.training.augmentation.samples import read_composite
-from htnet.training.datasets.clip import IDENTITY, Sample
+from htnet.training.datasets.clip import IDENTITY, Clip
 from htnet.training.datasets.composite import SAMM_TO_MAP, read_clips, read_map
 from htnet.training.datasets.landmarks import apex_landmarks, landmarks_of
 
@@ -106,9 +106,9 @@ def test_channels_and_samm(composite: Path) -> None:
     cv2.imwrite(str(path), bgr)
     assert read_map(path)[0, 0].tolist() == [1, 2, 3]
     point = np.array([0.5, 0.386], np.float32)
-    here = Sample("smic", "1", "a", 0, Path(), Path())
+    here = Clip("smic", "1", "a", 0, Path(), Path())
     np.testing.assert_array_equal(here.on_map(point), point)
-    there = Sample("samm", "6", "b", 0, Path(), Path(), SAMM_TO_MAP)
+    there = Clip("samm", "6", "b", 0, Path(), Path(), SAMM_TO_MAP)
     np.testing.assert_allclose(there.on_map(point), [0.4885, 0.2068], atol=1e-4)
 
 
@@ -120,7 +120,7 @@ def test_apex_pictures_that_are_the_maps_own_crop(composite: Path) -> None:
     assert all((clip.to_map == IDENTITY).all() for clip in _of(composite, "samm"))
 
 
-def _of(root: Path, dataset: str) -> list[Sample]:
+def _of(root: Path, dataset: str) -> list[Clip]:
     return [clip for clip in read_clips(root) if clip.dataset == dataset]
 
 
@@ -145,7 +145,7 @@ def test_arrays_that_are_no_maps(composite: Path, damage: str) -> None:
         read_map(path)
 
 
-def _by_name(clip: Sample) -> F32:
+def _by_name(clip: Clip) -> F32:
     """Landmarks (478, 2) that tell whose they are."""
     return np.full((478, 2), int(clip.name[1:]), np.float32)
 
@@ -159,7 +159,7 @@ def cached(composite: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return cache
 
 
-def _numbers(clips: Sequence[Sample], points: F32) -> list[tuple[str, float]]:
+def _numbers(clips: Sequence[Clip], points: F32) -> list[tuple[str, float]]:
     return [(clip.name, float(own[0, 0])) for clip, own in zip(clips, points, strict=True)]
 
 

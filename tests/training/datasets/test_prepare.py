@@ -17,7 +17,7 @@ from htnet.engine.face.tracker import find_face
 from htnet.engine.motion.preprocess import PreprocessSpec
 from htnet.engine.synth.face.animator import Animator
 from htnet.engine.synth.face.portrait import load_portrait
-from htnet.engine.synth.face.time_course import Pulse
+from htnet.engine.synth.face.time_course import TimeCourse
 from htnet.training.datasets import prepare as preparing
 from htnet.training.datasets.composite import read_apex, read_clips, read_map
 from htnet.training.datasets.landmarks import apex_landmarks, landmarks_of
@@ -55,14 +55,14 @@ def raw(tmp_path, animator):
         folder.mkdir(parents=True)
     book.save(root / "CASME2" / "CASME2-coding-20140508.xlsx")
     cv2.imwrite(str(frames / "EP02_01f" / "img46.png"), animator.render())
-    smile = animator.render(pulls={"lip corner pull": 3.0})
+    smile = animator.render(activations={"lip corner pull": 3.0})
     cv2.imwrite(str(frames / "EP02_01f" / "img59.png"), smile)
     for number in (1, 2):
         wall = np.full((240, 320, 3), 90, np.uint8)
         cv2.imwrite(str(frames / "EP02_02" / f"img{number}.png"), wall)
-    pulse = Pulse(0, APEX, 20)
+    pulse = TimeCourse(0, APEX, 20)
     for number in range(21):
-        raised = animator.render(pulls={"brow raise": 3.0 * pulse.at(number)})
+        raised = animator.render(activations={"brow raise": 3.0 * pulse.at(number)})
         cv2.imwrite(str(smic / f"image{number + 100}.bmp"), raised)
     return root
 
@@ -183,7 +183,7 @@ def test_what_is_there_is_not_made_again(raw, prepared, monkeypatch):
 def test_a_changed_picture_or_spec_is_made_anew(raw, prepared, animator):
     first = read_clips(prepared.folder)
     path = raw / "CASME2/CASME2_RAW_selected/sub01/EP02_01f/img59.png"
-    cv2.imwrite(str(path), animator.render(pulls={"brow lower": 3.0}))
+    cv2.imwrite(str(path), animator.render(activations={"brow lower": 3.0}))
     again = read_clips(prepare(raw, prepared.folder, workers=1).folder)
     assert again[0].flow != first[0].flow and again[1].flow == first[1].flow
     assert np.abs(read_map(again[0].flow) - read_map(first[0].flow)).max() > 20

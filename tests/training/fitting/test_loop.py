@@ -14,7 +14,7 @@ from htnet.training.augmentation.samples import Samples, read_samples
 from htnet.training.config import NO_AUGMENT, AugmentConfig, Schedule, TrainConfig
 from htnet.training.fitting.kernel_teacher import teach
 from htnet.training.fitting.loop import Epoch, NotANumber, _require_numbers, fit, predict
-from htnet.training.fitting.step import Step
+from htnet.training.fitting.step import TrainingStep
 
 
 @pytest.fixture
@@ -206,7 +206,7 @@ def test_one_step_is_the_optimizers(config: TrainConfig) -> None:
     stacked = {name: tensor[None].clone() for name, tensor in network.state_dict().items()}
     schedule = Schedule(distill=0.0, label_smoothing=0.0, weight_decay=0.1)
     x, y = torch.randn(1, 5, 3, 2, 2), torch.eye(3)[[0, 1, 2, 0, 1]][None]
-    loss = Step(network, stacked, schedule)(x, y, None, 1e-2)
+    loss = TrainingStep(network, stacked, schedule)(x, y, None, 1e-2)
     plain = torch.optim.AdamW(
         [
             {"params": [network[1].weight], "weight_decay": 0.1},

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from htnet.engine.synth.camera.sensor import Flicker, Sensor, Spot
+from htnet.engine.synth.camera.sensor import Glare, LampFlicker, Sensor
 
 SIZE = (320, 180)
 GREY = np.full((180, 320, 3), 120, np.uint8)
@@ -37,9 +37,9 @@ def test_nothing_leaves_the_picture_as_it_is_and_its_own():
     for sensor in (
         Sensor(SIZE, 0),
         Sensor(SIZE, 0, 3.0),
-        Sensor(SIZE, 0, 0, Flicker(0.1, 1, 0, 0)),
+        Sensor(SIZE, 0, 0, LampFlicker(0.1, 1, 0, 0)),
     ):
-        given = sensor.expose(clean, 5, 0, 1.2, [Spot(50, 50, 5, 99)])
+        given = sensor.expose(clean, 5, 0, 1.2, [Glare(50, 50, 5, 99)])
         assert given is not clean and (clean == 120).all()
     plain = Sensor(SIZE, 0).expose(clean, 0, 0)
     assert (plain == clean).all() and plain is not clean
@@ -56,7 +56,7 @@ def test_brightness_scales_and_saturates():
 
 def test_flicker_has_its_depth_and_makes_bands():
     rng = np.random.default_rng(0)
-    flicker = Flicker.draw(rng, 0.03, 50, fps=30)
+    flicker = LampFlicker.draw(rng, 0.03, 50, fps=30)
     sensor = Sensor(SIZE, 0, 0.0, flicker)
     bright = np.full_like(GREY, 200)
     rows = np.stack([sensor.expose(bright, i * S // 30, i)[:, 0, 0] for i in range(90)]) / 200.0
@@ -64,19 +64,19 @@ def test_flicker_has_its_depth_and_makes_bands():
     assert rows.min() == pytest.approx(0.97, abs=0.004)
     crossings = np.diff(rows[0] >= 1.0).sum()
     assert crossings in (3, 4)  # two bands of 10 ms in a readout of 20
-    assert Flicker.draw(rng, 0.0, 50, 30) is None
+    assert LampFlicker.draw(rng, 0.0, 50, 30) is None
 
 
 @pytest.mark.parametrize("fps, mains, beat", [(30, 50, 10.0), (24, 50, 4.0), (25, 60, 5.0)])
 def test_flicker_beats_with_the_frame_rate(fps, mains, beat):
-    flicker = Flicker.draw(np.random.default_rng(3), 0.1, mains, fps)
+    flicker = LampFlicker.draw(np.random.default_rng(3), 0.1, mains, fps)
     levels = np.array([flicker.at(i * S // fps, 1)[0] for i in range(fps * 20)]) - 1.0
     power = np.abs(np.fft.rfft(levels))
     assert np.fft.rfftfreq(len(levels), 1 / fps)[power.argmax()] == pytest.approx(beat, abs=0.15)
 
 
 def test_a_glint_is_bright_in_its_middle_and_gone_further_out():
-    picture = Sensor(SIZE, 0).expose(GREY, 0, 0, 1.0, [Spot(100, 60, 6, 100)])
+    picture = Sensor(SIZE, 0).expose(GREY, 0, 0, 1.0, [Glare(100, 60, 6, 100)])
     assert picture[60, 100, 0] == 220
     assert picture[60, 106, 0] == pytest.approx(120 + 100 * np.exp(-0.5), abs=1.5)
     assert (picture[:, :75] == 120).all() and (picture[90:] == 120).all()
@@ -84,5 +84,5 @@ def test_a_glint_is_bright_in_its_middle_and_gone_further_out():
 
 @pytest.mark.parametrize("x, y", [(0, 0), (319, 179), (-100, 50), (500, 900)])
 def test_a_glint_at_the_edge_is_cut_off(x, y):
-    picture = Sensor(SIZE, 0).expose(GREY, 0, 0, 1.0, [Spot(x, y, 9, 100)])
+    picture = Sensor(SIZE, 0).expose(GREY, 0, 0, 1.0, [Glare(x, y, 9, 100)])
     assert (picture > 120).any() == (0 <= x < 320 and 0 <= y < 180)

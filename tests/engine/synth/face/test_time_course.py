@@ -6,14 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from htnet.engine.synth.face.time_course import Pulse
+from htnet.engine.synth.face.time_course import TimeCourse
 
 
 @st.composite
 def pulses(draw):
     onset = draw(st.integers(0, 10**12))
     apex = onset + draw(st.integers(10**6, 10**9))
-    return Pulse(onset, apex, apex + draw(st.integers(10**6, 10**9)), draw(st.floats(0.0, 0.8)))
+    return TimeCourse(
+        onset, apex, apex + draw(st.integers(10**6, 10**9)), draw(st.floats(0.0, 0.8))
+    )
 
 
 @given(pulses())
@@ -45,4 +47,4 @@ def test_rises_to_the_apex_holds_and_falls_without_a_jump(pulse):
 )
 def test_refuses_what_is_no_pulse(onset, apex, offset, hold):
     with pytest.raises(ValueError):
-        Pulse(onset, apex, offset, hold)
+        TimeCourse(onset, apex, offset, hold)

@@ -10,7 +10,7 @@ import pytest
 from htnet.engine.anatomy.muscles import MUSCLES, field
 from htnet.engine.errors import FaceError, UsageError
 from htnet.engine.synth.face.portrait import Portrait, load_portrait
-from htnet.engine.synth.face.time_course import Pulse
+from htnet.engine.synth.face.time_course import TimeCourse
 from htnet.engine.synth.injection.footage import Footage, Pass, PassConfig, footage_of
 from htnet.engine.synth.injection.footage_motion import require_neutral, still, turn_speed, turns
 from htnet.engine.synth.injection.movement import Injected, movement
@@ -144,12 +144,12 @@ def test_a_pass_shows_its_movements_and_blinks_and_no_more(portrait: Portrait) -
     footage = resting(portrait)
     brows = field(MUSCLES["brow raise"], portrait.landmarks, (140, 170)) * 0
     brows[60:90, 40:100, 1] = -1
-    pulse = Pulse(200 * MS, 400 * MS, 600 * MS)
+    pulse = TimeCourse(200 * MS, 400 * MS, 600 * MS)
     played = Pass(
         footage,
         PassConfig(1.2),
         (Injected(movement("brows", "", None, brows), pulse, 2.0),),
-        (Pulse(800 * MS, 880 * MS, 1000 * MS),),
+        (TimeCourse(800 * MS, 880 * MS, 1000 * MS),),
     )
     frames = list(played.frames())
     assert [frame.index for frame in frames] == list(range(len(frames)))

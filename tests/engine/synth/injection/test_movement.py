@@ -9,7 +9,7 @@ from htnet.engine.flow import solver_named
 from htnet.engine.motion.preprocess import CROP_HEIGHT, CROP_WIDTH
 from htnet.engine.motion.region_motion import measure_motion
 from htnet.engine.synth.face.portrait import Portrait, load_portrait
-from htnet.engine.synth.face.time_course import Pulse
+from htnet.engine.synth.face.time_course import TimeCourse
 from htnet.engine.synth.injection.movement import Injected, displaced, movement, warp
 from htnet.engine.types import F32, Face, Pair
 
@@ -40,7 +40,7 @@ def test_a_movement_has_unit_size_and_ends_at_the_edge() -> None:
 
 def test_a_movement_is_there_in_its_time_alone_and_movements_add_up() -> None:
     made = movement("bump", "", None, bump())
-    pulse = Pulse(100 * MS, 200 * MS, 400 * MS)
+    pulse = TimeCourse(100 * MS, 200 * MS, 400 * MS)
     one = Injected(made, pulse, 2.0)
     assert one.at(100 * MS) is None and one.at(400 * MS) is None
     at_apex = one.at(200 * MS)

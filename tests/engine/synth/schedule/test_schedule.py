@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from htnet.engine.anatomy.muscles import MUSCLES
 from htnet.engine.errors import UsageError
-from htnet.engine.synth.face.piecewise_motion import Glide, Move
+from htnet.engine.synth.face.piecewise_motion import Move, PiecewiseMotion
 from htnet.engine.synth.schedule.plan import (
     EventPlan,
     EyePlan,
@@ -111,7 +111,7 @@ def test_a_seed_and_a_plan_say_everything_and_the_frame_rate_nothing(standard):
     assert again.truth == schedules[3].truth != schedules[4].truth
     for t in range(0, 60 * S, S):
         assert again.pose(t) == schedules[3].pose(t)
-        assert again.pulls(t) == schedules[3].pulls(t)
+        assert again.activations(t) == schedules[3].activations(t)
         assert again.gaze(t) == schedules[3].gaze(t)
 
 
@@ -119,16 +119,18 @@ def test_state_follows_the_truth(standard):
     _, schedules = standard
     schedule = schedules[0]
     for e in schedule.truth.events:
-        assert schedule.pulls(e.apex_ns)[e.muscle] == pytest.approx(e.amplitude_px)
-        assert schedule.pulls(e.onset_ns) == schedule.pulls(e.offset_ns) == {}
+        assert schedule.activations(e.apex_ns)[e.muscle] == pytest.approx(e.amplitude_px)
+        assert schedule.activations(e.onset_ns) == schedule.activations(e.offset_ns) == {}
     for t in range(0, 60 * S, S // 97):
         names = schedule.truth.disturbed_at(t)
         assert (schedule.closure(t) > 0) <= ("blink" in names)
         event = schedule.truth.event_at(t)
-        assert bool(schedule.pulls(t)) <= (event is not None or "speech" in names)
-    moving = [schedule.pulls(t) for a, b in spans(schedule, "speech") for t in range(a, b, S // 50)]
-    assert np.mean([bool(pulls) for pulls in moving]) > 0.6
-    assert max(pulls.get("jaw drop", 0.0) for pulls in moving) > 2.0
+        assert bool(schedule.activations(t)) <= (event is not None or "speech" in names)
+    moving = [
+        schedule.activations(t) for a, b in spans(schedule, "speech") for t in range(a, b, S // 50)
+    ]
+    assert np.mean([bool(activations) for activations in moving]) > 0.6
+    assert max(activations.get("jaw drop", 0.0) for activations in moving) > 2.0
 
 
 def test_brightness_and_size_go_there_and_back():
@@ -172,7 +174,7 @@ def test_a_glide_rests_between_its_moves(steps):
     for gap, length, to in steps:
         moves.append(Move(t + gap, t + gap + length, (to,)))
         t += gap + length
-    glide = Glide((0.0,), moves)
+    glide = PiecewiseMotion((0.0,), moves)
     before = 0.0
     assert glide.at(0) == (0.0,)
     for move in moves:
