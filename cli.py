@@ -815,8 +815,8 @@ def evaluate_runtimes(
     from htnet.calib.engines.runtime_specs import WAYS, opener, ways_named
     from htnet.engine.files import require_folder, write_json, write_text
     from htnet.engine.models.weights import default_weights, load
-    from htnet.training.augmentation.reanimate import VIEWS
     from htnet.training.augmentation.reanimated_pairs import composite_pairs
+    from htnet.training.views import VIEWS
 
     for file in filter(None, (json_file, markdown)):
         require_folder(file.parent)
@@ -1298,7 +1298,7 @@ def _size(text: str) -> tuple[int, int]:
 def _recognizer(
     model: Path | None, flow: str | None, device: str, runtime: str, precision: str = "fp32"
 ) -> Any:
-    from htnet.engine.recognition.opening import open_recognizer
+    from htnet.engine.recognition.recognizer import open_recognizer
 
     say = _console(stderr=True).out
     return open_recognizer(

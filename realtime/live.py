@@ -10,8 +10,7 @@ from pathlib import Path
 from rich.console import Console
 
 from htnet.engine.errors import HTNetError, UsageError
-from htnet.engine.recognition.opening import open_recognizer
-from htnet.engine.recognition.recognizer import Recognizer
+from htnet.engine.recognition.recognizer import Recognizer, open_recognizer
 from htnet.engine.runtimes.select import AUTO
 from htnet.engine.synth.demo import DemoConfig
 from htnet.engine.types import F32, Event, Tick

@@ -15,10 +15,9 @@ import cv2
 import numpy as np
 
 from htnet.engine.anatomy.measures import LandmarkMeasures
-from htnet.engine.face.alignment import Aligner
+from htnet.engine.face.alignment import CROP_HEIGHT, CROP_WIDTH, Aligner
 from htnet.engine.face.tracker import FaceTracker
 from htnet.engine.motion.muscle_fit import MuscleFit
-from htnet.engine.motion.preprocess import CROP_HEIGHT, CROP_WIDTH
 from htnet.engine.recognition.course import CourseTimes, course_times, recognize_course
 from htnet.engine.recognition.recognizer import Recognizer
 from htnet.engine.types import (

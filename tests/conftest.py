@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from htnet import cli
-from htnet.engine.recognition.opening import open_recognizer
+from htnet.engine.recognition.recognizer import open_recognizer
 
 Said = tuple[int, str, str]
 Htnet = Callable[..., Said]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from htnet.calib.engines.export import COUNT, DRAWN, REAL
-from htnet.engine.recognition.opening import open_recognizer
+from htnet.engine.recognition.recognizer import open_recognizer
 from htnet.engine.runtimes.engine_card import Parity, read_card
 from htnet.training.augmentation.reanimated_pairs import spread
 

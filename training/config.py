@@ -11,8 +11,8 @@ from htnet.engine.errors import UsageError
 from htnet.engine.models.htnet import HTNetConfig
 from htnet.engine.models.registry import NETWORKS, build
 from htnet.engine.motion.preprocess import PreprocessSpec
-from htnet.training.augmentation.reanimate import ViewConfig
 from htnet.training.datasets.composite import SIZE
+from htnet.training.views import ViewConfig
 
 
 @dataclass(frozen=True, slots=True)

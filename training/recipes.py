@@ -13,8 +13,8 @@ from typing import Any
 
 from htnet.engine.errors import UsageError
 from htnet.engine.models.registry import NETWORKS
-from htnet.training.augmentation.reanimate import CAMERA, PLAIN, ViewConfig
 from htnet.training.config import NO_AUGMENT, AugmentConfig, Schedule, TrainConfig, changed
+from htnet.training.views import CAMERA, PLAIN, ViewConfig
 
 _PUBLISHED = Schedule(
     epochs=800,

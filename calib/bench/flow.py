@@ -24,9 +24,9 @@ from htnet.calib.bench.timing import (
     timer_for,
 )
 from htnet.engine.errors import UsageError
+from htnet.engine.face.alignment import CROP_HEIGHT, CROP_WIDTH
 from htnet.engine.flow import SOLVERS, FlowSolver
 from htnet.engine.flow.device import TENSOR_SOLVERS, tensor_solver
-from htnet.engine.motion.preprocess import CROP_HEIGHT, CROP_WIDTH
 from htnet.engine.types import U8
 
 if TYPE_CHECKING:

@@ -32,16 +32,11 @@ from htnet.calib.bench.timing import (
     percentiles,
     timer_for,
 )
+from htnet.engine.face.alignment import CROP_HEIGHT, CROP_WIDTH
 from htnet.engine.flow import SOLVERS, FlowSolver, solver_named
 from htnet.engine.flow.device import TENSOR_SOLVERS
 from htnet.engine.motion.head_motion import remove_rigid, rigid_motion
-from htnet.engine.motion.preprocess import (
-    CROP_HEIGHT,
-    CROP_WIDTH,
-    PreprocessSpec,
-    flow_map,
-    network_input,
-)
+from htnet.engine.motion.preprocess import PreprocessSpec, flow_map, network_input
 from htnet.engine.recognition.recognizer import own_flow
 from htnet.engine.runtimes import Runtime
 from htnet.engine.runtimes.graph import Graph, network_graph, pair_graph

@@ -5,16 +5,10 @@ from functools import cache
 import numpy as np
 
 from htnet.engine.anatomy.muscles import MUSCLES
-from htnet.engine.face.alignment import align_once
+from htnet.engine.face.alignment import CROP_HEIGHT, CROP_WIDTH, align_once
 from htnet.engine.face.regions import region_centres
 from htnet.engine.flow import solver_named
-from htnet.engine.motion.preprocess import (
-    CROP_HEIGHT,
-    CROP_WIDTH,
-    PreprocessSpec,
-    flow_map,
-    network_input,
-)
+from htnet.engine.motion.preprocess import PreprocessSpec, flow_map, network_input
 from htnet.engine.motion.region_motion import measure_motion
 from htnet.engine.synth.camera.sensor_noise import SensorNoise
 from htnet.engine.synth.face.animator import Animator

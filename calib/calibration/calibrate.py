@@ -16,7 +16,7 @@ from rich.progress_bar import ProgressBar
 from rich.text import Text
 
 from htnet.engine.errors import FaceError, SourceError, UsageError
-from htnet.engine.recognition.opening import open_recognizer
+from htnet.engine.recognition.recognizer import open_recognizer
 from htnet.engine.types import F32, Tick
 from htnet.realtime.capture_thread import CaptureThread
 from htnet.realtime.live import PathConfig

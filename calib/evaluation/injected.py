@@ -18,8 +18,7 @@ from htnet.calib.evaluation.replay import replay
 from htnet.calib.evaluation.run import code_digest, file_digest, nothing, run_all
 from htnet.engine.errors import UsageError
 from htnet.engine.face.tracker import FaceTracker, MeshTracker
-from htnet.engine.recognition.opening import open_recognizer
-from htnet.engine.recognition.recognizer import Recognizer
+from htnet.engine.recognition.recognizer import Recognizer, open_recognizer
 from htnet.engine.synth.injection.footage import Footage, Pass, footage_of
 from htnet.engine.synth.injection.footage_motion import require_neutral, turns
 from htnet.engine.synth.injection.movement import Movement, movement

@@ -22,8 +22,7 @@ from htnet.engine.assets import asset
 from htnet.engine.errors import DataError, UsageError
 from htnet.engine.face.tracker import MeshTracker
 from htnet.engine.files import write_json
-from htnet.engine.recognition.opening import open_recognizer
-from htnet.engine.recognition.recognizer import Recognizer
+from htnet.engine.recognition.recognizer import Recognizer, open_recognizer
 from htnet.engine.synth.face.portrait import load_portrait
 from htnet.engine.synth.schedule.plan import OWN, CameraPlan, EventPlan, HeadPlan, Plan, read_plan
 from htnet.engine.synth.simulation import Simulation

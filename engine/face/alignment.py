@@ -9,8 +9,9 @@ import numpy as np
 
 from htnet.engine.errors import UsageError
 from htnet.engine.face import landmarks as lm
-from htnet.engine.motion.preprocess import CROP_HEIGHT, CROP_WIDTH
 from htnet.engine.types import F32, F64, U8, AlignedFace, Face, Frame
+
+CROP_WIDTH, CROP_HEIGHT = 140, 170
 
 LEFT_EYE = (0.235 * CROP_WIDTH, 0.26 * CROP_HEIGHT)
 RIGHT_EYE = (0.755 * CROP_WIDTH, 0.26 * CROP_HEIGHT)

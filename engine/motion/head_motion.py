@@ -9,7 +9,7 @@ squares, so that a muscle that pulls on part of the skin does not count as the h
 import numpy as np
 from numpy.typing import NDArray
 
-from htnet.engine.motion.preprocess import CROP_HEIGHT, CROP_WIDTH
+from htnet.engine.face.alignment import CROP_HEIGHT, CROP_WIDTH
 from htnet.engine.types import F32, F64
 
 # (x0, y0, x1, y1) of the crop: bridge and back of the nose, the skin beside the eyes, the outer

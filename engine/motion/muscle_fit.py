@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from htnet.engine.anatomy.head_depth import Head
 from htnet.engine.anatomy.muscles import MUSCLES, displacement
 from htnet.engine.face import landmarks as lm
-from htnet.engine.motion.preprocess import CROP_HEIGHT, CROP_WIDTH
+from htnet.engine.face.alignment import CROP_HEIGHT, CROP_WIDTH
 from htnet.engine.motion.region_motion import PairMotion
 from htnet.engine.types import F32, F64, U8
 

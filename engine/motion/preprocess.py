@@ -18,8 +18,6 @@ from htnet.engine.face.regions import PUBLISHED_CENTRES, PUBLISHED_TILES, tile_r
 from htnet.engine.motion.strain import optical_strain
 from htnet.engine.types import CLASSES, F32
 
-CROP_WIDTH, CROP_HEIGHT = 140, 170
-
 
 @dataclass(frozen=True, slots=True)
 class PreprocessSpec:

@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 
 from htnet.engine.face import landmarks as lm
+from htnet.engine.face.alignment import CROP_HEIGHT, CROP_WIDTH
 from htnet.engine.flow import FlowSolver
 from htnet.engine.motion.head_motion import remove_rigid, rigid_motion
-from htnet.engine.motion.preprocess import CROP_HEIGHT, CROP_WIDTH
 from htnet.engine.types import F32, F64, Pair
 
 

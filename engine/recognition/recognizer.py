@@ -1,25 +1,25 @@
 """From a pair of aligned faces to what HTNet says of it."""
 
+from collections.abc import Callable
+from pathlib import Path
 from types import MappingProxyType
 
+import cv2
 import numpy as np
 import torch
 
 from htnet.engine.errors import DependencyError, UsageError
+from htnet.engine.face.alignment import CROP_HEIGHT, CROP_WIDTH
 from htnet.engine.face.regions import region_centres
 from htnet.engine.flow import FlowSolver, solver_named
-from htnet.engine.models.weights import Loaded
-from htnet.engine.motion.preprocess import (
-    CROP_HEIGHT,
-    CROP_WIDTH,
-    PreprocessSpec,
-    flow_map,
-    network_input,
-)
+from htnet.engine.flow.device import TENSOR_SOLVERS
+from htnet.engine.models.weights import Loaded, default_weights, load
+from htnet.engine.motion.preprocess import PreprocessSpec, flow_map, network_input
 from htnet.engine.motion.region_motion import PairMotion, measure_motion, region_motion
 from htnet.engine.runtimes import Runtime
-from htnet.engine.runtimes.graph import network_graph
+from htnet.engine.runtimes.graph import network_graph, pair_graph
 from htnet.engine.runtimes.pytorch import PyTorch
+from htnet.engine.runtimes.select import AUTO, device_for, open_runtime
 from htnet.engine.types import F32, UNCERTAIN, Pair, Prediction
 
 
@@ -127,3 +127,37 @@ def torch_device(name: str) -> torch.device:
             "use --device cpu."
         ) from None
     return device
+
+
+def open_recognizer(
+    model: Path | None = None,
+    *,
+    flow: str | None = None,
+    device: str = "cpu",
+    runtime: str = AUTO,
+    precision: str = "fp32",
+    say: Callable[[str], None] = print,
+) -> Recognizer:
+    """The recognizer of a weights file (default: the one that ships).
+
+    On a CPU OpenCV measures the flow and the runtime runs the network. On another device one graph
+    does everything, if a solver that the weights know runs on tensors; it is taken unless ``flow``
+    names another. Raises `UsageError`, `WeightsError`, `DependencyError` or `EngineError`.
+    """
+    # One small pair at a time: more threads mostly wait for each other, and tracking the next face
+    # needs the other core.
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    loaded = load(model or default_weights(), say=say)
+    device = str(torch_device(device_for(runtime, device)))
+    on_cpu = torch.device(device).type == "cpu"
+    name = own_flow(loaded.spec, flow)
+    if flow is None and not on_cpu:
+        name = next((each for each in loaded.spec.flows if each in TENSOR_SOLVERS), name)
+    if on_cpu or name not in TENSOR_SOLVERS:
+        graph = network_graph(loaded, precision=precision)
+        network = open_runtime(runtime, graph, device, say)
+        return Recognizer(loaded, flow=name, device=device, network=network)
+    graph = pair_graph(loaded, flow=name, precision=precision, with_motion=True)
+    whole = open_runtime(runtime, graph, device, say)
+    return Recognizer(loaded, flow=name, device=device, whole=whole)

@@ -7,10 +7,10 @@ import cv2
 import numpy as np
 
 from htnet.engine.errors import FaceError, UsageError
-from htnet.engine.face.alignment import align_once, as_crop
+from htnet.engine.face.alignment import CROP_HEIGHT, CROP_WIDTH, align_once, as_crop
 from htnet.engine.face.regions import REGIONS, region_centres
 from htnet.engine.face.tracker import find_face
-from htnet.engine.motion.preprocess import CROP_HEIGHT, CROP_WIDTH, flow_map
+from htnet.engine.motion.preprocess import flow_map
 from htnet.engine.recognition.recognizer import Recognizer
 from htnet.engine.types import F32, NEUTRAL, U8, AlignedFace, Face, Pair, Prediction
 

@@ -17,8 +17,9 @@ import torch
 from torch import Tensor, nn
 
 from htnet.engine.errors import UsageError
+from htnet.engine.face.alignment import CROP_HEIGHT, CROP_WIDTH
 from htnet.engine.models.weights import Loaded
-from htnet.engine.motion.preprocess import CROP_HEIGHT, CROP_WIDTH, PreprocessSpec
+from htnet.engine.motion.preprocess import PreprocessSpec
 from htnet.engine.runtimes.pair_module import PairRecognizer
 
 PRECISIONS: Final = ("fp32", "fp16", "bf16", "int8")

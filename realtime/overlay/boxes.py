@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from htnet.engine.face import landmarks as lm
-from htnet.engine.face.alignment import transform_points
+from htnet.engine.face.alignment import CROP_HEIGHT, CROP_WIDTH, transform_points
 from htnet.engine.face.regions import PUBLISHED_CENTRES, region_centres
-from htnet.engine.motion.preprocess import CROP_HEIGHT, CROP_WIDTH, PreprocessSpec
+from htnet.engine.motion.preprocess import PreprocessSpec
 from htnet.engine.types import F32, U8, AlignedFace, Motion, State, Tick
 from htnet.realtime.overlay.palette import ALERT, BLACK, MOTION, TEXT, WHITE, Colour, blend
 from htnet.realtime.overlay.text import badge

@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from htnet.engine.face.alignment import CROP_HEIGHT, CROP_WIDTH
 from htnet.engine.face.landmarks import POINTS
-from htnet.engine.motion.preprocess import CROP_HEIGHT, CROP_WIDTH
 from htnet.engine.types import AlignedFace
 
 

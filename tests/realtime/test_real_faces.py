@@ -12,7 +12,7 @@ import pytest
 
 from htnet.calib.evaluation.replay import replay
 from htnet.engine.face.tracker import MeshTracker
-from htnet.engine.recognition.opening import open_recognizer
+from htnet.engine.recognition.recognizer import open_recognizer
 from htnet.engine.types import Event, Frame
 from htnet.realtime.pipeline import Pipeline
 from htnet.realtime.sources.files import open_video

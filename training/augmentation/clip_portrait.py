@@ -12,8 +12,8 @@ import cv2
 import numpy as np
 
 from htnet.engine.anatomy.geometry import FaceFrame
+from htnet.engine.face.alignment import CROP_HEIGHT, CROP_WIDTH
 from htnet.engine.face.tracker import FaceTracker
-from htnet.engine.motion.preprocess import CROP_HEIGHT, CROP_WIDTH
 from htnet.engine.synth.face.portrait import FindLandmarks, Portrait, portrait_of
 from htnet.engine.types import F32, U8
 from htnet.training.augmentation.reanimate import field

@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from htnet.engine.types import F32, U8
-from htnet.training.augmentation.reanimate import PLAIN, ViewConfig, frames
+from htnet.training.augmentation.reanimate import frames
 from htnet.training.augmentation.samples import read_composite
 from htnet.training.datasets.clip import Clip
+from htnet.training.views import PLAIN, ViewConfig
 
 
 def reanimated_pairs(

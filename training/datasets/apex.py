@@ -26,9 +26,9 @@ import numpy as np
 
 from htnet.engine.errors import UsageError
 from htnet.engine.face import landmarks as lm
+from htnet.engine.face.alignment import CROP_HEIGHT, CROP_WIDTH
 from htnet.engine.flow import FlowSolver, solver_named
 from htnet.engine.motion.head_motion import rigid_motion
-from htnet.engine.motion.preprocess import CROP_HEIGHT, CROP_WIDTH
 from htnet.engine.types import F32, F64, U8
 
 Box = tuple[int, int, int, int]

@@ -29,11 +29,11 @@ import numpy as np
 from platformdirs import user_cache_dir
 
 from htnet.engine.errors import DataError, OutputError
-from htnet.engine.face.alignment import LEFT_EYE, RIGHT_EYE, Aligner, cut
+from htnet.engine.face.alignment import CROP_HEIGHT, CROP_WIDTH, LEFT_EYE, RIGHT_EYE, Aligner, cut
 from htnet.engine.face.tracker import find_face
 from htnet.engine.files import require_folder, write_array, write_json, write_whole
 from htnet.engine.flow import solver_named
-from htnet.engine.motion.preprocess import CROP_HEIGHT, CROP_WIDTH, PreprocessSpec, flow_map
+from htnet.engine.motion.preprocess import PreprocessSpec, flow_map
 from htnet.engine.motion.region_motion import measure_motion
 from htnet.engine.types import CLASSES, U8, AlignedFace, Frame, Pair
 from htnet.training.datasets.apex import find_apex

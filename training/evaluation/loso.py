@@ -15,7 +15,7 @@ from torch import Tensor
 
 from htnet.engine.errors import UsageError
 from htnet.engine.types import F32
-from htnet.training.augmentation.reanimate import CAMERA, reanimated
+from htnet.training.augmentation.reanimate import reanimated
 from htnet.training.augmentation.samples import Samples, prepare, read_samples
 from htnet.training.config import TrainConfig
 from htnet.training.evaluation.fold_store import FoldStore
@@ -29,6 +29,7 @@ from htnet.training.evaluation.folds import (
 from htnet.training.evaluation.jobs import FoldJob, LosoConfig, run_jobs
 from htnet.training.evaluation.nested import choose
 from htnet.training.recipes import tried
+from htnet.training.views import CAMERA
 
 PROTOCOLS = ("last", "nested", "oracle")
 _TEST_VIEW = 1_000_003  # draws the re-animated clips that are only tested on

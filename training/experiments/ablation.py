@@ -13,13 +13,13 @@ from typing import Any
 from rich.table import Table
 
 from htnet.engine.errors import UsageError
-from htnet.training.augmentation.reanimate import CAMERA, PLAIN, ViewConfig
 from htnet.training.config import TrainConfig
 from htnet.training.evaluation.folds import parameters
 from htnet.training.evaluation.jobs import LosoConfig
 from htnet.training.evaluation.loso import LosoReport, evaluate_loso
 from htnet.training.recipes import configured, merged, to_tables
 from htnet.training.reporting.report import NOT_A_RESULT, markdown_table, seed_scores, spread
+from htnet.training.views import CAMERA, PLAIN, ViewConfig
 
 BASE: Mapping[str, Any] = {
     "views": 0,

@@ -7,13 +7,13 @@ from typing import Any
 
 from htnet.engine.errors import UsageError
 from htnet.engine.recognition.recognizer import torch_device
-from htnet.training.augmentation.reanimate import CAMERA
 from htnet.training.config import Schedule, TrainConfig
 from htnet.training.evaluation.folds import parameters
 from htnet.training.evaluation.jobs import LosoConfig
 from htnet.training.evaluation.loso import LosoReport, evaluate_loso
 from htnet.training.experiments.zoo_page import ZooRow
 from htnet.training.recipes import configured
+from htnet.training.views import CAMERA
 
 _LARGE = 20_000_000  # parameters; beyond it a CPU is no place to train 68 folds
 _PLAIN_HTNET = replace(Schedule(), distill=0.0, mixup=0.4, epochs=30)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from htnet.engine.motion.preprocess import CROP_HEIGHT, CROP_WIDTH
+from htnet.engine.face.alignment import CROP_HEIGHT, CROP_WIDTH
 from htnet.engine.synth.face.time_course import TimeCourse
 from htnet.engine.types import F32, F64, U8
 

@@ -12,8 +12,7 @@ import numpy as np
 
 from htnet.engine.anatomy.muscles import MUSCLES, field
 from htnet.engine.errors import UsageError
-from htnet.engine.face.alignment import crop_transform, transform_points
-from htnet.engine.motion.preprocess import CROP_HEIGHT, CROP_WIDTH
+from htnet.engine.face.alignment import CROP_HEIGHT, CROP_WIDTH, crop_transform, transform_points
 from htnet.engine.synth.face.time_course import TimeCourse
 from htnet.engine.synth.injection.footage import Footage, PassConfig
 from htnet.engine.synth.injection.movement import Injected, Movement, movement

@@ -105,9 +105,9 @@ def test_every_way_beside_its_reference() -> None:
 
 @pytest.mark.slow
 def test_on_real_faces_one_solver_gives_one_answer(data: Path) -> None:
-    from htnet.training.augmentation.reanimate import CAMERA
     from htnet.training.augmentation.reanimated_pairs import reanimated_pairs
     from htnet.training.augmentation.samples import read_composite
+    from htnet.training.views import CAMERA
 
     clips, maps, centres = read_composite(data / "composite")
     some = slice(None, None, 18)

@@ -14,10 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from htnet.engine.anatomy.head_depth import Head
-from htnet.engine.face.alignment import Aligner
+from htnet.engine.face.alignment import CROP_HEIGHT, CROP_WIDTH, Aligner
 from htnet.engine.flow import solver_named
 from htnet.engine.motion.muscle_fit import MUSCLE_NAMES, MuscleActivations, MuscleFit
-from htnet.engine.motion.preprocess import CROP_HEIGHT, CROP_WIDTH
 from htnet.engine.motion.region_motion import measure_motion
 from htnet.engine.synth.face.animator import REST, Animator, Pose
 from htnet.engine.synth.face.portrait import load_portrait

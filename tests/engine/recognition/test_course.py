@@ -23,8 +23,7 @@ from htnet.engine.recognition.course import (
     recognize_course,
     without_brows,
 )
-from htnet.engine.recognition.opening import open_recognizer
-from htnet.engine.recognition.recognizer import Recognizer
+from htnet.engine.recognition.recognizer import Recognizer, open_recognizer
 from htnet.engine.synth.camera.sensor_noise import SensorNoise
 from htnet.engine.synth.face.animator import Animator
 from htnet.engine.synth.face.portrait import load_portrait

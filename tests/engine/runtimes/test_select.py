@@ -6,7 +6,7 @@ import torch
 
 from htnet.engine.errors import DependencyError, EngineError, UsageError
 from htnet.engine.models.weights import default_weights, load
-from htnet.engine.recognition.opening import open_recognizer
+from htnet.engine.recognition.recognizer import open_recognizer
 from htnet.engine.runtimes import select as choice
 from htnet.engine.runtimes.graph import Graph, network_graph
 from htnet.engine.runtimes.onnx import OnnxRuntime

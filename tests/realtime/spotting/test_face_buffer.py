@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from htnet.engine.motion.preprocess import CROP_HEIGHT, CROP_WIDTH
+from htnet.engine.face.alignment import CROP_HEIGHT, CROP_WIDTH
 from htnet.engine.types import AlignedFace
 from htnet.realtime.spotting.face_buffer import FaceBuffer
 

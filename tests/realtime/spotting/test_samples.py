@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from htnet.engine.face import landmarks as lm
+from htnet.engine.face.alignment import CROP_HEIGHT, CROP_WIDTH
 from htnet.engine.motion.muscle_fit import MUSCLE_NAMES, MuscleActivations
-from htnet.engine.motion.preprocess import CROP_HEIGHT, CROP_WIDTH
 from htnet.engine.types import AlignedFace, Pair
 from htnet.realtime.spotting.samples import LIDS, ActivationTrace, FrameActivations, pupils
 from htnet.realtime.spotting.threshold import RollingThreshold

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from htnet.engine.face import landmarks as lm
+from htnet.engine.face.alignment import CROP_HEIGHT, CROP_WIDTH
 from htnet.engine.motion.muscle_fit import MUSCLE_NAMES, MuscleActivations
-from htnet.engine.motion.preprocess import CROP_HEIGHT, CROP_WIDTH
 from htnet.engine.motion.region_motion import REGION_NAMES, PairMotion
 from htnet.engine.types import AlignedFace, Motion, Pair, State
 from htnet.realtime.spotting.face_buffer import FaceBuffer

@@ -12,24 +12,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from htnet.engine.errors import DataError, UsageError
+from htnet.engine.face.alignment import CROP_HEIGHT, CROP_WIDTH
 from htnet.engine.flow.opencv import Dis
 from htnet.engine.models.weights import read_official
 from htnet.engine.motion.head_motion import rigid_motion
-from htnet.engine.motion.preprocess import CROP_HEIGHT, CROP_WIDTH, flow_map, network_input
-from htnet.training.augmentation.reanimate import (
-    CAMERA,
-    PLAIN,
-    STILL,
-    ViewConfig,
-    face_crop,
-    field,
-    jpeg,
-    pair,
-    reanimated,
-)
+from htnet.engine.motion.preprocess import flow_map, network_input
+from htnet.training.augmentation.reanimate import STILL, face_crop, field, jpeg, pair, reanimated
 from htnet.training.datasets.clip import IDENTITY, Clip
 from htnet.training.datasets.composite import SAMM_TO_MAP, read_apex, read_clips, read_map
 from htnet.training.evaluation.metrics import scores
+from htnet.training.views import CAMERA, PLAIN, ViewConfig
 
 REST = np.zeros((CROP_HEIGHT, CROP_WIDTH, 2), np.float32)
 

@@ -11,9 +11,10 @@ from htnet.engine.flow import solver_named
 from htnet.engine.motion.preprocess import flow_map
 from htnet.engine.motion.region_motion import measure_motion
 from htnet.engine.types import Pair
-from htnet.training.augmentation.reanimate import CAMERA, PLAIN, ViewConfig, reanimated
+from htnet.training.augmentation.reanimate import reanimated
 from htnet.training.augmentation.reanimated_pairs import reanimated_pairs
 from htnet.training.augmentation.samples import read_composite
+from htnet.training.views import CAMERA, PLAIN, ViewConfig
 
 
 @pytest.mark.parametrize("config", [PLAIN, replace(CAMERA, flows=("farneback",))])

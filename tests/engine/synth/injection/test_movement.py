@@ -4,9 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-from htnet.engine.face.alignment import align_once, crop_transform
+from htnet.engine.face.alignment import CROP_HEIGHT, CROP_WIDTH, align_once, crop_transform
 from htnet.engine.flow import solver_named
-from htnet.engine.motion.preprocess import CROP_HEIGHT, CROP_WIDTH
 from htnet.engine.motion.region_motion import measure_motion
 from htnet.engine.synth.face.portrait import Portrait, load_portrait
 from htnet.engine.synth.face.time_course import TimeCourse
