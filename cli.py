@@ -19,6 +19,9 @@ from htnet.engine.errors import HTNetError, UsageError
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from htnet.calib.probe.keeper import FaceKeeper
+    from htnet.realtime.profile import Profile
+
 app = typer.Typer(
     name="htnet",
     help="Micro-expressions recognised live from an ordinary webcam.",
@@ -202,6 +205,12 @@ def calibrate(
     ] = None,
     seconds: Annotated[float, typer.Option(min=3, max=120, help="Of rest to watch.")] = 10.0,
     tries: Annotated[int, typer.Option(min=1, help="Before it is given up.")] = 5,
+    probe: Annotated[
+        bool,
+        typer.Option(
+            "--probe", help="Then measure in a minute how well small movements are found."
+        ),
+    ] = False,
     model: ModelOption = None,
     flow: FlowOption = None,
     device: DeviceOption = "cpu",
@@ -210,8 +219,10 @@ def calibrate(
     landmarker: TaskOption = None,
 ) -> None:
     """Watch a face at rest for ten seconds and keep what it and the camera are like."""
+    _one_blas_thread()
     from htnet.calib.calibration.calibrate import CalibrateConfig, calibrate
     from htnet.calib.calibration.recorder import Observer, ObserverConfig
+    from htnet.calib.probe.keeper import FaceKeeper
     from htnet.realtime.profile import profile_path
     from htnet.realtime.sinks.tables import profiles_table
 
@@ -232,9 +243,9 @@ def calibrate(
         landmarker=landmarker,
     )
     config = CalibrateConfig(path, name, tries, mains, seconds)
-    profile = calibrate(
-        config, _console(), Observer(ObserverConfig(seconds=seconds, expected_fps=fps))
-    )
+    observer = Observer(ObserverConfig(seconds=seconds, expected_fps=fps))
+    keeper = FaceKeeper(observer) if probe else None
+    profile = calibrate(config, _console(), keeper or observer)
     if profile is None:
         _console().print("Stopped: nothing is stored.")
         raise typer.Exit(130)
@@ -242,6 +253,33 @@ def calibrate(
     for each in (*profile.locked, *profile.notes):
         _console().out(f"{each[:1].upper()}{each[1:]}.")
     _console().out(f"Stored in {profile_path(name)}: htnet live --profile {shlex.quote(name)}")
+    if keeper is not None:
+        _probe(profile, keeper, model, flow, landmarker)
+
+
+def _probe(
+    profile: "Profile",
+    keeper: "FaceKeeper",
+    model: Path | None,
+    flow: str | None,
+    landmarker: Path | None,
+) -> None:
+    """Measure how well movements are found on a calibration's pictures, tell and keep it."""
+    from dataclasses import replace
+
+    from htnet.calib.probe.probe import ProbeConfig, probe
+    from htnet.realtime.profile import write_profile
+
+    config = ProbeConfig(model=model, flow=flow, landmarker=landmarker)
+    try:
+        with _progress("probing with small movements") as progress:
+            probed = probe(profile, keeper.footage(profile.camera), config, progress)
+    except KeyboardInterrupt:
+        _console().print("Stopped: the profile is stored without a probe.")
+        raise typer.Exit(130) from None
+    write_profile(replace(profile, probe=probed.probe))
+    _console().print(probed.probe.sentence(), markup=False)
+    _console().print(probed.sentence(), markup=False)
 
 
 @app.command()

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -91,7 +92,9 @@ def run(config: RunConfig, console: Console) -> list[Event]:
         stack.callback(tracker.close)
         recognizer = _recognizer(config.path, console.out)
         overlay = Overlay(recognizer.spec)
-        source, least = _opened(config.path, profile, console.out)
+        source, least = _opened(
+            config.path, profile, partial(console.print, markup=False, emoji=False)
+        )
         reader = CaptureThread(source, pace=config.pace)
         stack.callback(reader.close)
         fps = float(getattr(source, "fps", 0) or _USUAL_FPS)
@@ -228,7 +231,10 @@ def _opened(
             return _open(path)
         return open_steady(path.source or SourceConfig(), tell, mains_hz=profile.mains_hz)
 
-    return open_profiled(steady, profile, say)
+    opened = open_profiled(steady, profile, say)
+    if profile.probe is not None:
+        say(profile.probe.sentence())
+    return opened
 
 
 def _first(all_of_them: Iterator[Tick], count: int) -> Iterator[Tick]:

@@ -22,6 +22,7 @@ from platformdirs import user_config_path
 
 from htnet.engine.errors import OutputError, UsageError
 from htnet.engine.motion.muscle_fit import MUSCLE_NAMES
+from htnet.realtime.probe import Probe, ProbedSize
 
 FOLDER_VARIABLE: Final = "HTNET_PROFILES"
 _VERSION: Final = 1
@@ -50,8 +51,8 @@ class Profile:
     ``noise``: standard deviation of the camera's noise on skin, grey levels of a frame's pixel.
     ``mains_hz``: 50 or 60 where lamps were seen to flicker. ``baseline``: for each of
     `MUSCLE_NAMES`. ``p`` and ``floor_px`` make it the thresholds. ``locked``: what of the camera was
-    held still. ``notes``: what was not as it should be. Raises `UsageError` for values that make no
-    sense.
+    held still. ``notes``: what was not as it should be. ``probe``: how well movements were found,
+    None where that was not tried. Raises `UsageError` for values that make no sense.
     """
 
     name: str
@@ -67,6 +68,7 @@ class Profile:
     floor_px: float
     locked: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    probe: Probe | None = None
 
     def __post_init__(self) -> None:
         require_name(self.name)
@@ -243,8 +245,10 @@ def parse_profile(text: str) -> Profile:
         "locked": list,
         "notes": list,
         "baseline": dict,
+        "probe": dict,
     }
-    values = _table(table, {"v": int} | kinds, {"mains_hz", "locked", "notes"}, "the file")
+    optional = {"mains_hz", "locked", "notes", "probe"}
+    values = _table(table, {"v": int} | kinds, optional, "the file")
     del values["v"]
     size = [_as(each, int, "size") for each in values["size"]]
     if len(size) != 2:
@@ -261,6 +265,7 @@ def parse_profile(text: str) -> Profile:
                 name: Rest(**_table(_as(own, dict, name), kind, set(), name))
                 for name, own in values["baseline"].items()
             },
+            "probe": _probe(values["probe"]) if "probe" in values else None,
         }
     )
 
@@ -269,7 +274,7 @@ def format_profile(profile: Profile) -> str:
     """The profile as TOML that a person can read, and `parse_profile` reads back unchanged."""
     rows = {
         "v": _VERSION,
-        **{name: own for name, own in asdict(profile).items() if name != "baseline"},
+        **{name: own for name, own in asdict(profile).items() if name not in ("baseline", "probe")},
     }
     units = {
         "made": "ISO date and time",
@@ -289,6 +294,14 @@ def format_profile(profile: Profile) -> str:
     for name, rest in profile.baseline.items():
         mean, highest = _toml(rest.mean_px), _toml(rest.max_px)
         lines.append(f"{_toml(name)} = {{ mean_px = {mean}, max_px = {highest} }}")
+    if profile.probe is not None:
+        lines += ["", "[probe]  # movements injected into pictures of this calibration"]
+        for name in ("false_alarms", "minutes", "worst"):
+            lines.append(f"{name} = {_toml(getattr(profile.probe, name))}")
+        lines.append("sizes = [")
+        for own in profile.probe.sizes:
+            lines.append(f"  {{ px = {_toml(own.px)}, found = {own.found}, of = {own.of} }},")
+        lines.append("]")
     return "\n".join(lines) + "\n"
 
 
@@ -313,6 +326,15 @@ def write_profile(profile: Profile) -> Path:
             f"{FOLDER_VARIABLE} to a folder that can be written."
         ) from None
     return path
+
+
+def _probe(table: Mapping[str, Any]) -> Probe:
+    """The probe in a profile's table; raises `ValueError` or `UsageError`."""
+    kinds: dict[str, type] = {"false_alarms": int, "minutes": float, "worst": str, "sizes": list}
+    values = _table(table, kinds, {"worst"}, "the probe")
+    kind: dict[str, type] = {"px": float, "found": int, "of": int}
+    sizes = [_table(_as(own, dict, "sizes"), kind, set(), "sizes") for own in values["sizes"]]
+    return Probe(**values | {"sizes": tuple(ProbedSize(**own) for own in sizes)})
 
 
 def _shape(size: tuple[int, int], fps: float) -> str:

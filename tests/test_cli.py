@@ -52,7 +52,7 @@ def test_help_needs_nothing_heavy() -> None:
         assert command in told.stdout
 
 
-@pytest.mark.parametrize("command", [("live",), ("bench", "live")])
+@pytest.mark.parametrize("command", [("live",), ("bench", "live"), ("calibrate", "--name", "desk")])
 @pytest.mark.parametrize(("own", "expected"), [(None, "1"), ("3", "3")])
 def test_blas_leaves_the_face_tracker_its_core(
     command: tuple[str, ...], own: str | None, expected: str

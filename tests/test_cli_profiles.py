@@ -5,14 +5,18 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from htnet.calib.probe.keeper import FaceKeeper
+from htnet.calib.probe.probe import ProbeConfig
 from htnet.engine.errors import SourceError, UsageError
 from htnet.engine.motion.muscle_fit import MUSCLE_NAMES
 from htnet.engine.synth.demo import DemoConfig
+from htnet.engine.synth.injection.schedule import InjectionPlan
 from htnet.engine.types import Frame
 from htnet.realtime.profile import FOLDER_VARIABLE, Profile, Rest, read_profile, write_profile
 from htnet.realtime.sources.demo import DemoSource
@@ -84,6 +88,79 @@ def test_calibrations_that_cannot_be(htnet: Htnet) -> None:
     refused(htnet("calibrate", "--name", "d", *DEMO, "--camera", 0), "both", code=2)
     refused(htnet("calibrate", "--name", "d", "--still"), "--source demo", code=2)
     refused(htnet("calibrate", "--name", "d", *DEMO, "--mains", 55), "50 or 60", code=2)
+
+
+@pytest.fixture
+def small_probe(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One pass of eight seconds."""
+    plan = InjectionPlan(seconds=8.0, amplitudes_px=(3.0,), per_minute=(8.0, 8.0))
+    monkeypatch.setattr(
+        "htnet.calib.probe.probe.ProbeConfig", partial(ProbeConfig, plan, passes=1, workers=1)
+    )
+
+
+@pytest.mark.slow
+def test_a_probe_is_told_kept_and_told_again(htnet: Htnet, small_probe: None) -> None:
+    asked = ("calibrate", "--name", "desk", *DEMO, "--still", "--seconds", 3, "--probe")
+    code, out, err = htnet(*asked)
+    assert (code, err.strip()) == (0, "")
+    probe = read_profile("desk").probe
+    assert probe is not None and probe.sizes[0].px == 3.0
+    said = " ".join(out.split())
+    assert probe.sentence() in said and "1 of 1 movements judged in " in said
+    assert all(len(line) <= 80 for line in out.splitlines() if "Stored in" not in line)
+    code, out, err = htnet("live", *DEMO, "--headless", "--max-seconds", 1, "--profile", "desk")
+    assert (code, err) == (0, "")
+    assert probe.sentence() in " ".join(out.split())
+    assert all(len(line) <= 80 for line in out.splitlines())
+
+
+@pytest.mark.slow
+def test_a_real_face_is_probed(htnet: Htnet, data: Path, small_probe: None) -> None:
+    clip = data / "faces" / "neutral_stare.mp4"
+    if not clip.is_file():
+        pytest.skip("HTNET_DATA holds no faces")
+    code, out, err = htnet(
+        "calibrate", "--name", "real", "--source", clip, "--seconds", 3, "--probe"
+    )
+    assert (code, err.strip()) == (0, "")
+    assert "On your face, camera and light: 3 px found" in out
+    assert read_profile("real").probe is not None
+
+
+@pytest.mark.parametrize(
+    ("failure", "code", "told"),
+    [
+        (None, 1, "htnet: expected a face in demo, seed 0; found none"),
+        (UsageError("expected much; got little: do more."), 2, "htnet: expected much; got little"),
+        (KeyboardInterrupt(), 130, ""),
+    ],
+)
+def test_a_probe_that_fails_leaves_the_profile(
+    htnet: Htnet,
+    profile: Profile,
+    monkeypatch: pytest.MonkeyPatch,
+    failure: BaseException | None,
+    code: int,
+    told: str,
+) -> None:
+    def calibrate(*_: object) -> Profile:
+        write_profile(profile)
+        return profile
+
+    def fail(*_: object) -> None:
+        assert failure is not None
+        raise failure
+
+    monkeypatch.setattr("htnet.calib.calibration.calibrate.calibrate", calibrate)
+    if failure is not None:
+        monkeypatch.setattr("htnet.calib.probe.probe.probe", fail)
+        monkeypatch.setattr(FaceKeeper, "footage", lambda *_: None)
+    got, out, err = htnet("calibrate", "--name", "desk", *DEMO, "--still", "--probe")
+    assert got == code and err.strip().startswith(told)
+    assert read_profile("desk") == profile
+    assert "htnet live --profile desk" in out
+    assert ("Stopped: the profile is stored without a probe." in out) == (code == 130)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no signals to send there")

@@ -8,9 +8,11 @@ kept as a `Video` of `htnet.training.spotting.scoring`.
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from itertools import takewhile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -23,6 +25,7 @@ from htnet.engine.synth.injection.footage import Footage, Pass, footage_of
 from htnet.engine.synth.injection.footage_motion import require_neutral, turns
 from htnet.engine.synth.injection.movement import Movement, movement
 from htnet.engine.synth.injection.schedule import (
+    TAIL_S,
     InjectionPlan,
     Source,
     crop_landmarks,
@@ -36,9 +39,11 @@ from htnet.engine.types import CLASSES, F32, Frame
 from htnet.realtime.pipeline import Pipeline
 from htnet.realtime.sources.base import SourceConfig, open_source
 from htnet.realtime.spotting.spotter import Spotter, SpotterConfig
-from htnet.training.augmentation.reanimate import field as published_field
-from htnet.training.datasets.composite import read_clips, read_map
+from htnet.realtime.spotting.threshold import RollingThreshold
 from htnet.training.spotting.scoring import Disturbance, TrueEvent, Video, found_events
+
+if TYPE_CHECKING:
+    from htnet.training.datasets.clip import Clip
 
 BLINK, TURN = "drawn blink", "head turn"
 _TURN_APART_NS = 500_000_000  # between a head turn that counts and a movement or drawn blink
@@ -204,14 +209,23 @@ def judge_played(
     tracker: FaceTracker,
     recognizer: Recognizer,
     score: float | None = None,
+    *,
+    least: F32 | None = None,
+    go_on: Callable[[int], bool] | None = None,
 ) -> tuple[Video, int, int]:
     """A pass through the pipeline of ``live``: its truth with what was told, the number of frames,
-    and that of frames without a face. ``tracker`` is closed."""
+    and that of frames without a face. ``tracker`` is closed.
+
+    ``least``: (8,) px, a profile's thresholds. ``go_on``: given the time in ns of each frame before
+    it is played, whether to go on; of a pass that stops there only what was over by then counts.
+    """
     tracker.reset()
-    spotter = Spotter(SpotterConfig() if score is None else SpotterConfig(score=score))
-    pipeline = Pipeline(tracker, recognizer, spotter=spotter)
+    config = SpotterConfig() if score is None else SpotterConfig(score=score)
+    pipeline = Pipeline(tracker, recognizer, spotter=Spotter(config, RollingThreshold(least=least)))
+    frames = played.frames()
+    wanted = frames if go_on is None else takewhile(lambda frame: go_on(frame.t_ns), frames)
     try:
-        seen = replay(played.frames(), pipeline)
+        seen = replay(wanted, pipeline)
     finally:
         pipeline.close()
     truth = tuple(
@@ -238,11 +252,30 @@ def judge_played(
     )
     name = played.footage.name
     video = Video(name, name, seen.seconds, truth, found, (*blinks, *heads), seen.fps)
-    return video, seen.frames, seen.faceless
+    stopped = next(frames, None) is not None
+    return _over(video) if stopped else video, seen.frames, seen.faceless
+
+
+def _over(video: Video) -> Video:
+    """Of a video that was stopped, the movements that were over, and told of, by its end."""
+    end = round((video.seconds - TAIL_S) * 1e9)
+    truth = tuple(each for each in video.truth if each.offset_ns <= end)
+    late = [each for each in video.truth if each.offset_ns > end]
+    found = tuple(
+        own
+        for own in video.found
+        if not any(own.onset_ns < each.offset_ns and each.onset_ns < own.offset_ns for each in late)
+    )
+    over = tuple(each for each in video.disturbances if each.offset_ns <= end)
+    return replace(video, truth=truth, found=found, disturbances=over)
 
 
 def published(composite: Path) -> Source:
     """The published fields of a composite, each clip as likely as another."""
+    # Imported here: whoever injects drawn movements needs no data set.
+    from htnet.training.augmentation.reanimate import field as published_field
+    from htnet.training.datasets.composite import read_map
+
     clips = _clips(composite)
 
     def draw(rng: np.random.Generator, landmarks: F32) -> Movement:
@@ -264,7 +297,11 @@ def frames_of(path: Path) -> Iterator[Frame]:
         source.close()
 
 
-_clips = lru_cache(maxsize=2)(read_clips)
+@lru_cache(maxsize=2)
+def _clips(composite: Path) -> "list[Clip]":
+    from htnet.training.datasets.composite import read_clips
+
+    return read_clips(composite)
 
 
 def _plan(config: InjectConfig, speaking: bool) -> InjectionPlan:

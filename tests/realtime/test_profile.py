@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from htnet.engine.errors import HTNetError, OutputError, UsageError
 from htnet.engine.motion.muscle_fit import MUSCLE_NAMES
+from htnet.realtime.probe import Probe, ProbedSize
 from htnet.realtime.profile import (
     Profile,
     Rest,
@@ -56,8 +57,25 @@ def test_the_threshold_is_mean_and_p_times_the_rest_but_never_under_the_floor() 
     assert QUIET.thresholds(p=3.0)["brow raise"] == pytest.approx(0.26)
 
 
+PROBED = replace(
+    QUIET,
+    probe=Probe(
+        (ProbedSize(1.0, 7, 10), ProbedSize(2.0, 19, 20)), 0, 1.83, "light flicker at 100 Hz"
+    ),
+)
+
 numbers = st.floats(0, 50)
 lines = st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=20), max_size=3)
+
+
+@st.composite
+def probes(draw: st.DrawFn) -> Probe:
+    sizes = []
+    for px in draw(st.lists(st.floats(0, 10, exclude_min=True), min_size=1, max_size=4)):
+        found, of = sorted((draw(st.integers(0, 99)), draw(st.integers(0, 99))))
+        sizes.append(ProbedSize(px, found, of))
+    worst = draw(st.text(st.characters(exclude_categories=["Cs"]), max_size=30))
+    return Probe(tuple(sizes), draw(st.integers(0, 99)), draw(numbers), worst)
 
 
 @st.composite
@@ -80,6 +98,7 @@ def profiles(draw: st.DrawFn) -> Profile:
         floor_px=draw(numbers),
         locked=tuple(draw(lines)),
         notes=tuple(draw(lines)),
+        probe=draw(st.none() | probes()),
     )
 
 
@@ -99,9 +118,9 @@ VALUES = st.sampled_from(
 )
 
 
-@given(st.integers(1, 30), VALUES)
+@given(st.integers(1, 40), VALUES)
 def test_a_line_that_was_spoiled_is_refused_or_makes_sense(line: int, value: str) -> None:
-    rows = format_profile(QUIET).splitlines()
+    rows = format_profile(PROBED).splitlines()
     line = min(line, len(rows) - 1)
     rows[line] = f"{rows[line].partition(' =')[0]} = {value}"
     try:
@@ -135,6 +154,34 @@ def test_it_reads_like_a_page(folder: Path) -> None:
     assert "fps = 30.0\n" in text
     assert '"brow raise" = { mean_px = 0.02, max_px = 0.1 }\n' in text
     assert "noise = 2.5  # grey levels\n" in text
+    assert "probe" not in text
+    text = write_profile(PROBED).read_text(encoding="utf-8")
+    assert 'worst = "light flicker at 100 Hz"\n' in text
+    assert "  { px = 1.0, found = 7, of = 10 },\n" in text
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("found = 7", "found = 11", "11 of 10 at 1 px"),
+        ("found = 7", "found = 7.5", "7.5 for found"),
+        ("minutes = 1.83", "minutes = nan", "nan for minutes"),
+        ("false_alarms = 0", "alarms = 0", "no false_alarms in the probe"),
+        ("of = 10 }", "of = 10, at = 1 }", "'at', which is not known, in sizes"),
+    ],
+)
+def test_a_probe_that_makes_no_sense_is_a_sentence(
+    folder: Path, old: str, new: str, told: str
+) -> None:
+    path = write_profile(PROBED)
+    path.write_text(format_profile(PROBED).replace(old, new, 1))
+    with pytest.raises(UsageError, match=f"expected a profile in .*got .*{told}.*again"):
+        read_profile("desk")
+
+
+def test_a_probe_stays_with_a_profile_that_is_adapted() -> None:
+    adapted, _ = PROBED.adapted("camera 0", (640, 360), 20.0)
+    assert adapted != PROBED and adapted.probe == PROBED.probe
 
 
 def test_a_profile_that_is_not_there_names_those_that_are(folder: Path) -> None:

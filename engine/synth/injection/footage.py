@@ -80,7 +80,7 @@ def footage_of(name: str, frames: Iterable[Frame], tracker: FaceTracker) -> Foot
     if fps < SLOWEST_FPS:
         raise UsageError(
             f"expected at least {SLOWEST_FPS:g} frames a second in {name}, since a "
-            f"micro-expression falls between fewer; got {fps:.1f}: film it faster."
+            f"micro-expression falls between fewer; got {fps:.1f}: film it faster, or in more light."
         )
     seconds = (times[-1] - times[0]) / 1e9
     if seconds < SHORTEST_S:
@@ -97,6 +97,11 @@ def footage_of(name: str, frames: Iterable[Frame], tracker: FaceTracker) -> Foot
             f"{grey:.0f}: turn on a light, or open the camera's exposure."
         )
     return footage
+
+
+def footage_scale(landmarks: F32) -> float:
+    """By how much a picture with this face has to be resized for the largest that a footage keeps."""
+    return _LARGEST / ((1 + 2 * _MARGIN) * float(np.ptp(landmarks, axis=0).max()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,18 +168,17 @@ class _Seen:
 
 def _seen(frame: Frame, landmarks: F32, stretch: Sequence[_Seen]) -> _Seen:
     """A face that is large in its first picture is reduced at once, so that less is kept."""
-    size = float(np.ptp(landmarks, axis=0).max())
-    scale = stretch[0].scale if stretch else min(1.0, _LARGEST / ((1 + 2 * _MARGIN) * size))
+    scale = stretch[0].scale if stretch else min(1.0, footage_scale(landmarks))
     if scale == 1.0:
         return _Seen(frame.bgr, frame.t_ns, landmarks, scale)
     height, width = frame.bgr.shape[:2]
     shape = (max(round(width * scale), 1), max(round(height * scale), 1))
     small = np.asarray(cv2.resize(frame.bgr, shape, interpolation=cv2.INTER_AREA), np.uint8)
     gain = np.array(shape, np.float32) / np.array([width, height], np.float32)
-    return _Seen(small, frame.t_ns, _rescaled(landmarks, gain), scale)
+    return _Seen(small, frame.t_ns, rescaled(landmarks, gain), scale)
 
 
-def _rescaled(points: F32, gain: F32) -> F32:
+def rescaled(points: F32, gain: F32) -> F32:
     """Points (N, 2) of a picture in px of the same resized by ``gain`` (2,), centres at .5."""
     return ((points + np.float32(0.5)) * gain - np.float32(0.5)).astype(np.float32)
 
@@ -212,7 +216,7 @@ def _surroundings(
         ]
     offset = np.array([x0, y0], np.float32)
     gain = np.array(cut[0].shape[1::-1], np.float32) / np.array([x1 - x0, y1 - y0], np.float32)
-    moved = [_rescaled(points - offset, gain) for points in landmarks]
+    moved = [rescaled(points - offset, gain) for points in landmarks]
     return cut, moved
 
 

@@ -13,16 +13,22 @@ from htnet.calib.evaluation import injected
 from htnet.calib.evaluation.injected import (
     InjectConfig,
     PassJob,
+    draw_injection,
     evaluate_injected,
     frames_of,
     judge_pass,
+    judge_played,
     look_at,
     published,
 )
 from htnet.calib.evaluation.injected_scores import score_injected
 from htnet.engine.errors import FaceError, HTNetError, SourceError, UsageError
+from htnet.engine.face.tracker import MeshTracker
+from htnet.engine.recognition.recognizer import open_recognizer
 from htnet.engine.synth.face.portrait import load_portrait
-from htnet.engine.synth.injection.schedule import InjectionPlan
+from htnet.engine.synth.injection.footage import footage_of
+from htnet.engine.synth.injection.patch_movement import patch_movement
+from htnet.engine.synth.injection.schedule import InjectionPlan, muscle_movement
 from htnet.engine.types import U8
 
 Htnet = Callable[..., tuple[int, str, str]]
@@ -84,6 +90,34 @@ def test_a_minute_is_played_judged_and_kept(
 def test_a_neutral_pass_has_no_movement(face: Path) -> None:
     job = PassJob(face, False, 0, InjectionPlan(seconds=8.0, amplitudes_px=()))
     assert judge_pass(job).video.truth == ()
+
+
+def test_of_a_pass_that_is_stopped_only_what_was_over_counts(face: Path) -> None:
+    tracker = MeshTracker()
+    footage = footage_of("rest.avi", frames_of(face), tracker)
+    plan = InjectionPlan(seconds=20.0, amplitudes_px=(3.0,), per_minute=(20.0, 20.0))
+    played, kinds = draw_injection(np.random.default_rng(0), footage, plan, patch_movement)
+    video, frames, _ = judge_played(
+        played, kinds, tracker, open_recognizer(runtime="torch"), go_on=lambda t_ns: t_ns < 8e9
+    )
+    assert video.seconds == pytest.approx(8, abs=0.2) and frames == pytest.approx(160, rel=0.3)
+    whole = [each.pulse.offset_ns for each in played.movements]
+    over = [each for each in whole if each <= (video.seconds - 1.5) * 1e9]
+    assert 0 < len(over) < len(whole)
+    assert [each.offset_ns for each in video.truth] == over
+    assert all(each.offset_ns <= 8e9 for each in video.disturbances)
+
+
+def test_the_least_thresholds_are_obeyed(face: Path) -> None:
+    told = []
+    for least in (np.zeros(8, np.float32), np.full(8, 50, np.float32)):
+        tracker = MeshTracker()
+        footage = footage_of("rest.avi", frames_of(face), tracker)
+        played, kinds = draw_injection(np.random.default_rng(0), footage, SHORT, muscle_movement)
+        recognizer = open_recognizer(runtime="torch")
+        video, _, _ = judge_played(played, kinds, tracker, recognizer, least=least)
+        told.append(len(video.found))
+    assert told[0] > told[1] == 0
 
 
 @pytest.mark.slow

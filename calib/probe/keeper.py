@@ -1,0 +1,168 @@
+"""The pictures of a calibration that movements are injected into: the face's surroundings alone."""
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, Self
+
+import cv2
+import numpy as np
+
+from htnet.calib.calibration.calibrate import Observer
+from htnet.engine.synth.injection.footage import Footage, footage_of, footage_scale, rescaled
+from htnet.engine.types import F32, U8, Face, Frame, Tick
+from htnet.realtime.profile import Profile
+
+MOST_BYTES: Final = 130_000_000
+"""Of the pictures kept. While they become a footage, a second copy lies beside them for a moment."""
+_LEAST_S: Final = 5.0  # that have to fit in: pictures are reduced until they do
+_MARGIN: Final = 1.0  # of the face's box, kept on every side: a little more than a footage takes
+_SLACK: Final = 0.97  # a face that sways a little is not reduced once more for the footage
+_TIMED: Final = 30  # frames over which the frame rate is taken
+
+
+class FaceKeeper:
+    """An `Observer` that keeps the face's surroundings while another one observes.
+
+    Kept are the last frames of the seconds that count, as many as ``most_bytes`` hold. A try that is
+    begun anew drops them.
+    """
+
+    def __init__(self, observer: Observer, most_bytes: int = MOST_BYTES) -> None:
+        self._observer = observer
+        self._most_bytes = most_bytes
+        self._times_ns: deque[int] = deque(maxlen=_TIMED)
+        self._kept: deque[tuple[Frame, Face]] = deque()
+        self._nbytes = 0
+        self._window: _Window | None = None
+        self._seam = False
+
+    @property
+    def progress(self) -> float:
+        """As the other observer's."""
+        return self._observer.progress
+
+    @property
+    def nbytes(self) -> int:
+        """Of the pictures kept."""
+        return self._nbytes
+
+    def take(self, tick: Tick) -> None:
+        """Take in the next frame, and keep its face."""
+        self._observer.take(tick)
+        self._times_ns.append(tick.frame.t_ns)
+        if self._observer.progress == 0 or self._observer.spoiled() is not None:
+            return
+        frame, face = tick.frame, tick.face
+        if face is None:
+            self._seam = True
+            return
+        if self._window is None:
+            self._window = _Window.round(face.landmarks, frame.bgr, self._most_frame_bytes())
+        picture = self._window.of(frame.bgr)
+        kept = Face(self._window.points(face.landmarks), face.openness, face.another)
+        self._kept.append(
+            (Frame(frame.index, frame.t_ns, picture, self._seam or frame.fresh), kept)
+        )
+        self._seam = False
+        self._nbytes += picture.nbytes
+        while self._nbytes > self._most_bytes:
+            self._nbytes -= self._kept.popleft()[0].bgr.nbytes
+
+    def again(self) -> None:
+        """Begin the seconds anew, with no picture."""
+        self._observer.again()
+        self._forget()
+
+    def advice(self) -> str:
+        """As the other observer's."""
+        return self._observer.advice()
+
+    def spoiled(self) -> str | None:
+        """As the other observer's."""
+        return self._observer.spoiled()
+
+    def result(self, name: str, camera: str, made: datetime, locked: tuple[str, ...]) -> Profile:
+        """As the other observer's."""
+        return self._observer.result(name, camera, made, locked)
+
+    def footage(self, name: str) -> Footage:
+        """The longest stretch kept with one face in it; nothing is kept afterwards.
+
+        Raises what `footage_of` does where the pictures cannot be used.
+        """
+        found = _Found()
+
+        def frames() -> Iterator[Frame]:
+            while self._kept:
+                frame, found.face = self._kept.popleft()
+                yield frame
+
+        try:
+            return footage_of(name, frames(), found)
+        finally:
+            self._forget()
+
+    def _forget(self) -> None:
+        self._kept.clear()
+        self._nbytes = 0
+        self._window = None
+        self._seam = False
+
+    def _most_frame_bytes(self) -> float:
+        fps = 1e9 / float(np.median(np.diff(self._times_ns)))
+        return self._most_bytes / (_LEAST_S * fps)
+
+
+@dataclass(frozen=True, slots=True)
+class _Window:
+    """The part of a frame that is kept, and the (width, height) in px to which it is reduced."""
+
+    rows: slice
+    columns: slice
+    size: tuple[int, int]
+
+    @classmethod
+    def round(cls, landmarks: F32, bgr: U8, most_bytes: float) -> Self:
+        """What lies round a face, in at most so many bytes a picture."""
+        height, width = bgr.shape[:2]
+        low, high = landmarks.min(axis=0), landmarks.max(axis=0)
+        beside = _MARGIN * float((high - low).max())
+        x0, y0 = np.clip(low - beside, 0, (width - 1, height - 1)).astype(int)
+        x1, y1 = np.clip(high + beside, (x0 + 1, y0 + 1), (width, height)).astype(int)
+        fitting = float(np.sqrt(most_bytes / bgr[y0:y1, x0:x1].nbytes))
+        scale = min(1.0, fitting, _SLACK * footage_scale(landmarks))
+        size = max(1, int((x1 - x0) * scale)), max(1, int((y1 - y0) * scale))
+        return cls(slice(int(y0), int(y1)), slice(int(x0), int(x1)), size)
+
+    def of(self, bgr: U8) -> U8:
+        """A copy of that part of a frame."""
+        part = bgr[self.rows, self.columns]
+        if part.shape[1::-1] == self.size:
+            return part.copy()
+        return np.asarray(cv2.resize(part, self.size, interpolation=cv2.INTER_AREA), np.uint8)
+
+    def points(self, landmarks: F32) -> F32:
+        """Landmarks (478, 2) of a frame in px of that part."""
+        offset = np.array([self.columns.start, self.rows.start], np.float32)
+        whole = (self.columns.stop - self.columns.start, self.rows.stop - self.rows.start)
+        gain = np.array(self.size, np.float32) / np.array(whole, np.float32)
+        return rescaled(landmarks - offset, gain)
+
+
+class _Found:
+    """A `FaceTracker` that is told the face of the next frame, since calibration has found it."""
+
+    def __init__(self) -> None:
+        self.face: Face | None = None
+
+    def find(self, bgr: U8, t_ns: int) -> Face | None:
+        """The face that was told."""
+        return self.face
+
+    def reset(self) -> None:
+        """Nothing to forget."""
+
+    def close(self) -> None:
+        """Nothing to free."""
