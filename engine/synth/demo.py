@@ -12,9 +12,10 @@ import numpy as np
 from htnet.engine.anatomy.muscles import BROW_LOWER, BROW_RAISE, LIP_CORNER_PULL
 from htnet.engine.errors import UsageError
 from htnet.engine.synth.camera.sensor_noise import SensorNoise
-from htnet.engine.synth.face.animator import REST, Animator, Pose
+from htnet.engine.synth.face.animator import Animator
 from htnet.engine.synth.face.head_sway import HeadSway
 from htnet.engine.synth.face.portrait import Portrait, load_portrait
+from htnet.engine.synth.face.pose import REST, Pose
 from htnet.engine.synth.face.time_course import TimeCourse
 from htnet.engine.synth.schedule.ground_truth import TrueEvent
 from htnet.engine.types import F32, Frame

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from htnet.engine.synth.face.animator import Pose
+from htnet.engine.synth.face.pose import Pose
 from htnet.engine.types import F64
 
 _LOW_HZ, _HIGH_HZ, _WAVES = 0.15, 0.4, 3

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Generic, TypeVar
 
-from htnet.engine.synth.face.animator import REST, Pose
 from htnet.engine.synth.face.head_sway import HeadSway
 from htnet.engine.synth.face.piecewise_motion import PiecewiseMotion
+from htnet.engine.synth.face.pose import REST, Pose
 from htnet.engine.synth.face.time_course import TimeCourse
 from htnet.engine.synth.schedule.ground_truth import Disturbance, TrueEvent, Truth
 

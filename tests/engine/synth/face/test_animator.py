@@ -9,8 +9,9 @@ from htnet.engine.anatomy.muscles import MUSCLES, field
 from htnet.engine.errors import UsageError
 from htnet.engine.face.alignment import crop_transform, cut, transform_points
 from htnet.engine.flow.opencv import Dis
-from htnet.engine.synth.face.animator import OWN, REST, Animator, Pose
+from htnet.engine.synth.face.animator import OWN, Animator
 from htnet.engine.synth.face.portrait import Portrait, load_portrait
+from htnet.engine.synth.face.pose import REST, Pose
 
 SIZE = (640, 360)
 MOVED = Pose(6.0, -3.0, 0.02, 1.008)

@@ -6,8 +6,9 @@ import pytest
 
 from htnet.engine.errors import FaceError
 from htnet.engine.synth.demo import render_demo
-from htnet.engine.synth.face.animator import Animator, Pose
+from htnet.engine.synth.face.animator import Animator
 from htnet.engine.synth.face.portrait import load_portrait, locate, portrait_of
+from htnet.engine.synth.face.pose import Pose
 
 
 @pytest.fixture(scope="module")
