@@ -2,7 +2,7 @@
 
 The demo, the tests, the augmentation of training and ``htnet simulate`` use it.
 
-face/        the animator: a portrait moved by pose, muscles, eyelids and gaze, and their time courses
+face/        the animator: a portrait moved by pose, muscles, eyelids and gaze over time
 schedule/    the plan (a TOML file), the sampler that draws a schedule from it, the ground truth
 camera/      sensor noise and flicker, frame timing and drops, compression, the video file
 injection/   known movements warped into real footage

@@ -191,8 +191,8 @@ class Animator:
         return undo
 
     def _head(self) -> tuple[Head, tuple[F64, F64], F32]:
-        """Return the head's depth, the columns and rows of the nodes over its box, and for each node
-        the head weight and that weight times the depth: (h, w, 2)."""
+        """Return the head's depth, the columns and rows of the nodes over its box, and for each
+        node the head weight and that weight times the depth: (h, w, 2)."""
         if self._depth is None:
             head = Head(self.neutral, self.pivot)
             x, y = _nodes(self._head_box)
@@ -203,8 +203,8 @@ class Animator:
         return self._depth
 
     def _visible(self, where: Box, box: Box, pose: Pose) -> tuple[slice, slice]:
-        """Return the rows and columns of ``box`` that can show the content of the box ``where``: they
-        span its place at rest and its place in the pose."""
+        """Return the rows and columns of ``box`` that can show the content of the box ``where``:
+        they span its place at rest and its place in the pose."""
         x0, y0, x1, y1 = where
         corners = np.array([[x, y, 1.0] for x in (x0, x1) for y in (y0, y1)])
         still = (corners[:, :2] - self.pivot) * pose.zoom + self.pivot

@@ -1,8 +1,8 @@
 """What truly happens in a made video, and the tables it is kept in.
 
 A folder holds two: ``truth.csv`` has a row for every frame of the video, and ``events.csv`` a row
-for every event and disturbance. Read the second for the events: one of 40 ms can fall between two frames
-and leave no row in the first.
+for every event and disturbance. Read the second for the events: one of 40 ms can fall between two
+frames and leave no row in the first.
 """
 
 import csv
