@@ -1,8 +1,8 @@
-"""What truly happens in a made video, and the tables it is kept in.
+"""Ground truth of a simulated video, and its two tables.
 
-A folder holds two: ``truth.csv`` has a row for every frame of the video, and ``events.csv`` a row
-for every event and disturbance. Read the second for the events: one of 40 ms can fall between two
-frames and leave no row in the first.
+``truth.csv`` has a row for every frame of the video, ``events.csv`` one for every event and
+disturbance. Read the second for the events: one of 40 ms can fall between two frames and leave no
+row in the first.
 """
 
 import csv
@@ -16,7 +16,7 @@ from htnet.engine.synth.face.time_course import TimeCourse
 from htnet.engine.types import NS_PER_MS
 
 MICRO_NS = 500 * NS_PER_MS
-"""The longest micro-expression; what lasts longer is a macro-expression."""
+"""Longest micro-expression; a longer expression is a macro-expression."""
 
 DISTURBANCES = ("blink", "gaze", "speech", "head turn", "approach", "lighting", "glint")
 
@@ -67,27 +67,27 @@ class Disturbance:
 
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """All that happens in a video, each in order of time."""
+    """Events and disturbances of a video, each in order of time."""
 
     events: tuple[TrueEvent, ...] = ()
     disturbances: tuple[Disturbance, ...] = ()
 
     def event_at(self, t_ns: int) -> TrueEvent | None:
-        """The expression under way at a time."""
+        """Return the expression under way at a time, or None."""
         return next((e for e in self.events if e.onset_ns <= t_ns < e.offset_ns), None)
 
     def disturbed_at(self, t_ns: int) -> tuple[str, ...]:
-        """The names of what disturbs at a time, in the order of `DISTURBANCES`."""
+        """Return the names of the disturbances at a time, in the order of `DISTURBANCES`."""
         names = {d.name for d in self.disturbances if d.start_ns <= t_ns < d.end_ns}
         return tuple(name for name in DISTURBANCES if name in names)
 
 
 def write_truth(folder: Path, truth: Truth, frames: Iterable[tuple[int, int]]) -> None:
-    """Both tables. ``frames``: for each frame of the video its timestamp and the time of what it
-    shows, in ns; they differ by jitter, and where a frame shows an older one again.
+    """Write both tables.
 
-    Times are in ms with all their digits: none is rounded. Each file is written whole or not at
-    all.
+    ``frames``: for each frame of the video its timestamp and the time of the picture in it, in ns.
+    The two differ by jitter, and where a frame repeats an older picture. Times are written in ms
+    with all their digits. Each file is written whole or not at all.
     """
     rows: list[Sequence[object]] = []
     for index, (t_ns, shown_ns) in enumerate(frames):
@@ -107,7 +107,7 @@ def write_truth(folder: Path, truth: Truth, frames: Iterable[tuple[int, int]]) -
 
 
 def _event_cells(event: TrueEvent) -> tuple[object, ...]:
-    """The cells that both tables share."""
+    """Return the cells that both tables share."""
     return (
         event.kind,
         event.label,
@@ -132,5 +132,5 @@ def _write(path: Path, columns: Sequence[str], rows: Iterable[Sequence[object]])
 
 
 def _ms(t_ns: int) -> str:
-    """Exact: no time is rounded on its way through a table."""
+    """Return a time in ms with all its digits."""
     return f"{Decimal(t_ns).scaleb(-6):f}"
