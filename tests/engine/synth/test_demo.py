@@ -1,4 +1,4 @@
-"""The demonstration clip keeps its promises whatever the seed."""
+"""The demonstration clip: events, motion and noise for any seed."""
 
 import itertools
 

@@ -1,4 +1,4 @@
-"""Whole videos: the same for the same seed, true to their plan, and read back as they were made."""
+"""Whole videos: reproducible, true to their plan, and read back as written."""
 
 import dataclasses
 import shutil

@@ -1,4 +1,4 @@
-"""What the animator says it moved is what the pixels moved."""
+"""The animator: its true landmarks and fields agree with the motion of the pixels."""
 
 import cv2
 import numpy as np
@@ -42,7 +42,7 @@ def track(before, after, points, guess):
 
 
 def undo(picture, animator, name, pull, pose=REST):
-    """The neutral picture back again, by the true field and pose: picture(pose(x + field(x)))."""
+    """Return the neutral picture from a moved one: picture(pose(x + field(x)))."""
     x, y = np.meshgrid(*(np.arange(n, dtype=np.float32) for n in SIZE))
     points = np.stack([x, y], -1)
     forward = np.float32(pull * animator.face.crop_px)

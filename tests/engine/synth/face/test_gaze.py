@@ -1,4 +1,4 @@
-"""A look aside moves what shows between the lids, and nothing else."""
+"""Gaze moves the pixels between the lids and nothing else."""
 
 import cv2
 import numpy as np

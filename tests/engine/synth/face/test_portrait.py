@@ -1,4 +1,4 @@
-"""The shipped landmarks, how they came about, and what a face tracker makes of the clip."""
+"""The shipped landmarks, portraits of other pictures, and a face tracker on the clip."""
 
 import cv2
 import numpy as np
