@@ -1,16 +1,12 @@
-"""The face animator: the demo, tests and training draw from it.
+"""The face simulator: video of an animated face with known ground truth.
 
-geometry   landmark names and the frame of the face that anatomy is written in
-muscles    displacement fields from anatomy
-pulse      the time course of one expression or blink
-eyelids    a blink as a change of texture
-gaze       a look aside
-depth      how far the head stands out, and its turns
-portrait   a picture of any face and its landmarks
-animator   portrait + pose + muscles + blink -> picture
-sway, grain    head motion over time, sensor noise
-plan, draw, schedule, truth    what happens when, from a TOML file, and the tables it is kept in
-sensor, timing, codec, matroska    what a camera makes of it
-simulation, simulate    frames, and files
-demo       the clip that ships: a plan drawn from a seed, and its frames
+The demo, the tests, the augmentation of training and ``htnet simulate`` use it.
+
+face/        the animator: a portrait moved by pose, muscles, eyelids and gaze over time
+schedule/    the plan (a TOML file), the sampler that draws a schedule from it, the ground truth
+camera/      sensor noise and flicker, frame timing and drops, compression, the video file
+injection/   known movements warped into real footage
+simulation   a plan and a portrait to frames with ground truth
+write        a simulation to a folder: video, truth.csv, events.csv, plan.toml
+demo         the clip of ``htnet live --source demo``
 """

@@ -1,7 +1,7 @@
 """The demonstration clip: a portrait that sways, blinks and shows three micro-expressions.
 
-Everything that happens is drawn from the seed before a pixel is made (`DemoPlan`); the clip then
-renders any frame of it (`DemoClip`). Nothing here knows what a network would answer.
+`DemoPlan` draws every event from the seed before a frame is rendered; `DemoClip` renders any frame.
+Neither uses a network.
 """
 
 from collections.abc import Iterator
@@ -12,15 +12,16 @@ import numpy as np
 from htnet.engine.anatomy.muscles import BROW_LOWER, BROW_RAISE, LIP_CORNER_PULL
 from htnet.engine.errors import UsageError
 from htnet.engine.synth.camera.sensor_noise import SensorNoise
-from htnet.engine.synth.face.animator import REST, Animator, Pose
+from htnet.engine.synth.face.animator import Animator
 from htnet.engine.synth.face.head_sway import HeadSway
 from htnet.engine.synth.face.portrait import Portrait, load_portrait
+from htnet.engine.synth.face.pose import REST, Pose
 from htnet.engine.synth.face.time_course import TimeCourse
 from htnet.engine.synth.schedule.ground_truth import TrueEvent
 from htnet.engine.types import F32, Frame
 
 _SECOND = 1_000_000_000
-_FIRST_EVENT = 2.5  # s: before it a spotter learns what noise looks like
+_FIRST_EVENT = 2.5  # s, for a spotter to measure the noise at rest
 _BETWEEN_EVENTS = 1.6  # s
 _AFTER_LAST = 0.8  # s
 _BLINK_TO_EVENT = 0.5  # s
@@ -30,7 +31,11 @@ _SHORTEST = 8.0  # s
 
 @dataclass(frozen=True, slots=True)
 class DemoConfig:
-    """``size``: (width, height). ``still``: no sway, blinks or expressions, only noise."""
+    """Settings of a demonstration clip.
+
+    ``size``: (width, height) px. ``noise``: standard deviation, grey levels. ``still``: no sway,
+    blinks or expressions, only noise.
+    """
 
     seed: int = 0
     size: tuple[int, int] = (640, 360)
@@ -55,7 +60,7 @@ class DemoConfig:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DemoPlan:
-    """What happens in a clip. ``blinks``: (start_ns, end_ns) each. ``sway``: None when still."""
+    """Events of a clip. ``blinks``: (start_ns, end_ns) each. ``sway``: None for a still clip."""
 
     events: tuple[TrueEvent, ...] = ()
     blinks: tuple[tuple[int, int], ...] = ()
@@ -63,8 +68,8 @@ class DemoPlan:
 
     @classmethod
     def draw(cls, config: DemoConfig) -> "DemoPlan":
-        """The plan that belongs to a configuration; size and frame rate do not change it beyond
-        the sway's scale."""
+        """Draw the plan of a configuration. Its frame rate has no effect, its size only scales the
+        sway."""
         if config.still:
             return cls()
         rng = np.random.default_rng(config.seed)
@@ -76,7 +81,7 @@ class DemoPlan:
 
 
 class DemoClip:
-    """The frames of a plan, rendered when asked for, in any order and always the same."""
+    """Frames of a plan, rendered on demand, in any order and always the same."""
 
     def __init__(self, config: DemoConfig, plan: DemoPlan, portrait: Portrait) -> None:
         self.config = config
@@ -85,31 +90,31 @@ class DemoClip:
         self.blinks = plan.blinks
         self.frame_count = round(config.seconds * config.fps)
         self.animator = Animator(portrait, config.size)
-        self._grain = SensorNoise(config.seed, config.noise)
-        # shut for a moment, opening more slowly than closing
+        self._noise = SensorNoise(config.seed, config.noise)
+        # shut for a moment, and opening more slowly than closing
         self._lids = [
             TimeCourse(start, start + round(0.38 * (end - start)), end, hold=0.2)
             for start, end in plan.blinks
         ]
 
     def time_ns(self, i: int) -> int:
-        """When frame ``i`` is taken."""
+        """Return the time of frame ``i``."""
         return round(i * _SECOND / self.config.fps)
 
     def frame(self, i: int) -> Frame:
-        """Frame ``i``, from 0 to ``frame_count`` - 1."""
+        """Render frame ``i``, 0 to ``frame_count`` - 1."""
         if not 0 <= i < self.frame_count:
             raise IndexError(f"frame {i} of {self.frame_count}")
         t = self.time_ns(i)
         clean = self.animator.render(self.pose(t), self.activations(t), self.closure(t))
-        return Frame(i, t, self._grain.add(clean, i))
+        return Frame(i, t, self._noise.add(clean, i))
 
     def pose(self, t_ns: int) -> Pose:
-        """Of the head, at a time."""
+        """Return the pose of the head at a time."""
         return REST if self.plan.sway is None else self.plan.sway.at(t_ns)
 
     def activations(self, t_ns: int) -> dict[str, float]:
-        """Each muscle's peak displacement at a time, in px of the crop; those at rest left out."""
+        """Return each active muscle's peak displacement at a time, px of the crop."""
         activations: dict[str, float] = {}
         for event in self.truth:
             activation = event.pulse.at(t_ns)
@@ -120,11 +125,11 @@ class DemoClip:
         return activations
 
     def closure(self, t_ns: int) -> float:
-        """Of the eyelids, at a time: 0 open to 1 shut."""
+        """Return the closure of the eyelids at a time, 0 open to 1 shut."""
         return max((lid.at(t_ns) for lid in self._lids), default=0.0)
 
     def landmarks(self, i: int) -> F32:
-        """Where the landmarks truly are in frame ``i``: (478, 2) px."""
+        """Return the true landmarks of frame ``i``: (478, 2) px."""
         t = self.time_ns(i)
         return self.animator.landmarks(self.pose(t), self.activations(t))
 
@@ -136,7 +141,7 @@ class DemoClip:
 
 
 def render_demo(config: DemoConfig | None = None) -> DemoClip:
-    """The clip of a configuration, on the portrait that ships with the package."""
+    """Return the clip of a configuration, with the portrait that ships with the package."""
     config = config or DemoConfig()
     return DemoClip(config, DemoPlan.draw(config), load_portrait())
 
@@ -170,7 +175,7 @@ def _draw_events(rng: np.random.Generator, seconds: float) -> tuple[TrueEvent, .
 def _draw_blinks(
     rng: np.random.Generator, seconds: float, events: tuple[TrueEvent, ...]
 ) -> tuple[tuple[int, int], ...]:
-    """Three to five blinks clear of the expressions and of each other."""
+    """Draw three to five blinks clear of the expressions and of each other."""
     busy = [
         (e.onset_ns / _SECOND - _BLINK_TO_EVENT, e.offset_ns / _SECOND + _BLINK_TO_EVENT)
         for e in events

@@ -1,4 +1,4 @@
-"""A plan and a portrait become frames with known truth."""
+"""Simulation: a plan and a portrait to frames with ground truth."""
 
 from collections.abc import Iterator
 
@@ -17,15 +17,15 @@ from htnet.engine.types import F32, U8, Frame
 
 
 class Simulation:
-    """The video of a plan, its truth, and the means to look behind it.
+    """Simulated video of a plan, with its ground truth and its clean frames.
 
-    Everything is drawn when it is made, from ``seed`` (by default the plan's) and the plan alone:
-    the same three give the same bytes, and another frame rate or codec shows the same happenings.
-    Nothing is kept of frames that were rendered, so videos of any length can be.
+    Everything random is drawn at construction from the plan and ``seed``, by default the plan's.
+    Equal plan, portrait and seed give the same bytes; another frame rate or codec shows the same
+    events. No rendered frame is kept, so a video may have any length.
     """
 
     def __init__(self, plan: Plan, portrait: Portrait, seed: int | None = None) -> None:
-        """Raises `UsageError` where the plan's events find no room."""
+        """Raises `UsageError` where the plan's events do not fit."""
         self.plan = plan
         self.seed = plan.seed if seed is None else seed
         self.animator = Animator(portrait, plan.size, plan.eyes_px or None, quick=True)
@@ -41,19 +41,19 @@ class Simulation:
 
     @property
     def truth(self) -> Truth:
-        """What happens in it."""
+        """Events and disturbances of the video."""
         return self.schedule.truth
 
     def __len__(self) -> int:
-        """How many frames arrive."""
+        """Number of frames that arrive."""
         return len(self.timing)
 
     def frames(self) -> Iterator[Frame]:
-        """The video as a reader gets it, compression and all."""
+        """Yield the frames as a reader of the compressed video sees them."""
         return compressed(self.sensed(), self.codec, self.format)
 
     def sensed(self) -> Iterator[Frame]:
-        """The frames before they are compressed."""
+        """Yield the frames before compression."""
         picture = None
         for index, shot in enumerate(self.timing):
             if picture is None or not shot.again:
@@ -62,32 +62,34 @@ class Simulation:
                     shot.taken_ns,
                     shot.number,
                     self.schedule.brightness(shot.taken_ns),
-                    self._spots(shot.taken_ns),
+                    self._glares(shot.taken_ns),
                 )
             yield Frame(index, shot.t_ns, picture)
 
     def clean(self, t_ns: int) -> U8:
-        """What a perfect camera would see at a time: (H, W, 3) uint8 BGR."""
+        """Render the picture at a time without light, noise or compression: (H, W, 3) uint8 BGR."""
         state = self.schedule
         return self.animator.render(
             state.pose(t_ns), state.activations(t_ns), state.closure(t_ns), state.gaze(t_ns)
         )
 
     def landmarks(self, t_ns: int) -> F32:
-        """Where the landmarks truly are at a time: (478, 2) float32 px of the frame."""
+        """Return the true landmarks at a time, (478, 2) float32 px of the frame."""
         return self.animator.landmarks(self.schedule.pose(t_ns), self.schedule.activations(t_ns))
 
-    def _spots(self, t_ns: int) -> list[Glare]:
-        """The glints at a time, where the head has carried them."""
+    def _glares(self, t_ns: int) -> list[Glare]:
+        """Return the glints at a time, placed on the moved head."""
         glints = self.schedule.glints(t_ns)
         if not glints:
             return []
         face = FaceFrame.of(self.landmarks(t_ns))
-        spots = []
-        for flare, glint in glints:
+        glares = []
+        for intensity, glint in glints:
             x = glint.x + glint.slide * (t_ns - glint.pulse.onset_ns) * 1e-9
             at = face.origin + face.to_picture(np.array([x, glint.y]) * face.unit)
-            spots.append(
-                Glare(float(at[0]), float(at[1]), glint.radius * face.unit, flare * glint.levels)
+            glares.append(
+                Glare(
+                    float(at[0]), float(at[1]), glint.radius * face.unit, intensity * glint.levels
+                )
             )
-        return spots
+        return glares

@@ -1,4 +1,4 @@
-"""A simulation as files: the video, what truly happens in it, and the plan it was made from."""
+"""Writing a simulation: the video, its ground truth, and its plan."""
 
 import os
 import shutil
@@ -23,12 +23,13 @@ def simulate(
     out: Path,
     on_frame: Callable[[int, int], None] | None = None,
 ) -> Simulation:
-    """Write ``video.mkv`` (H.264: ``video.mp4``), ``truth.csv``, ``events.csv`` and ``plan.toml``
-    into the new or empty folder ``out``, all of them or none.
+    """Write a simulation into the new or empty folder ``out``, all of its files or none.
 
-    ``on_frame`` is told how many frames are done, of how many. Raises `UsageError` where the plan
-    is impossible or ``out`` holds something, `OutputError` where it cannot be written,
-    `DependencyError` where H.264 is wanted without ffmpeg.
+    The files are ``video.mkv`` (H.264: ``video.mp4``), ``truth.csv``, ``events.csv`` and
+    ``plan.toml``. ``on_frame``: called with the number of frames done and their total.
+
+    Raises `UsageError` where the plan's events do not fit or ``out`` is not empty, `OutputError`
+    where it cannot be written, `DependencyError` where H.264 is wanted without ffmpeg.
     """
     simulation = Simulation(plan, portrait)
     try:
@@ -43,7 +44,7 @@ def simulate(
             _write(simulation, draft, on_frame)
             if out.exists():
                 out.rmdir()
-            draft.chmod(0o755)  # a temporary folder is for its owner alone
+            draft.chmod(0o755)  # mkdtemp makes it private
             os.replace(draft, out)
         finally:
             shutil.rmtree(draft, ignore_errors=True)

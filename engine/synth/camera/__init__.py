@@ -1,1 +1,1 @@
-"""What a camera makes of a picture: optics, noise, frame timing, compression."""
+"""The simulated camera: light and sensor, frame timing, compression, the video file."""

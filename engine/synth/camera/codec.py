@@ -1,4 +1,4 @@
-"""What compression leaves of the pictures, in memory and as a video file with true timestamps."""
+"""Compression of a video, in memory and as a file with true timestamps."""
 
 import shutil
 import subprocess
@@ -14,14 +14,17 @@ from htnet.engine.errors import DependencyError, OutputError
 from htnet.engine.synth.camera.matroska import JPEG, PNG, RAW, write_matroska
 from htnet.engine.types import U8, Frame
 
-_TICKS = 1_000_000  # a second, of the timestamps in a file
+_TICKS = 1_000_000  # a second: the time base of the file
 _KEY_EVERY = 60  # frames
 
 
 @dataclass(frozen=True, slots=True)
 class Codec:
-    """``name``: one of `htnet.engine.synth.schedule.plan.CODECS`. ``quality``: of JPEG, 1 to 100. ``crf``:
-    H.264's constant rate factor, 0 to 51."""
+    """Codec of a video.
+
+    ``name``: one of `htnet.engine.synth.schedule.plan.CODECS`. ``quality``: of JPEG, 1 to 100.
+    ``crf``: H.264's constant rate factor, 0 to 51.
+    """
 
     name: str = "none"
     quality: int = 60
@@ -29,13 +32,13 @@ class Codec:
 
     @property
     def suffix(self) -> str:
-        """Of the video file."""
+        """Suffix of the video file."""
         return ".mp4" if self.name == "h264" else ".mkv"
 
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """A video's size (width, height), its nominal frame rate and its length."""
+    """Format of a video: ``size`` (width, height) px, nominal frame rate and duration."""
 
     size: tuple[int, int]
     fps: float
@@ -43,10 +46,10 @@ class Format:
 
 
 def compressed(frames: Iterable[Frame], codec: Codec, form: Format) -> Iterator[Frame]:
-    """The frames as a reader of the video would see them.
+    """Yield the frames as a reader of the compressed video sees them.
 
-    JPEG works frame by frame. H.264 needs ffmpeg (`DependencyError` without it) and all frames
-    before the first comes back.
+    JPEG works frame by frame. H.264 encodes all frames before it yields the first, and raises
+    `DependencyError` without ffmpeg.
     """
     if codec.name == "h264":
         yield from _through_h264(frames, codec, form)
@@ -62,14 +65,12 @@ def compressed(frames: Iterable[Frame], codec: Codec, form: Format) -> Iterator[
 
 
 def write_video(path: Path, frames: Iterable[Frame], codec: Codec, form: Format) -> None:
-    """A video file; its timestamps are the frames', whole microseconds from the first one's 0.
+    """Write a video file with the frames' timestamps, in whole microseconds from 0.
 
-    Its frames are read back as `compressed` gives them, but for a few grey levels that decoders of
-    JPEG differ by, mostly in how they spread colour. Without a codec it holds PNG pictures, which
-    lose nothing.
+    Reading it gives the frames of `compressed`; decoders of JPEG differ by a few grey levels,
+    mostly in their upsampling of colour. The codec "none" stores PNG, which is lossless.
 
-    Raises `OutputError` where it cannot be written to its end, `DependencyError` where H.264 is
-    wanted and there is no ffmpeg.
+    Raises `OutputError` where ffmpeg fails, `DependencyError` where H.264 is wanted without ffmpeg.
     """
     if codec.name == "h264":
         _write_h264(path, frames, codec, form)
@@ -84,7 +85,7 @@ def write_video(path: Path, frames: Iterable[Frame], codec: Codec, form: Format)
 
 
 def _jpeg(bgr: U8, quality: int) -> U8:
-    # cameras halve the colour's width alone
+    # as cameras do, colour is subsampled in width alone
     how = [
         cv2.IMWRITE_JPEG_QUALITY,
         quality,
@@ -99,7 +100,7 @@ def _png(bgr: U8) -> U8:
 
 
 def _write_h264(path: Path, frames: Iterable[Frame], codec: Codec, form: Format) -> None:
-    """By ffmpeg, which is handed raw pictures with their times through a pipe."""
+    """Encode with ffmpeg, which reads raw pictures with their times from a pipe."""
     ffmpeg = shutil.which("ffmpeg")
     if ffmpeg is None:
         raise DependencyError(
@@ -109,25 +110,25 @@ def _write_h264(path: Path, frames: Iterable[Frame], codec: Codec, form: Format)
     command = [ffmpeg, "-v", "error", "-y", "-f", "matroska", "-i", "pipe:0", "-an"]
     command += ["-c:v", "libx264", "-crf", str(codec.crf), "-preset", "veryfast"]
     command += ["-tune", "zerolatency", "-g", str(_KEY_EVERY), "-threads", "1"]
-    # by itself ffmpeg would fill a stream of so fine a time base up with repeated frames
+    # the default mode would repeat frames to fill so fine a time base
     command += ["-fps_mode", "passthrough"]
     command += ["-pix_fmt", "yuv420p", "-enc_time_base", f"1:{_TICKS}"]
     command += ["-video_track_timescale", str(_TICKS), str(path.absolute())]
-    with tempfile.TemporaryFile() as said:
-        with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=said) as process:
+    with tempfile.TemporaryFile() as log:
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=log) as process:
             assert process.stdin is not None
             try:
                 pictures = ((f.t_ns, f.bgr.tobytes()) for f in frames)
                 write_matroska(process.stdin, pictures, RAW, form.size, form.fps, form.seconds)
                 process.stdin.close()
             except BrokenPipeError:
-                pass  # it has given up; what it says is read below
+                pass  # ffmpeg has failed; its message is read below
             except BaseException:
                 process.kill()
                 raise
         if process.returncode:
-            said.seek(0)
-            lines = said.read().decode(errors="replace").strip().splitlines() or ["nothing"]
+            log.seek(0)
+            lines = log.read().decode(errors="replace").strip().splitlines() or ["nothing"]
             raise OutputError(
                 f"expected ffmpeg to write H.264 to {path}; it failed and said {lines[-1]!r}: "
                 "see that it is of version 5.1 or later, has libx264, and that the disk has room."

@@ -1,4 +1,4 @@
-"""When a camera takes its frames, which of them arrive, and what their timestamps say."""
+"""Frame timing: the times of a camera's frames, their losses, repeats and timestamps."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,9 +10,11 @@ from htnet.engine.synth.schedule.plan import TimingPlan
 
 @dataclass(frozen=True, slots=True)
 class Shot:
-    """One frame as it arrives. ``t_ns``: its timestamp. ``taken_ns``: when the picture in it was
-    taken. ``number``: of the picture, counting also those that were lost. ``again``: it is the
-    picture before once more."""
+    """A frame as it arrives.
+
+    ``t_ns``: its timestamp. ``taken_ns``: time at which its picture was taken. ``number``: index of
+    the picture, lost ones counted. ``again``: it repeats the picture before.
+    """
 
     t_ns: int
     taken_ns: int
@@ -21,11 +23,11 @@ class Shot:
 
 
 class Timing:
-    """The shots of a clip of ``seconds`` at ``fps``, the same for a seed however often asked for.
+    """Shots of a clip of ``seconds`` at ``fps``; the same seed gives the same shots.
 
-    Frames are lost, repeated and misdated each by itself, not in bursts. The first frame always
-    comes, at 0. All times are whole microseconds, as in a video file. Frames are taken on time;
-    only their timestamps are off.
+    Losses, repeats and timestamp errors are independent from frame to frame, not in bursts. The
+    first frame always arrives, at 0. All times are whole microseconds, as in a video file. Pictures
+    are taken on time; only their timestamps are off.
     """
 
     def __init__(self, fps: float, seconds: float, plan: TimingPlan, seed: int) -> None:
@@ -35,7 +37,7 @@ class Timing:
         fate = rng.random(count)
         error = np.clip(rng.standard_normal(count), -3, 3) * plan.jitter_ms * 1e3
         error[0] = 0.0
-        # late ones push the next: a timestamp never comes before the one before it
+        # strictly increasing: a late timestamp pushes the next one
         order = np.arange(count)
         stamps = taken + np.rint(error).astype(np.int64)
         stamps = np.maximum.accumulate(np.maximum(stamps, 0) - order) + order

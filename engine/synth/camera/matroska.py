@@ -1,19 +1,19 @@
-"""A Matroska file of pictures, each with its own timestamp to the microsecond.
+"""Matroska files of pictures, each with its own timestamp to the microsecond.
 
-OpenCV's writer gives every frame the same length, so true timestamps need a container of our own.
-This is as much of RFC 9559 as one video track of key frames takes.
+OpenCV's writer gives every frame the same duration, so true timestamps need a writer of our own. It
+implements the part of RFC 9559 that one video track of key frames needs.
 """
 
 import struct
 from collections.abc import Iterable
 from typing import IO
 
-# A segment whose size is not known beforehand; players read such files from their beginning.
+# A segment of unknown size; players read such files from their beginning.
 _OPEN = b"\x01\xff\xff\xff\xff\xff\xff\xff"
 _TICK_NS = 1_000
 
 JPEG = "V_MJPEG"
-PNG = "MPNG"  # Matroska has no codec of this name: it takes the one of Windows' old header
+PNG = "MPNG"  # not a Matroska codec: it is the FourCC of a Windows bitmap header
 RAW = "V_UNCOMPRESSED"
 
 
@@ -27,8 +27,8 @@ def write_matroska(
 ) -> None:
     """Write (t_ns, encoded picture) pairs, times rising; ``file`` need not be seekable.
 
-    ``codec``: `JPEG`, `PNG` or `RAW` (BGR, rows from the top). ``fps`` and ``seconds`` are what the
-    header says; the pictures' times need not agree.
+    ``codec``: `JPEG`, `PNG` or `RAW` (BGR, rows from the top). ``fps`` and ``seconds``: values of
+    the header; the pictures' times need not agree with them.
     """
     header = (
         _number(0x4286, 1)
@@ -65,7 +65,7 @@ def write_matroska(
     file.write(_id(0x18538067) + _OPEN)
     file.write(_element(0x1549A966, info) + _element(0x1654AE6B, _element(0xAE, track)))
     for t_ns, picture in pictures:
-        # A cluster each: a block's own time has 16 bits, which are 33 ms at this tick.
+        # One cluster per picture: a block's own time has 16 bits, 33 ms at this tick.
         block = _element(0xA3, b"\x81\x00\x00\x80" + picture)
         file.write(_element(0x1F43B675, _number(0xE7, t_ns // _TICK_NS) + block))
 

@@ -1,8 +1,7 @@
-"""What light and sensor do to a clean picture: brightness, flicker, glints, noise.
+"""The sensor: brightness, lamp flicker, glints and noise on a clean picture.
 
-A webcam's noise also has colour, grows with brightness and is smoothed by the camera's own
-processing; here it is luminance noise, white and of one size, which is harder on motion than the
-smoothed kind.
+The noise of a webcam has colour, grows with brightness and is smoothed by the camera's processing.
+Here it is white luminance noise of one deviation, which is harder on motion than smoothed noise.
 """
 
 from collections.abc import Sequence
@@ -13,19 +12,18 @@ import numpy as np
 
 from htnet.engine.types import U8
 
-_POOL = 4  # frames' worth of noise, of which each frame takes a stretch
-_BAND = 4  # rows that flicker alike
-_READOUT_S = 0.02  # from the first row to the last, of a rolling shutter
-_ENOUGH = 1 / 512  # of brightness, under which no picture changes
+_POOL = 4  # frames' worth of noise, of which each frame takes a slice
+_BAND = 4  # rows of one flicker level
+_READOUT_S = 0.02  # rolling shutter, first row to last
+_LEAST_CHANGE = 1 / 512  # of brightness: less changes no picture
 
 
 @dataclass(frozen=True, slots=True)
 class LampFlicker:
-    """Lamps that flare twice in a period of the mains, as a rolling shutter sees them.
+    """Flicker of lamps at twice the mains frequency, seen by a rolling shutter.
 
-    Row by row the picture's brightness goes with ``depth`` cos(2 pi ``hz`` t + ``phase``). Taken at
-    30 frames a second that comes as bands that crawl at the beat of the two frequencies, with
-    nothing else to model.
+    The brightness of a row at its own time t is 1 + ``depth`` cos(2 pi ``hz`` t + ``phase``). At 30
+    frames a second this gives bands that crawl at the beat of the two frequencies.
     """
 
     depth: float
@@ -37,13 +35,13 @@ class LampFlicker:
     def draw(
         cls, rng: np.random.Generator, depth: float, mains_hz: float, fps: float
     ) -> "LampFlicker | None":
-        """Of ``depth``, a share of brightness; None without. The mains are up to 0.05 Hz off."""
+        """Draw flicker of ``depth``, a share of brightness; None for 0. Mains vary by 0.05 Hz."""
         hz = 2 * (mains_hz + float(rng.uniform(-0.05, 0.05)))
         phase = float(rng.uniform(0.0, 2 * np.pi))
         return cls(depth, hz, phase, min(_READOUT_S, 0.8 / fps)) if depth else None
 
     def at(self, t_ns: int, rows: int) -> list[float]:
-        """The brightness of each of ``rows`` bands of rows, 1 on average."""
+        """Return the brightness of each of ``rows`` bands of rows, 1 on average."""
         t = t_ns * 1e-9 + self.readout_s * (np.arange(rows) + 0.5) / rows
         levels: list[float] = (
             1.0 + self.depth * np.cos(2 * np.pi * self.hz * t + self.phase)
@@ -53,7 +51,7 @@ class LampFlicker:
 
 @dataclass(frozen=True, slots=True)
 class Glare:
-    """A glint in the picture: middle and radius in px, grey levels brighter in the middle."""
+    """A glint in the picture: middle and radius in px, brightness added in grey levels."""
 
     x: float
     y: float
@@ -62,11 +60,11 @@ class Glare:
 
 
 class Sensor:
-    """Turns clean pictures of one ``size`` = (width, height) into what a sensor would give.
+    """Sensor model for pictures of one ``size`` = (width, height).
 
-    ``sigma``: the noise's standard deviation in grey levels. A frame's noise is a stretch of a pool
-    of four frames' worth, from a place drawn for its number; the same number gives the same noise,
-    and two frames hardly ever the same stretch.
+    ``sigma``: standard deviation of the noise, grey levels. The noise of a frame is a slice of a
+    pool of four frames' worth; its place is drawn from the seed and the frame's number, so the same
+    number gives the same noise.
     """
 
     def __init__(
@@ -85,7 +83,7 @@ class Sensor:
             rng = np.random.Generator(np.random.SFC64([seed, 101]))
             noise = rng.standard_normal(_POOL * width * height, np.float32) * np.float32(sigma)
             np.rint(noise, out=noise)
-            # Apart by sign, so that 8-bit arithmetic does: it saturates, and is the fastest.
+            # Split by sign for 8-bit arithmetic, which saturates and is the fastest.
             self._brighter, self._darker = (
                 np.repeat(np.clip(part, 0, 255).astype(np.uint8), 3) for part in (noise, -noise)
             )
@@ -98,11 +96,11 @@ class Sensor:
         brightness: float = 1.0,
         spots: Sequence[Glare] = (),
     ) -> U8:
-        """``clean`` (H, W, 3), which is left alone, as picture ``number`` taken at ``t_ns``."""
+        """Return a new array: ``clean`` (H, W, 3) as picture ``number`` taken at ``t_ns``."""
         picture = self._lit(clean, t_ns, brightness)
         for spot in spots:
             picture = picture.copy() if picture is clean else picture
-            _flare(picture, spot)
+            _add_glare(picture, spot)
         if not self._brighter.size:
             return picture.copy() if picture is clean else picture
         length = picture.size
@@ -117,7 +115,7 @@ class Sensor:
 
     def _lit(self, clean: U8, t_ns: int, brightness: float) -> U8:
         if self._flicker is None:
-            if abs(brightness - 1.0) < _ENOUGH:
+            if abs(brightness - 1.0) < _LEAST_CHANGE:
                 return clean
             return np.asarray(cv2.convertScaleAbs(clean, alpha=brightness), np.uint8)
         lit = np.empty_like(clean)
@@ -128,8 +126,8 @@ class Sensor:
         return lit
 
 
-def _flare(picture: U8, spot: Glare) -> None:
-    """Brighten ``picture`` in place, by a bell that ends at three radii."""
+def _add_glare(picture: U8, spot: Glare) -> None:
+    """Add a Gaussian of deviation ``radius``, cut at three radii, to ``picture`` in place."""
     reach = 3 * spot.radius
     height, width = picture.shape[:2]
     x0, x1 = max(0, int(spot.x - reach)), min(width, int(spot.x + reach) + 2)

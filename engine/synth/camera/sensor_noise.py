@@ -1,4 +1,4 @@
-"""Sensor noise: made, the same for the same seed and frame in whatever order, and measured."""
+"""Sensor noise: generation, reproducible by seed and frame, and measurement."""
 
 from collections.abc import Sequence
 from statistics import NormalDist
@@ -8,25 +8,27 @@ import numpy as np
 
 from htnet.engine.types import F32, U8
 
-# Second differences both ways: of white noise of deviation s they have 6 s, of shading none.
+# Second differences both ways: deviation 6 s for white noise of deviation s, 0 for shading.
 _SECOND = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
 _MEDIAN_TO_SIGMA = 1 / (0.6745 * 6 * np.sqrt(2))
 
 
 def measured_noise(changes: Sequence[F32]) -> float:
-    """The standard deviation of a camera's noise, grey levels.
+    """Return the standard deviation of a camera's noise, grey levels.
 
-    ``changes``: what patches of a picture, each (H, W) of at least 3 x 3 px, differ by from those of
-    the picture before. The median of their second differences: a head that sways changes mostly
-    shading, which has none, and edges are too few to move a median.
+    ``changes``: differences between patches of a picture and the picture before, each (H, W) of at
+    least 3 x 3 px. The estimate is the median of their second differences: a swaying head changes
+    mostly shading, whose second differences are 0, and edges are too few to move a median.
     """
     rough = [np.abs(cv2.filter2D(each, -1, _SECOND)[1:-1, 1:-1]).ravel() for each in changes]
     return float(np.median(np.concatenate(rough)) * _MEDIAN_TO_SIGMA)
 
 
 class SensorNoise:
-    """Luminance noise, the same on all channels: Gaussian, independent between pixels and frames,
-    in whole grey levels. ``sigma``: its standard deviation in grey levels."""
+    """Gaussian luminance noise in whole grey levels, independent between pixels and frames.
+
+    The same on all channels. ``sigma``: standard deviation, grey levels.
+    """
 
     def __init__(self, seed: int, sigma: float = 2.5) -> None:
         self._seed = seed
@@ -35,7 +37,7 @@ class SensorNoise:
         self._levels = np.clip(levels, -128, 127).astype(np.int8)
 
     def add(self, picture: U8, index: int) -> U8:
-        """``picture`` (H, W, 3) as frame ``index``'s sensor gives it."""
+        """Return ``picture`` (H, W, 3) with the noise of frame ``index``."""
         height, width = picture.shape[:2]
         bits = np.random.Generator(np.random.SFC64([self._seed, index])).bytes(height * width)
         noise = cv2.LUT(np.frombuffer(bits, np.uint8).reshape(height, width), self._levels)

@@ -1,1 +1,1 @@
-"""A drawn face that moves: portrait, pose, eyelids, gaze, and their courses over time."""
+"""The animated face: portrait, pose, eyelids, gaze, and their time courses."""

@@ -1,4 +1,4 @@
-"""A blink: the skin above the eye comes down over it, lash line first."""
+"""Eyelids: a blink as a warp of the picture, the upper lid moving down over the eye."""
 
 import cv2
 import numpy as np
@@ -9,23 +9,23 @@ from htnet.engine.types import F32, F64, U8
 
 
 class Eyelid:
-    """One upper lid of one picture.
+    """Upper eyelid of one picture.
 
-    Everything is column by column: the lid's edge moves from the open line to the lower lid by
-    closure, a band of lashes above the edge moves with it unchanged, and the skin between that
-    band and the brow stretches. The eyeball stays where it is and is covered.
+    Each column of pixels is warped by itself. The lid's edge moves from the open line to the lower
+    lid by the closure. A band of lashes above the edge moves with it unchanged, and the skin
+    between that band and the brow stretches. The eyeball stays in place and is covered.
     """
 
     def __init__(
         self, landmarks: F32, upper: tuple[int, ...], lower: tuple[int, ...], brow: tuple[int, ...]
     ) -> None:
-        """``landmarks``: (478, 2) in px of the pictures that `close` will be given; the three
-        lines run from the outer to the inner end."""
+        """``landmarks``: (478, 2) px of the pictures given to `close`. ``upper``, ``lower`` and
+        ``brow``: landmark numbers from the outer to the inner end."""
         unit = FaceFrame.of(landmarks).unit
         self._lashes = 0.06 * unit
         self._soft = 0.014 * unit
         outer, inner = landmarks[[upper[0], upper[-1]], 0]
-        wing = outer + 0.16 * (outer - inner)  # lashes reach past the outer corner
+        wing = outer + 0.16 * (outer - inner)  # lashes extend past the outer corner
         ends = sorted([wing, inner])
         x0, x1 = int(ends[0]) - 1, int(np.ceil(ends[1])) + 2
         columns = np.arange(x0, x1)
@@ -43,7 +43,7 @@ class Eyelid:
         self._x, self._y = np.meshgrid(columns.astype(np.float32), np.arange(y0, y1))
 
     def close(self, picture: U8, closure: float) -> U8:
-        """The patch of ``picture`` inside ``box`` (y0, y1, x0, x1) with the lid closed by
+        """Return the patch of ``picture`` inside ``box`` (y0, y1, x0, x1) with the lid closed by
         ``closure``, 0 open to 1 shut."""
         y0, y1, x0, x1 = self.box
         drop = closure * self._drop
@@ -68,7 +68,7 @@ def _ease(t: F64) -> F64:
 
 
 def both_lids(landmarks: F32) -> tuple[Eyelid, Eyelid]:
-    """The picture-left and picture-right lids of (478, 2) landmarks."""
+    """Return the lids on the picture's left and right from (478, 2) landmarks."""
     return (
         Eyelid(landmarks, g.RIGHT_UPPER_LID, g.RIGHT_LOWER_LID, g.RIGHT_BROW_BOTTOM),
         Eyelid(landmarks, g.LEFT_UPPER_LID, g.LEFT_LOWER_LID, g.LEFT_BROW_BOTTOM),

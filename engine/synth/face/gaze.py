@@ -1,4 +1,4 @@
-"""A look aside: iris and pupil glide inside the opening of the lids, and the skin stays."""
+"""Gaze: iris and pupil shifted between fixed lids."""
 
 import cv2
 import numpy as np
@@ -7,22 +7,23 @@ from htnet.engine.anatomy import geometry as g
 from htnet.engine.anatomy.geometry import FaceFrame, line
 from htnet.engine.types import F32, F64, U8
 
-_LID_FOLLOWS = 0.6  # of a downward look, by the upper lid
+_LID_FOLLOWS = 0.6  # share of a downward gaze that the upper lid follows
 
 
 class Eyeball:
-    """One eye of one picture.
+    """Visible part of an eyeball in one picture.
 
-    What shows between the lids is moved as a whole where the iris is and less towards the corners,
-    so the white is squeezed ahead of the iris and stretched behind it. What a lid had covered is
-    filled with what shows next to the lid.
+    The shift is whole on the iris and falls to 0 at the corners of the eye, so the white is
+    compressed ahead of the iris and stretched behind it. Parts that a lid had covered are filled
+    with the pixels next to that lid.
     """
 
     def __init__(
         self, landmarks: F32, upper: tuple[int, ...], lower: tuple[int, ...], iris: tuple[int, ...]
     ) -> None:
-        """``landmarks``: (478, 2) in px of the pictures that `look` will be given; ``iris``: its
-        centre and the four points of its rim."""
+        """``landmarks``: (478, 2) px of the pictures given to `look`. ``upper``, ``lower``:
+        landmark numbers of the lids. ``iris``: those of its centre and of four points of its
+        rim."""
         unit = FaceFrame.of(landmarks).unit
         corners = np.sort(landmarks[[upper[0], upper[-1]], 0].astype(np.float64))
         x0, x1 = int(corners[0]), int(np.ceil(corners[1])) + 1
@@ -35,7 +36,7 @@ class Eyeball:
         self._x, self._y = np.meshgrid(columns.astype(np.float64), np.arange(y0, y1))
         centre = float(landmarks[iris[0], 0])
         radius = float(np.hypot(*(landmarks[list(iris[1:])] - landmarks[iris[0]]).T).mean())
-        # whole on the iris and a little round it, nothing at the corners
+        # 1 within 1.1 radii of the iris's centre, 0 at the corners
         aside = columns - centre
         room = np.where(aside < 0, centre - corners[0], corners[1] - centre) - 1.1 * radius
         t = np.clip((np.abs(aside) - 1.1 * radius) / np.maximum(room, 1.0), 0.0, 1.0)
@@ -45,8 +46,8 @@ class Eyeball:
         self.height = max(float((self._bottom - self._top).max()), 1.0)
 
     def look(self, picture: U8, shift: F64) -> U8:
-        """The patch of ``picture`` inside ``box`` (y0, y1, x0, x1) with the iris moved by ``shift``
-        = (x, y) px."""
+        """Return the patch of ``picture`` inside ``box`` (y0, y1, x0, x1) with the iris moved by
+        ``shift`` = (x, y) px."""
         y0, y1, x0, x1 = self.box
         x = self._x - shift[0] * self._share
         columns = self._x[0]
@@ -61,12 +62,12 @@ class Eyeball:
         return patch
 
     def follow(self, down: float) -> float:
-        """How far the upper lid closes, 0 to 1, when the iris goes ``down`` px."""
+        """Return the closure of the upper lid, 0 to 1, for an iris ``down`` px below rest."""
         return min(max(_LID_FOLLOWS * down / self.height, 0.0), 1.0)
 
 
 def both_eyes(landmarks: F32) -> tuple[Eyeball, Eyeball]:
-    """The picture-left and picture-right eyes of (478, 2) landmarks."""
+    """Return the eyes on the picture's left and right from (478, 2) landmarks."""
     return (
         Eyeball(landmarks, g.RIGHT_UPPER_LID, g.RIGHT_LOWER_LID, g.RIGHT_IRIS),
         Eyeball(landmarks, g.LEFT_UPPER_LID, g.LEFT_LOWER_LID, g.LEFT_IRIS),

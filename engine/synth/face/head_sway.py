@@ -1,11 +1,11 @@
-"""Slow head motion: a few sines of everyday frequencies."""
+"""Head sway: slow motion as a sum of sines."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from htnet.engine.synth.face.animator import Pose
+from htnet.engine.synth.face.pose import Pose
 from htnet.engine.types import F64
 
 _LOW_HZ, _HIGH_HZ, _WAVES = 0.15, 0.4, 3
@@ -13,8 +13,10 @@ _LOW_HZ, _HIGH_HZ, _WAVES = 0.15, 0.4, 3
 
 @dataclass(frozen=True, slots=True, eq=False)
 class HeadSway:
-    """Per axis (x, y, roll, scale - 1, and if wanted yaw and pitch) the sum of sines:
-    ``amplitudes``, ``hz`` and ``phases`` are (axes, waves)."""
+    """A sum of sines for each axis: x, y, roll, scale - 1 and, if given, yaw and pitch.
+
+    ``amplitudes``, ``hz`` and ``phases``: (axes, waves).
+    """
 
     amplitudes: F64
     hz: F64
@@ -22,8 +24,8 @@ class HeadSway:
 
     @classmethod
     def draw(cls, rng: np.random.Generator, seconds: float, px: float = 1.0) -> "HeadSway":
-        """Random sway whose peak over a clip (of 8 s or more) is 5.5..8 px in x, 2..4 in y, each
-        times ``px``, at most 1.5 degrees in roll and 1% in scale."""
+        """Draw sway whose peak over a clip is ``px`` times 5.5..8 px in x and 2..4 px in y, and at
+        most 1.5 degrees in roll and 1% in scale. Clips under 8 s count as 8 s."""
         draft = cls._waves(rng, axes=4)
         peaks = [
             px * rng.uniform(5.5, 8.0),
@@ -35,11 +37,11 @@ class HeadSway:
 
     @classmethod
     def within(cls, rng: np.random.Generator, seconds: float, peaks: Sequence[float]) -> "HeadSway":
-        """Random sway that reaches ``peaks`` over a clip (of 8 s or more), one for each axis."""
+        """Draw sway that reaches ``peaks``, one for each axis. Clips under 8 s count as 8 s."""
         return cls._waves(rng, len(peaks))._reaching(peaks, seconds)
 
     def at(self, t_ns: int) -> Pose:
-        """The pose at a time."""
+        """Return the pose at a time."""
         x, y, roll, grow, *turn = self._values(np.array([t_ns * 1e-9]))[0].tolist()
         return Pose(x, y, roll, 1.0 + grow, *turn)
 
@@ -53,7 +55,7 @@ class HeadSway:
         )
 
     def _reaching(self, peaks: Sequence[float], seconds: float) -> "HeadSway":
-        """The same waves, each axis scaled to its peak over the clip."""
+        """Return the same waves, each axis scaled to its peak over the clip."""
         reached = np.abs(self._values(np.arange(0.0, max(seconds, 8.0), 0.02))).max(0)
         scale = (np.asarray(peaks) / reached)[:, None]
         return HeadSway(self.amplitudes * scale, self.hz, self.phases)

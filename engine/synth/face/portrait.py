@@ -1,4 +1,4 @@
-"""A picture of a face and where its landmarks are."""
+"""Portraits: a picture of a face with its landmarks."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,21 +11,21 @@ from htnet.engine.assets import asset
 from htnet.engine.errors import FaceError
 from htnet.engine.types import F32, U8
 
-_ROOM = (5.2, 3.4, 3.2)  # eye distances of picture beside, above and below the eyes
-_FADE = 0.06  # share of a picture over which its edge gives way to the background
+_EXTENT = (5.2, 3.4, 3.2)  # eye distances of picture needed beside, above and below the eyes
+_FADE = 0.06  # share of a picture over which its edge blends into the background
 
 FindLandmarks = Callable[[U8], F32 | None]
-"""(H, W, 3) BGR to (478, 2) face-mesh points in px, or None where there is no face."""
+"""Maps (H, W, 3) BGR to (478, 2) face-mesh points in px, or None without a face."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Portrait:
-    """``bgr``: (H, W, 3) uint8. ``landmarks``: (478, 2) float32, px of the face in it, with pixel
-    centres on whole numbers. That face is neutral, unless the portrait has a movement of its own.
+    """A picture of a face, neutral unless the portrait has a movement of its own.
 
-    ``own``: (H, W, 2) float32, that movement in px for each px of the canonical crop that it is
-    pulled by; the picture shows it pulled by ``own_px``, and the point x of the neutral face is at
-    x + own_px * own(x).
+    ``bgr``: (H, W, 3) uint8. ``landmarks``: (478, 2) float32 px of the picture, pixel centres on
+    whole numbers. ``own``: (H, W, 2) float32, the portrait's own movement, in px of the picture for
+    an amplitude of 1 px of the canonical crop. ``own_px``: amplitude of that movement in the
+    picture: the point x of the neutral face lies at x + own_px * own(x).
     """
 
     bgr: U8
@@ -35,7 +35,7 @@ class Portrait:
 
 
 def load_portrait(name: str = "astronaut") -> Portrait:
-    """The portrait that ships with the package (public domain, NASA), landmarks and all."""
+    """Load the portrait that ships with the package (public domain, NASA) and its landmarks."""
     bgr = cv2.imread(str(asset(f"{name}.png")), cv2.IMREAD_COLOR)
     if bgr is None:
         raise FaceError(
@@ -47,31 +47,30 @@ def load_portrait(name: str = "astronaut") -> Portrait:
 
 
 def portrait_of(bgr: U8, find: FindLandmarks, own: F32 | None = None) -> Portrait:
-    """A portrait of the face in any picture or frame (H, W, 3).
+    """Make a portrait of the face in a picture (H, W, 3).
 
-    Where the picture ends nearer to the face than a frame of the animator's reaches, it is laid on
-    a background: its edges, carried on and ever more blurred. There is no head's outline in that,
-    nor neck and hair if the picture has none; but it does not move when skin does. ``own``: (H, W,
-    2), a movement of the face's own; the background has none. Raises `FaceError` where ``find``
-    finds no face.
+    A picture that ends too near to the face for the animator's frames is padded: its edges are
+    continued, more blurred with distance. The padding has no outline of the head, neck or hair, and
+    does not move with the skin. ``own``: (H, W, 2), the face's own movement, 0 in the padding.
+    Raises `FaceError` where ``find`` finds no face.
     """
     rough = _rough(bgr, find)
     height, width = bgr.shape[:2]
-    pads = _room(width, height, FaceFrame.of(rough))
-    laid = _carried_on(_fading(bgr, pads)) if any(pads) else bgr
+    pads = _padding(width, height, FaceFrame.of(rough))
+    padded = _extended(_faded(bgr, pads)) if any(pads) else bgr
     if own is not None:
         own = np.asarray(cv2.copyMakeBorder(own, *pads, cv2.BORDER_CONSTANT), np.float32)
     corner = np.array([pads[2], pads[0]], np.float32)
-    return Portrait(laid, locate(laid, find, rough + corner), own)
+    return Portrait(padded, locate(padded, find, rough + corner), own)
 
 
 def locate(bgr: U8, find: FindLandmarks, rough: F32 | None = None) -> F32:
-    """Landmarks of the one face in a picture, (478, 2) float32 in px.
+    """Return the landmarks of the one face in a picture, (478, 2) float32 px.
 
-    A tracker's answer shifts with where the face lies in its input, so the mean is taken over
-    several crops and enlargements. ``assets/astronaut_landmarks.npy`` is this function's answer
-    for the shipped portrait, with MediaPipe's face mesh on single pictures as ``find``. ``rough``:
-    where about they are, if that is known. Raises `FaceError` where there is no face.
+    A tracker's landmarks shift with the place of the face in its input, so the mean is taken over
+    several crops and enlargements. ``rough``: first estimate of the landmarks, if known.
+    ``assets/astronaut_landmarks.npy`` is the result for the shipped portrait, with MediaPipe's face
+    mesh on single pictures as ``find``. Raises `FaceError` where there is no face.
     """
     if rough is None:
         rough = _rough(bgr, find)
@@ -100,19 +99,20 @@ def _rough(bgr: U8, find: FindLandmarks) -> F32:
     )
 
 
-def _room(width: int, height: int, face: FaceFrame) -> tuple[int, int, int, int]:
-    """How many px a picture is short of what frames show round the face: (above, below, left,
-    right)."""
+def _padding(width: int, height: int, face: FaceFrame) -> tuple[int, int, int, int]:
+    """Return the px of padding that a picture needs: (above, below, left, right)."""
     x, y = face.origin
-    beside, above, below = (room * face.unit for room in _ROOM)
+    beside, above, below = (extent * face.unit for extent in _EXTENT)
     short = (above - y, y + below - height, beside - x, x + beside - width)
     top, bottom, left, right = (max(0, round(float(px))) for px in short)
     return top, bottom, left, right
 
 
-def _fading(bgr: U8, pads: tuple[int, int, int, int]) -> F32:
-    """The picture, padded, times its weight, and its weight: (H, W, 4). The weight eases to 0 at
-    those edges that are padded."""
+def _faded(bgr: U8, pads: tuple[int, int, int, int]) -> F32:
+    """Return the padded picture times its weight, and the weight: (H, W, 4).
+
+    The weight eases to 0 at the padded edges.
+    """
     height, width = bgr.shape[:2]
     fade = max(2.0, _FADE * min(height, width))
     row, column = np.arange(height)[:, None] + 0.5, np.arange(width) + 0.5
@@ -125,23 +125,25 @@ def _fading(bgr: U8, pads: tuple[int, int, int, int]) -> F32:
     return np.asarray(cv2.copyMakeBorder(weighted, *pads, cv2.BORDER_CONSTANT), np.float32)
 
 
-def _carried_on(known: F32) -> U8:
-    """The picture of `_fading` filled up: (H, W, 3) uint8."""
+def _extended(known: F32) -> U8:
+    """Fill the padding of the picture of `_faded`: (H, W, 3) uint8."""
     return np.asarray(np.clip(np.rint(_filled(known)), 0, 255), np.uint8)
 
 
 def _filled(known: F32) -> F32:
-    """Colours (H, W, 3) everywhere, out of colours times weight and weight (H, W, 4): where the
-    weight is short of 1 the rest comes from a picture half as large, filled in the same way, so
-    what is made up is smoother the further it lies from what is known (the pull and push of Gortler
-    and others, 1996)."""
+    """Return colours (H, W, 3) everywhere from weighted colours and weights (H, W, 4).
+
+    Where the weight is below 1, the rest comes from a picture half as large, filled in the same
+    way. So the fill is smoother the further it lies from known pixels (pull-push, Gortler and
+    others, 1996).
+    """
     height, width = known.shape[:2]
     colour, weight = known[..., :3], known[..., 3:]
     if min(height, width) < 4:
         mean = colour.sum((0, 1)) / max(float(weight.sum()), 1e-6)
         return np.asarray(colour + (1.0 - weight) * mean, np.float32)
     small = np.asarray(cv2.pyrDown(known), np.float32)
-    # what is known in part is as good as known, or the far background would never be reached
+    # partly known pixels count as known, so that the fill reaches the far background
     small *= np.minimum(4.0, 1.0 / np.maximum(small[..., 3:], 1e-6))
     back = cv2.resize(_filled(small), (width, height), interpolation=cv2.INTER_LINEAR)
     return np.asarray(colour + (1.0 - weight) * back, np.float32)

@@ -1,1 +1,1 @@
-"""Known movements warped into real footage."""
+"""Injection: known movements warped into real footage at known times."""

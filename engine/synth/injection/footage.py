@@ -1,4 +1,4 @@
-"""Real footage of one face, played to and fro, with movements warped in at known times."""
+"""Real footage of one face, played forwards and backwards, with movements warped in."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -20,17 +20,17 @@ from htnet.engine.types import F32, U8, Frame
 SLOWEST_FPS = 10.0
 SHORTEST_S = 1.5
 DIMMEST = 20.0
-_MARGIN = 0.9  # of the face's box, kept of its surroundings on every side
-_LARGEST = 720  # px: surroundings higher or wider than this are reduced
-_MOST = 2 * 1_500_000_000  # twice the bytes that a stretch may take; what comes after is left out
+_MARGIN = 0.9  # of the face's size: surroundings kept on every side
+_LARGEST = 720  # px: larger surroundings are scaled down to it
+_MOST = 2 * 1_500_000_000  # twice the bytes of the longest stretch; later frames are left out
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Footage:
     """A face and its surroundings on video.
 
-    ``pictures``: (H, W, 3) each, uint8 BGR. ``t_ns``: (N,) their own times. ``landmarks``: (478, 2)
-    px of the picture each. ``noise``: deviation of the camera's noise, grey levels.
+    ``pictures``: (H, W, 3) each, uint8 BGR. ``t_ns``: (N,) their times. ``landmarks``: (478, 2) px
+    of the picture each. ``noise``: standard deviation of the camera's noise, grey levels.
     """
 
     name: str
@@ -41,11 +41,11 @@ class Footage:
 
     @property
     def fps(self) -> float:
-        """Frames a second, by the median interval."""
+        """Frames a second, from the median interval."""
         return 1e9 / float(np.median(np.diff(self.t_ns)))
 
     def mirrored(self, tracker: FaceTracker) -> "Footage":
-        """The same seen in a mirror, its face found again."""
+        """Return the mirror image, with the face tracked anew."""
         frames = (
             Frame(i, int(t), np.ascontiguousarray(picture[:, ::-1]))
             for i, (t, picture) in enumerate(zip(self.t_ns, self.pictures, strict=True))
@@ -54,10 +54,10 @@ class Footage:
 
 
 def footage_of(name: str, frames: Iterable[Frame], tracker: FaceTracker) -> Footage:
-    """The longest stretch of ``frames`` with one face in it, of at most 1.5 GB.
+    """Return the longest stretch of ``frames`` with one face in it, of at most 1.5 GB.
 
-    Raises `FaceError` where there is no face and `UsageError` where the stretch is too short, too
-    slow or too dim to inject a movement of half a second into.
+    Raises `FaceError` without a face, and `UsageError` for a stretch too short, too slow or too dim
+    to hold a movement of half a second.
     """
     tracker.reset()
     longest: list[_Seen] = []
@@ -100,14 +100,17 @@ def footage_of(name: str, frames: Iterable[Frame], tracker: FaceTracker) -> Foot
 
 
 def footage_scale(landmarks: F32) -> float:
-    """By how much a picture with this face has to be resized for the largest that a footage keeps."""
+    """Return the factor that resizes a picture of this face to the largest that a footage keeps."""
     return _LARGEST / ((1 + 2 * _MARGIN) * float(np.ptp(landmarks, axis=0).max()))
 
 
 @dataclass(frozen=True, slots=True)
 class PassConfig:
-    """One pass through a footage. ``start``: the frame it begins with, as a fraction. ``tempo``:
-    how much faster than it was filmed. ``noise``: deviation of what is added."""
+    """One pass through a footage.
+
+    ``start``: first frame, as a fraction of the footage. ``tempo``: speed relative to the original.
+    ``noise``: standard deviation of the added noise, grey levels.
+    """
 
     seconds: float
     start: float = 0.0
@@ -119,7 +122,7 @@ class PassConfig:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pass:
-    """A footage played to and fro, with what is injected; the same from the same values."""
+    """A footage played to and fro with movements and blinks; equal values give equal frames."""
 
     footage: Footage
     config: PassConfig
@@ -127,7 +130,7 @@ class Pass:
     blinks: tuple[TimeCourse, ...] = ()
 
     def frames(self) -> Iterator[Frame]:
-        """The frames, their times from 0 on."""
+        """Yield the frames, their times from 0 on."""
         footage, config = self.footage, self.config
         height, width = footage.pictures[0].shape[:2]
         sensor = Sensor((width, height), config.seed, config.noise)
@@ -142,7 +145,7 @@ class Pass:
             yield Frame(index, t_ns, sensor.expose(picture, t_ns, index))
 
     def order(self) -> Iterator[tuple[int, int]]:
-        """Index into the footage and time in ns of each frame, to and fro from the start."""
+        """Yield each frame's index into the footage and its time in ns, played to and fro."""
         times, config = self.footage.t_ns, self.config
         last = len(times) - 1
         place = min(int(config.start * len(times)), last)
@@ -158,7 +161,7 @@ class Pass:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Seen:
-    """A picture with a face, reduced by ``scale`` as all of its stretch."""
+    """A picture with a face, scaled by ``scale`` like all of its stretch."""
 
     bgr: U8
     t_ns: int
@@ -167,7 +170,7 @@ class _Seen:
 
 
 def _seen(frame: Frame, landmarks: F32, stretch: Sequence[_Seen]) -> _Seen:
-    """A face that is large in its first picture is reduced at once, so that less is kept."""
+    """Scale a frame down where the stretch's first face is large, to keep less in memory."""
     scale = stretch[0].scale if stretch else min(1.0, footage_scale(landmarks))
     if scale == 1.0:
         return _Seen(frame.bgr, frame.t_ns, landmarks, scale)
@@ -179,12 +182,12 @@ def _seen(frame: Frame, landmarks: F32, stretch: Sequence[_Seen]) -> _Seen:
 
 
 def rescaled(points: F32, gain: F32) -> F32:
-    """Points (N, 2) of a picture in px of the same resized by ``gain`` (2,), centres at .5."""
+    """Scale points (N, 2) with a picture resized by ``gain`` (2,), pixel centres at .5."""
     return ((points + np.float32(0.5)) * gain - np.float32(0.5)).astype(np.float32)
 
 
 def _closed(picture: U8, landmarks: F32, closure: float) -> U8:
-    """The picture with its lids drawn shut by ``closure``."""
+    """Return the picture with its lids closed by ``closure``, 0 to 1."""
     out = picture.copy()
     height, width = picture.shape[:2]
     for lid in both_lids(landmarks):
@@ -198,7 +201,7 @@ def _closed(picture: U8, landmarks: F32, closure: float) -> U8:
 def _surroundings(
     pictures: Sequence[U8], landmarks: Sequence[F32]
 ) -> tuple[Sequence[U8], Sequence[F32]]:
-    """What lies round the face in all pictures, reduced where it is large."""
+    """Crop all pictures to the face and its surroundings, scaled down where large."""
     every = np.concatenate(landmarks)
     low, high = every.min(axis=0), every.max(axis=0)
     size = float(np.median([np.ptp(points, axis=0).max() for points in landmarks]))
@@ -225,7 +228,7 @@ def _grey(picture: U8, landmarks: F32) -> float:
 
 
 def _face(picture: U8, landmarks: F32) -> F32:
-    """The gray box round the landmarks, (H, W)."""
+    """Return the gray box round the landmarks, (H, W)."""
     low, high = landmarks.min(axis=0), landmarks.max(axis=0)
     x0, y0 = np.maximum(low, 0).astype(int)
     x1, y1 = high.astype(int) + 1
@@ -233,7 +236,7 @@ def _face(picture: U8, landmarks: F32) -> F32:
 
 
 def _noise(pictures: Sequence[U8], landmarks: Sequence[F32]) -> float:
-    """Deviation in grey levels, from what changes on the face from picture to picture."""
+    """Return the noise's deviation in grey levels, from changes of the face between pictures."""
     changes = [
         _face(after, points) - _face(before, points)
         for before, after, points in zip(pictures, pictures[1:], landmarks, strict=False)

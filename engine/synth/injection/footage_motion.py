@@ -1,7 +1,7 @@
-"""What a face in footage does by itself: whether it holds still, and when its head turns.
+"""Motion already in the footage: spans in which the face holds still, and turns of the head.
 
-Measured from landmarks in units of the distance between the eyes, so that a head that nears, sways
-or rolls measures the same.
+Measured from landmarks in units of the distance between the eyes, so that approach, sway and roll
+of the head do not change the measures.
 """
 
 import numpy as np
@@ -15,19 +15,19 @@ from htnet.engine.types import F64
 
 NEUTRAL_S = 1.5
 MOUTH_STILL, STILL = 0.08, 0.1
-"""Ranges within `NEUTRAL_S` up to which the mouth's opening, and lip corners and brows, hold still,
-in distances between the eyes. The latter may move as much more as the nose tip goes sideways, since
-in a turning head they do so by perspective. Nobody who talks stays within both."""
+"""Largest ranges within `NEUTRAL_S` of a still face: of the mouth's opening, and of lip corners and
+brows, in distances between the eyes. The second grows by the sideways range of the nose tip, since
+perspective moves them as much in a turning head. A person who talks exceeds one of the two."""
 TURNING = 0.1
-"""Speed of the nose tip between the eyes from which a head turns, in distances between the eyes a
-second: 10 degrees a second, the tip lying 0.55 distances in front of the eyes."""
-_TURN_S = 0.2  # over which the speed is taken, and the shortest turn
-_JOIN_NS = 300_000_000  # turns with less between them are one
+"""Least speed of the nose tip relative to the eyes in a turning head, distances between the eyes a
+second. It is 10 degrees a second, the tip lying 0.55 distances in front of the eyes."""
+_TURN_S = 0.2  # span of the speed measure, and shortest turn
+_JOIN_NS = 300_000_000  # turns less apart are merged
 _NOSE_TIP = 1
 
 
 def still(footage: Footage) -> NDArray[np.bool_]:
-    """For each frame (N,), whether it lies in a stretch of 1.5 s in which the face holds still."""
+    """Return a mask (N,) of the frames inside a stretch of 1.5 s in which the face holds still."""
     measured = _smooth(_expression(footage), max(1, round(0.1 * footage.fps)))
     length = round(NEUTRAL_S * footage.fps)
     held = np.zeros(len(measured), np.bool_)
@@ -39,9 +39,10 @@ def still(footage: Footage) -> NDArray[np.bool_]:
 
 
 def require_neutral(footage: Footage) -> float:
-    """The share of the footage in which the face holds still.
+    """Return the share of the footage in which the face holds still.
 
-    Raises `UsageError` where it does so nowhere: a movement laid over another is neither.
+    Raises `UsageError` where it never does: a movement injected over another has no known onset,
+    apex or offset.
     """
     share = float(still(footage).mean())
     if share == 0:
@@ -53,7 +54,7 @@ def require_neutral(footage: Footage) -> float:
 
 
 def turn_speed(footage: Footage) -> F64:
-    """How fast the head turns in each frame (N,), in distances between the eyes a second."""
+    """Return the turning speed of the head in each frame (N,), eye distances a second."""
     tip = np.array([FaceFrame.of(points).points[_NOSE_TIP, 0] for points in footage.landmarks])
     half = max(1, round(_TURN_S * footage.fps / 2))
     seconds = footage.t_ns / 1e9
@@ -63,7 +64,7 @@ def turn_speed(footage: Footage) -> F64:
 
 
 def turns(played: Pass) -> tuple[tuple[int, int], ...]:
-    """(start, end) in ns of the spans in which the footage's own head turns during a pass."""
+    """Return the spans (start, end) in ns of a pass in which the footage's own head turns."""
     speed = turn_speed(played.footage) * played.config.tempo
     spans: list[tuple[int, int]] = []
     for place, t_ns in played.order():
@@ -77,8 +78,8 @@ def turns(played: Pass) -> tuple[tuple[int, int], ...]:
 
 
 def _expression(footage: Footage) -> F64:
-    """(N, 6): mouth opening, the nose tip's place across, heights of both lip corners and of both
-    brows under the eyes."""
+    """Return (N, 6): mouth opening, sideways place of the nose tip, heights below the eyes of both
+    lip corners and of both brows."""
     rows = []
     for landmarks in footage.landmarks:
         across, down = FaceFrame.of(landmarks).points.T
@@ -90,7 +91,7 @@ def _expression(footage: Footage) -> F64:
 
 
 def _smooth(values: F64, half: int) -> F64:
-    """The running median of (N, K) over 2 half + 1 frames."""
+    """Return the running median of (N, K) over 2 half + 1 frames."""
     padded = np.pad(values, ((half, half), (0, 0)), mode="edge")
     windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * half + 1, axis=0)
     return np.asarray(np.median(windows, axis=-1), np.float64)

@@ -1,8 +1,8 @@
-"""Movements warped into real footage: a field of displacements laid on the face of every frame.
+"""Movements warped into real footage: a displacement field applied to the face of every frame.
 
-The face at rest is carried to x + amount * field(x), in px of the canonical crop, along the frame's
-own crop transform. So the head, the light and the camera stay those of the footage and the movement
-alone is made, with its onset, apex, offset and amplitude known.
+A point x of the resting face moves to x + amount * field(x), in px of the canonical crop, through
+the frame's own crop transform. Head, light and camera stay those of the footage; onset, apex,
+offset and amplitude of the movement are known.
 """
 
 from collections.abc import Iterable
@@ -15,7 +15,7 @@ from htnet.engine.face.alignment import CROP_HEIGHT, CROP_WIDTH
 from htnet.engine.synth.face.time_course import TimeCourse
 from htnet.engine.types import F32, F64, U8
 
-_TAPER = 0.1  # of the crop: a field that does not end by itself is faded out along its edge
+_TAPER = 0.1  # of the crop: width of the edge over which a field fades out
 _CORNERS = np.array(
     [[0, 0, 1], [CROP_WIDTH, 0, 1], [0, CROP_HEIGHT, 1], [CROP_WIDTH, CROP_HEIGHT, 1]], np.float64
 )
@@ -24,11 +24,11 @@ _ONE_MAP = np.empty(0, np.float32)  # remap's second map, where the first holds 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Movement:
-    """A movement of the face without its size.
+    """A movement of the face, normalised in amplitude.
 
-    ``name``: the muscle or the clip it comes from, ``subject``: whose it is ("" where nobody's).
-    ``label``: one of the classes, or None. ``field``: (170, 140, 2) float32 displacements of the
-    canonical crop, of length 1 at the 99th percentile and 0 along the crop's edge.
+    ``name``: the muscle or clip that it comes from. ``subject``: the clip's person, "" for a
+    muscle. ``label``: one of the classes, or None. ``field``: (170, 140, 2) float32 displacements
+    of the canonical crop, of length 1 at the 99th percentile and 0 along the crop's edge.
     """
 
     name: str
@@ -39,20 +39,20 @@ class Movement:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Injected:
-    """A movement at its time; ``amplitude_px``: px of the crop at the field's 99th percentile."""
+    """A movement with its time course; ``amplitude_px``: px of the crop at the 99th percentile."""
 
     movement: Movement
     pulse: TimeCourse
     amplitude_px: float
 
     def at(self, t_ns: int) -> F32 | None:
-        """Displacements (170, 140, 2) in px of the crop at a time; None while there are none."""
+        """Return displacements (170, 140, 2) px of the crop at a time; None while at rest."""
         share = self.pulse.at(t_ns)
         return None if share == 0.0 else self.movement.field * np.float32(share * self.amplitude_px)
 
 
 def movement(name: str, subject: str, label: str | None, field: F32) -> Movement:
-    """A `Movement` of any field (170, 140, 2), scaled and faded out along the crop's edge."""
+    """Return a `Movement` of a field (170, 140, 2), normalised and faded out along the edge."""
     faded = field * _window()
     length = np.hypot(faded[..., 0], faded[..., 1])
     size = float(np.percentile(length, 99))
@@ -60,7 +60,7 @@ def movement(name: str, subject: str, label: str | None, field: F32) -> Movement
 
 
 def displaced(injected: Iterable[Injected], t_ns: int) -> F32 | None:
-    """The sum of all displacements (170, 140, 2) at a time; None where nothing moves."""
+    """Return the sum of all displacements (170, 140, 2) at a time; None where nothing moves."""
     total: F32 | None = None
     for each in injected:
         own = each.at(t_ns)
@@ -70,10 +70,10 @@ def displaced(injected: Iterable[Injected], t_ns: int) -> F32 | None:
 
 
 def warp(bgr: U8, to_crop: F64, moved: F32) -> U8:
-    """The picture (H, W, 3) with its face moved.
+    """Warp the face of a picture (H, W, 3).
 
-    ``to_crop``: (2, 3), frame px to crop px. ``moved``: (170, 140, 2) px of the crop, from where a
-    point is to where it goes.
+    ``to_crop``: (2, 3), frame px to crop px. ``moved``: (170, 140, 2) displacement of each point of
+    the crop, px of the crop.
     """
     undo = _inverse(moved)
     from_crop = cv2.invertAffineTransform(to_crop)
@@ -100,7 +100,7 @@ def warp(bgr: U8, to_crop: F64, moved: F32) -> U8:
 
 
 def _inverse(moved: F32) -> F32:
-    """The field U with x = y + U(y) for y = x + moved(x), by fixed point from U = -moved."""
+    """Return the field U with x = y + U(y) for y = x + moved(x), by fixed point from U = -moved."""
     x, y = np.meshgrid(
         np.arange(CROP_WIDTH, dtype=np.float32), np.arange(CROP_HEIGHT, dtype=np.float32)
     )
@@ -112,7 +112,7 @@ def _inverse(moved: F32) -> F32:
 
 
 def _window() -> F32:
-    """(170, 140, 1): 1 inside, easing to 0 at the edges."""
+    """Return the taper (170, 140, 1): 1 inside, easing to 0 at the edges."""
 
     def side(length: int) -> F32:
         place = (np.arange(length) + 0.5) / length

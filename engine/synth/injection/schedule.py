@@ -1,6 +1,6 @@
-"""Random draws of what is injected into footage: movements, their times, blinks, and the pass.
+"""Random draws of an injected pass: movements, their times, blinks, direction and tempo.
 
-Everything comes from the generator that is handed in, so one seed gives one pass.
+All randomness comes from the given generator, so one seed gives one pass.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,10 +21,10 @@ from htnet.engine.types import F32
 SHORTEST_PASS_S = 8.0
 APART_S = 2.0
 MOST_SIZES = 8
-LEAD_S = 2.5  # before the first movement: a live session has seen the face by then
-TAIL_S = 1.5  # after the last one: its final report comes once the face has settled
+LEAD_S = 2.5  # before the first movement, for a live session to measure the face at rest
+TAIL_S = 1.5  # after the last movement, for its final report
 TEMPO = (0.8, 1.25)
-_AFTER_APEX = (0.4, 0.65)  # where the apex lies between onset and offset
+_APEX_SHARE = (0.4, 0.65)  # of the way from onset to offset
 _MICRO_HOLD, _MACRO_HOLD = 0.1, 0.5
 _BLINK_S = (0.15, 0.35)
 _BLINK_APART_S = 0.7  # between a blink and a movement
@@ -33,20 +33,20 @@ _TWO_MUSCLES, _ONE_SIDED = 0.3, 0.35  # chances
 _SECOND_SHARE = (0.4, 1.0)
 _WIDTH = (0.7, 1.4)
 _TURN_DEGREES = 15.0
-_SIDE_PX = 8.0  # over which a one-sided movement fades across the midline
+_SIDE_PX = 8.0  # scale of the fade of a one-sided movement at the midline
 
 Source = Callable[[np.random.Generator, F32], Movement]
-"""A family of movements: draws one for a face's landmarks (478, 2) in px of the canonical crop."""
+"""Draws a movement for a face's landmarks (478, 2) in px of the canonical crop."""
 
 
 @dataclass(frozen=True, slots=True)
 class InjectionPlan:
-    """What a pass of ``seconds`` holds.
+    """Plan of an injected pass of ``seconds``.
 
-    ``amplitudes_px``: sizes that take turns, px of the crop at the field's 99th percentile.
-    ``per_minute``: range of the number of movements. ``micro_s``, ``macro_s``: ranges of their
-    durations, s. ``macro_share``: share of macro-expressions. ``blinks_per_minute``: of drawn
-    blinks, apart from the movements. No movement at all where ``amplitudes_px`` is empty.
+    ``amplitudes_px``: amplitudes used in turn, px of the crop at the field's 99th percentile; none
+    for a pass without movements. ``per_minute``: range of the rate of movements. ``micro_s``,
+    ``macro_s``: ranges of their durations, s. ``macro_share``: share of macro-expressions.
+    ``blinks_per_minute``: rate of drawn blinks, which keep clear of the movements.
     """
 
     seconds: float = 60.0
@@ -71,8 +71,8 @@ class InjectionPlan:
             )
         if len(self.amplitudes_px) > MOST_SIZES:
             raise UsageError(
-                f"expected at most {MOST_SIZES} amplitudes, since a minute holds 6 to 10 movements; "
-                f"got {len(self.amplitudes_px)}: give fewer."
+                f"expected at most {MOST_SIZES} amplitudes, since a minute holds 6 to 10 "
+                f"movements; got {len(self.amplitudes_px)}: give fewer."
             )
         if not 0.03 <= self.micro_s[0] <= self.micro_s[1] <= 0.5:
             raise UsageError(
@@ -83,7 +83,7 @@ class InjectionPlan:
 
 @dataclass(frozen=True, slots=True)
 class Scheduled:
-    """A movement to come: its ``kind`` (micro or macro), time course and size in px."""
+    """Time of a movement: its ``kind`` (micro or macro), time course and amplitude in px."""
 
     kind: str
     pulse: TimeCourse
@@ -91,9 +91,9 @@ class Scheduled:
 
 
 def draw_schedule(rng: np.random.Generator, plan: InjectionPlan) -> tuple[Scheduled, ...]:
-    """Movements in order of time, at least `APART_S` from an offset to the next onset.
+    """Draw the times of movements, at least `APART_S` from an offset to the next onset.
 
-    The sizes of a pass differ in number by one at most, so that each is measured as often.
+    Each amplitude occurs equally often, give or take one.
     """
     if not plan.amplitudes_px:
         return ()
@@ -103,12 +103,12 @@ def draw_schedule(rng: np.random.Generator, plan: InjectionPlan) -> tuple[Schedu
         float(rng.uniform(*(plan.macro_s if kind == "macro" else plan.micro_s))) for kind in kinds
     ]
     room = plan.seconds - LEAD_S - TAIL_S - APART_S * (count - 1)
-    while sum(durations) > room:  # a short pass: the longest movement is made shorter
+    while sum(durations) > room:  # a short pass: shorten the longest movement
         longest = int(np.argmax(durations))
         durations[longest] = max(durations[longest] - (sum(durations) - room), plan.micro_s[0])
         kinds[longest] = "micro" if durations[longest] < plan.macro_s[0] else "macro"
     before = np.sort(rng.uniform(0.0, room - sum(durations), count))
-    first = int(rng.integers(len(plan.amplitudes_px)))  # which one has the odd movement
+    first = int(rng.integers(len(plan.amplitudes_px)))  # the amplitude that may occur once more
     sizes = [plan.amplitudes_px[(i + first) % len(plan.amplitudes_px)] for i in range(count)]
     order = rng.permutation(count)
     made = []
@@ -116,7 +116,7 @@ def draw_schedule(rng: np.random.Generator, plan: InjectionPlan) -> tuple[Schedu
     for number, (kind, lasts, wait) in enumerate(zip(kinds, durations, before, strict=True)):
         onset = round((passed + float(wait)) * 1e9)
         offset = onset + round(lasts * 1e9)
-        apex = onset + round(lasts * float(rng.uniform(*_AFTER_APEX)) * 1e9)
+        apex = onset + round(lasts * float(rng.uniform(*_APEX_SHARE)) * 1e9)
         hold = _MACRO_HOLD if kind == "macro" else _MICRO_HOLD
         size = sizes[int(order[number])]
         made.append(Scheduled(kind, TimeCourse(onset, apex, offset, hold), size))
@@ -127,7 +127,7 @@ def draw_schedule(rng: np.random.Generator, plan: InjectionPlan) -> tuple[Schedu
 def draw_injected(
     rng: np.random.Generator, scheduled: Sequence[Scheduled], source: Source, landmarks: F32
 ) -> tuple[Injected, ...]:
-    """A movement of ``source`` for each of ``scheduled``.
+    """Draw a movement of ``source`` for each of ``scheduled``.
 
     ``landmarks``: (478, 2) of the face at rest, px of the crop.
     """
@@ -139,14 +139,14 @@ def draw_injected(
 def draw_blinks(
     rng: np.random.Generator, plan: InjectionPlan, scheduled: Sequence[Scheduled]
 ) -> tuple[TimeCourse, ...]:
-    """Blinks between the movements, one to a gap of which each is drawn by chance."""
+    """Draw blinks in the gaps between movements, at the plan's rate."""
     edges = [0, *(t for s in scheduled for t in (s.pulse.onset_ns, s.pulse.offset_ns))]
     edges.append(round(plan.seconds * 1e9))
     gaps = [(edges[i], edges[i + 1]) for i in range(0, len(edges), 2)]
     blinks = []
     for low, high in gaps:
         start, end = low / 1e9 + _BLINK_APART_S, high / 1e9 - _BLINK_APART_S - _BLINK_S[1]
-        # A long gap (a neutral pass is one) holds as many as the rate asks for.
+        # A long gap, such as a neutral pass, is divided into parts of one blink each.
         parts = max(1, round((end - start) * plan.blinks_per_minute / 60))
         chance = min(1.0, (high - low) / 1e9 * plan.blinks_per_minute / 60 / parts)
         for first, last in pairwise(np.linspace(start, end, parts + 1)):
@@ -160,7 +160,7 @@ def draw_blinks(
 
 
 def draw_pass(rng: np.random.Generator, noise: float, seconds: float) -> PassConfig:
-    """Starting frame, direction, tempo and noise of a pass; ``noise``: the footage's own level."""
+    """Draw the settings of a pass; ``noise``: the footage's own, grey levels."""
     return PassConfig(
         seconds=seconds,
         start=float(rng.random()),
@@ -172,16 +172,17 @@ def draw_pass(rng: np.random.Generator, noise: float, seconds: float) -> PassCon
 
 
 def crop_landmarks(footage: Footage) -> F32:
-    """The landmarks (478, 2) of the footage's middle frame, px of its canonical crop."""
+    """Return the landmarks (478, 2) of the footage's middle frame, px of its canonical crop."""
     points = footage.landmarks[len(footage.landmarks) // 2]
     return transform_points(points, crop_transform(points))
 
 
 def muscle_movement(rng: np.random.Generator, landmarks: F32) -> Movement:
-    """One or two muscles of a face at rest, their shape varied.
+    """Draw a movement of one or two muscles, varied in shape.
 
-    Wider or narrower, turned by up to 15 degrees and a third of them on one side alone: the shapes
-    that the live fit knows would only be found too easily. ``landmarks``: (478, 2) px of the crop.
+    The fields are widened or narrowed and turned by up to 15 degrees, and a third of them keep one
+    side alone: the live fit would find unvaried fields too easily, since it knows them.
+    ``landmarks``: (478, 2) of the face at rest, px of the crop.
     """
     names = list(MUSCLES)
     count = 2 if rng.random() < _TWO_MUSCLES else 1
@@ -202,7 +203,7 @@ def muscle_movement(rng: np.random.Generator, landmarks: F32) -> Movement:
 
 
 def _varied(own: F32, width: float, rng: np.random.Generator) -> F32:
-    """A field (170, 140, 2) made wider about each half's own centre, its vectors turned."""
+    """Return a field (170, 140, 2) scaled about the centre of each half, its vectors turned."""
     half = CROP_WIDTH // 2
     made = np.zeros_like(own)
     angle = np.radians(float(rng.uniform(-_TURN_DEGREES, _TURN_DEGREES)))

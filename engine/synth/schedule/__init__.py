@@ -1,1 +1,1 @@
-"""What happens when in a simulated video: the plan, the draw from it, the ground truth."""
+"""The schedule of a simulated video: plan, sampler, ground truth."""

@@ -1,23 +1,22 @@
-"""What truly happens in a made video, and the tables it is kept in.
+"""Ground truth of a simulated video, and its two tables.
 
-A folder holds two: ``truth.csv`` has a row for every frame of the video, and ``events.csv`` a row
-for every event and disturbance. The second is what is read back: an event of 40 ms can fall between
-two frames and leave no row in the first.
+``truth.csv`` has a row for every frame of the video, ``events.csv`` one for every event and
+disturbance. Read the second for the events: one of 40 ms can fall between two frames and leave no
+row in the first.
 """
 
 import csv
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
 
-from htnet.engine.errors import DataError
 from htnet.engine.synth.face.time_course import TimeCourse
 from htnet.engine.types import NS_PER_MS
 
 MICRO_NS = 500 * NS_PER_MS
-"""The longest micro-expression; what lasts longer is a macro-expression."""
+"""Longest micro-expression; a longer expression is a macro-expression."""
 
 DISTURBANCES = ("blink", "gaze", "speech", "head turn", "approach", "lighting", "glint")
 
@@ -68,27 +67,27 @@ class Disturbance:
 
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """All that happens in a video, each in order of time."""
+    """Events and disturbances of a video, each in order of time."""
 
     events: tuple[TrueEvent, ...] = ()
     disturbances: tuple[Disturbance, ...] = ()
 
     def event_at(self, t_ns: int) -> TrueEvent | None:
-        """The expression under way at a time."""
+        """Return the expression under way at a time, or None."""
         return next((e for e in self.events if e.onset_ns <= t_ns < e.offset_ns), None)
 
     def disturbed_at(self, t_ns: int) -> tuple[str, ...]:
-        """The names of what disturbs at a time, in the order of `DISTURBANCES`."""
+        """Return the names of the disturbances at a time, in the order of `DISTURBANCES`."""
         names = {d.name for d in self.disturbances if d.start_ns <= t_ns < d.end_ns}
         return tuple(name for name in DISTURBANCES if name in names)
 
 
 def write_truth(folder: Path, truth: Truth, frames: Iterable[tuple[int, int]]) -> None:
-    """Both tables. ``frames``: for each frame of the video its timestamp and the time of what it
-    shows, in ns; they differ by jitter, and where a frame shows an older one again.
+    """Write both tables.
 
-    Times are in ms with all their digits, so that `read_truth` gives back the same `Truth`. Each
-    file is written whole or not at all.
+    ``frames``: for each frame of the video its timestamp and the time of the picture in it, in ns.
+    The two differ by jitter, and where a frame repeats an older picture. Times are written in ms
+    with all their digits. Each file is written whole or not at all.
     """
     rows: list[Sequence[object]] = []
     for index, (t_ns, shown_ns) in enumerate(frames):
@@ -107,35 +106,8 @@ def write_truth(folder: Path, truth: Truth, frames: Iterable[tuple[int, int]]) -
     _write(folder / EVENTS_FILE, _EVENT_COLUMNS, [row for _, row in spans])
 
 
-def read_truth(folder: Path) -> Truth:
-    """What `write_truth` wrote into ``folder``, exactly; raises `DataError` where it cannot be."""
-    path = folder / EVENTS_FILE
-    events: list[TrueEvent] = []
-    disturbances: list[Disturbance] = []
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            table = csv.DictReader(file)
-            if table.fieldnames != _EVENT_COLUMNS:
-                raise DataError(
-                    f"expected the columns {', '.join(_EVENT_COLUMNS)} in {path}; got "
-                    f"{', '.join(table.fieldnames or ('nothing',))}: simulate it again."
-                )
-            for row in table:
-                what = _happening(path, table.line_num, row)
-                if isinstance(what, TrueEvent):
-                    events.append(what)
-                else:
-                    disturbances.append(what)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(
-            f"expected what truly happens in {path}; it cannot be read ({error}): name a folder "
-            "that htnet simulate wrote."
-        ) from None
-    return Truth(tuple(events), tuple(disturbances))
-
-
 def _event_cells(event: TrueEvent) -> tuple[object, ...]:
-    """The cells that both tables share."""
+    """Return the cells that both tables share."""
     return (
         event.kind,
         event.label,
@@ -145,26 +117,6 @@ def _event_cells(event: TrueEvent) -> tuple[object, ...]:
         repr(event.amplitude_px),
         event.muscle,
     )
-
-
-def _happening(path: Path, line: int, row: dict[str, str]) -> TrueEvent | Disturbance:
-    try:
-        onset, offset = _ns(row["onset_ms"]), _ns(row["offset_ms"])
-        if row["what"] != _EVENT:
-            if row["what"] not in DISTURBANCES or onset > offset:
-                raise ValueError
-            return Disturbance(row["what"], onset, offset)
-        apex, amplitude = _ns(row["apex_ms"]), float(row["amplitude_px"])
-        event = TrueEvent(row["class"], row["muscle"], onset, apex, offset, amplitude)
-        if not onset < apex < offset or event.kind != row["kind"]:
-            raise ValueError
-    except (TypeError, ValueError, InvalidOperation, OverflowError):
-        cells = ",".join(str(cell) for cell in row.values())
-        raise DataError(
-            f"expected an event or one of {', '.join(DISTURBANCES)} with its times in line {line} "
-            f"of {path}; got {cells!r}: simulate it again."
-        ) from None
-    return event
 
 
 def _write(path: Path, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
@@ -180,12 +132,5 @@ def _write(path: Path, columns: Sequence[str], rows: Iterable[Sequence[object]])
 
 
 def _ms(t_ns: int) -> str:
-    """Exact: no time is rounded on its way through a table."""
+    """Return a time in ms with all its digits."""
     return f"{Decimal(t_ns).scaleb(-6):f}"
-
-
-def _ns(text: str) -> int:
-    t_ns = Decimal(text).scaleb(6)
-    if t_ns != t_ns.to_integral_value():
-        raise ValueError(text)
-    return int(t_ns)

@@ -1,27 +1,26 @@
-"""What a made video holds: a plan, read from a TOML file.
+"""The plan of a simulated video, read from a TOML file.
 
-Every disturbance is off unless the plan turns it on, so each can be had by itself and in any
-mixture. A range is two numbers, or one for both; each clip draws evenly from it.
+Every disturbance is off unless the plan turns it on, so each can be simulated alone or with others.
+A range is two numbers, or one number for both; each clip draws uniformly from it.
 """
 
-import dataclasses
 import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from htnet.engine.anatomy.muscles import MUSCLES
 from htnet.engine.assets import asset
 from htnet.engine.errors import UsageError
 from htnet.engine.synth.schedule.ground_truth import DISTURBANCES
+from htnet.engine.synth.schedule.toml_record import record_of, toml_lines
 from htnet.engine.types import CLASSES
 
 Range = tuple[float, float]
 
 OWN = "own"
-"""The muscle of a portrait that brings its own field; its class is the clip's."""
+"""Name, among the muscles, of a portrait's own field; its class is the clip's."""
 
 CODECS = ("none", "mjpeg", "h264")
 
@@ -38,18 +37,19 @@ def _off_speech() -> Mapping[str, float]:
 
 @dataclass(frozen=True, slots=True)
 class EventPlan:
-    """The expressions.
+    """The expressions of a clip.
 
-    ``count`` of them, or else ``per_minute``. ``micro_s`` and ``macro_s``: their durations, the
-    second for the share ``macro_share`` of them. ``amplitude_px`` and ``macro_px``: peak
-    displacement in px of the 140 px crop. ``muscles``: names and their classes; the classes come
-    equally often. ``first_s``: none before it, so that a spotter can learn what rest looks like.
-    ``apart_s``: rest between two, and after the last.
+    ``count``: their number, or else ``per_minute``: their rate. ``macro_share``: share of
+    macro-expressions. ``micro_s`` and ``macro_s``: durations of the two kinds, s. ``amplitude_px``
+    and ``macro_px``: peak displacements of the two kinds, px of the 140 px crop. ``muscles``:
+    muscle names and their classes; the classes come equally often. ``first_s``: no event before it,
+    so that a spotter can learn the noise at rest. ``apart_s``: rest between two events and after
+    the last.
 
-    ``clear_s``: how far events keep from a disturbance, by its name. By itself only speech is kept
-    away from, by 0.7 s: what a mouth shows while it talks cannot be told from talking, nor what the
-    brows do from the stress on a word. A blink, a gaze or a turn of the head may fall on an event,
-    as they do in life.
+    ``clear_s``: distance in s that events keep from a disturbance, by its name. The default keeps
+    0.7 s from speech alone: an expression of the mouth cannot be told from talking, nor one of the
+    brows from the stress on a word. Blinks, gazes and turns of the head may fall on an event, as
+    they do in life.
     """
 
     count: int = 0
@@ -96,23 +96,24 @@ class EventPlan:
                 )
 
     def number(self, seconds: float) -> int:
-        """How many events a clip has."""
+        """Return the number of events of a clip."""
         return self.count or round(self.per_minute * seconds / 60)
 
     def macros(self, seconds: float) -> int:
-        """How many of them are macro-expressions."""
+        """Return the number of macro-expressions among them."""
         return round(self.macro_share * self.number(seconds))
 
 
 @dataclass(frozen=True, slots=True)
 class HeadPlan:
-    """How the head moves.
+    """Motion of the head.
 
-    ``sway_px``: the reach of a slow sway to the side, in px of the crop; half of it up and down,
-    with up to 1.5 degrees of roll and 1% of size. ``yaw_degrees`` and ``nod_degrees``: how far the
-    head turns and nods either way; it sways by 0.15 of them and turns to a new direction
-    ``turns_per_minute`` times, half of them back to the front. ``approaches_per_minute``: how often
-    the person walks up to the camera, or back again; the head then is ``approach`` larger.
+    ``sway_px``: amplitude of a slow sideways sway, px of the crop; half of it up and down, with up
+    to 1.5 degrees of roll and 1% of size. ``yaw_degrees`` and ``nod_degrees``: largest turn and nod
+    either way. The head sways by 0.15 of them at all times and turns to a new direction
+    ``turns_per_minute`` times; half of the turns go back to the front. ``approaches_per_minute``:
+    rate at which the person walks up to the camera or back again; ``approach``: growth of the head
+    by then, as a fraction.
     """
 
     sway_px: Range = (0.0, 0.0)
@@ -133,8 +134,11 @@ class HeadPlan:
 
 @dataclass(frozen=True, slots=True)
 class EyePlan:
-    """``gaze_px``: how far the irises move to the side, in px of the crop; half of it up and
-    down. Half of the gazes come back to the middle."""
+    """Blinks and gazes.
+
+    ``gaze_px``: largest sideways shift of the irises, px of the crop; half of it up and down. Half
+    of the gazes come back to the middle.
+    """
 
     blinks_per_minute: float = 0.0
     gazes_per_minute: float = 0.0
@@ -148,8 +152,10 @@ class EyePlan:
 
 @dataclass(frozen=True, slots=True)
 class SpeechPlan:
-    """``share`` of the time is spoken in, in stretches of 1 to 4 s: three to seven syllables a
-    second, each with its jaw and lips, and now and then a raised brow."""
+    """Speech: ``share`` of the time, in stretches of 1 to 4 s.
+
+    Three to seven syllables a second, each of jaw and lips, and now and then a raised brow.
+    """
 
     share: float = 0.0
 
@@ -159,13 +165,13 @@ class SpeechPlan:
 
 @dataclass(frozen=True, slots=True)
 class LightPlan:
-    """What the light does.
+    """Lighting.
 
-    ``flicker_percent``: how much brighter and darker lamps on mains of ``mains_hz`` make a row of
-    the picture, as the sensor sees it: the light itself ripples more, and exposure averages most of
-    it away. ``exposure_percent``: the largest step of the automatic exposure, of the picture's
-    brightness, ``exposures_per_minute`` times, every other one back. ``glints_per_minute``: bright
-    spots on the face, as of spectacles.
+    ``flicker_percent``: amplitude in brightness of a row of the picture under lamps on mains of
+    ``mains_hz``, as the sensor records it; the light itself ripples more, but exposure averages
+    most of it away. ``exposure_percent``: largest step of the automatic exposure, in percent of the
+    picture's brightness. ``exposures_per_minute``: rate of those steps; every other one goes back.
+    ``glints_per_minute``: rate of bright spots on the face, as of spectacles.
     """
 
     flicker_percent: float = 0.0
@@ -185,9 +191,9 @@ class LightPlan:
 
 @dataclass(frozen=True, slots=True)
 class CameraPlan:
-    """What the camera does to the pictures.
+    """Sensor noise and compression.
 
-    ``noise``: the sensor noise's standard deviation in grey levels. ``codec``: "none", "mjpeg" with
+    ``noise``: standard deviation of the sensor noise, grey levels. ``codec``: "none", "mjpeg" with
     a JPEG ``quality`` of 1 to 100, or "h264" with a constant rate factor ``crf``.
     """
 
@@ -208,8 +214,11 @@ class CameraPlan:
 
 @dataclass(frozen=True, slots=True)
 class TimingPlan:
-    """What happens to frames on their way: the share that is lost, the share that comes as the
-    picture before once more, and the standard deviation of the timestamps' error."""
+    """Faults in the delivery of frames.
+
+    ``dropped_percent``: frames that are lost. ``duplicated_percent``: frames that repeat the
+    picture before. ``jitter_ms``: standard deviation of the timestamps' error.
+    """
 
     dropped_percent: float = 0.0
     duplicated_percent: float = 0.0
@@ -223,10 +232,11 @@ class TimingPlan:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A video of ``seconds`` at ``fps``, ``size`` = (width, height) px, drawn from ``seed``.
+    """Plan of a video of ``seconds`` at ``fps``, ``size`` = (width, height) px, drawn from
+    ``seed``.
 
-    ``eyes_px``: distance between the eye centres in the frame; 0 for 0.21 of its shorter side.
-    What happens does not depend on the frame rate: 30, 60 and 200 fps of one seed show the same.
+    ``eyes_px``: distance between the eye centres in the frame; 0 for 0.21 of its shorter side. The
+    schedule does not depend on the frame rate: 30, 60 and 200 fps of one seed show the same events.
     """
 
     size: tuple[int, int] = (640, 360)
@@ -256,7 +266,10 @@ class Plan:
         self._require_room()
 
     def _require_room(self) -> None:
-        """Refuses what cannot fit, whatever the draw; `ClipSchedule.draw` finds the places."""
+        """Raise `UsageError` for events that cannot fit in any draw.
+
+        `htnet.engine.synth.schedule.sampler` finds the places of those that can.
+        """
         events, seconds = self.events, self.seconds
         number, macros = events.number(seconds), events.macros(seconds)
         if not number:
@@ -279,9 +292,9 @@ class Plan:
 
 
 def read_plan(name_or_path: str | Path) -> Plan:
-    """The plan of a TOML file, or one that ships by its name ("standard").
+    """Read the plan of a TOML file, or a shipped one by its name ("standard").
 
-    Raises `UsageError` where it cannot be read, has unknown keys or asks for the impossible.
+    Raises `UsageError` where it cannot be read, has unknown keys or values out of range.
     """
     shipped = _PLANS / f"{name_or_path}.toml"
     path = shipped if str(name_or_path) in shipped_plans() else Path(name_or_path).expanduser()
@@ -294,78 +307,20 @@ def read_plan(name_or_path: str | Path) -> Plan:
             f"{str(name_or_path)!r} cannot be read ({reason}): check it."
         ) from None
     try:
-        plan: Plan = _record(Plan, table, "the plan")
+        plan: Plan = record_of(Plan, table, "the plan")
     except UsageError as error:
         raise UsageError(f"in the plan {name_or_path}: {error}") from None
     return plan
 
 
 def shipped_plans() -> tuple[str, ...]:
-    """The names of the plans that ship with the package."""
+    """Return the names of the plans that ship with the package."""
     return tuple(sorted(path.stem for path in _PLANS.glob("*.toml")))
 
 
 def plan_toml(plan: Plan) -> str:
-    """The plan as TOML text, defaults written out; `read_plan` gives back the same plan."""
-    return "\n".join(_lines(plan, ()))
-
-
-def _lines(record: Any, path: tuple[str, ...]) -> list[str]:
-    plain, tables = [], []
-    if isinstance(record, Mapping):
-        items = list(record.items())
-    else:
-        items = [(f.name, getattr(record, f.name)) for f in dataclasses.fields(record)]
-    for name, value in items:
-        if isinstance(value, Mapping) or dataclasses.is_dataclass(value):
-            tables += ["", *_lines(value, (*path, name))]
-        else:
-            plain.append(f"{_text(name) if ' ' in name else name} = {_text(value)}")
-    return [*([f"[{'.'.join(path)}]"] if path else []), *plain, *tables]
-
-
-def _text(value: object) -> str:
-    if isinstance(value, tuple):
-        return f"[{', '.join(_text(item) for item in value)}]"
-    return f'"{value}"' if isinstance(value, str) else repr(value)
-
-
-def _record(kind: type[Any], table: Mapping[str, object], where: str) -> Any:
-    """A record of ``kind`` out of a table of TOML; what is left out keeps its default."""
-    known = {f.name: f for f in dataclasses.fields(kind)}
-    for name in table:
-        if name not in known:
-            raise UsageError(
-                f"expected keys among {', '.join(known)} in {where}; got {name!r}: correct it."
-            )
-    default = kind()
-    values = {name: _value(getattr(default, name), table[name], name) for name in table}
-    return kind(**values)
-
-
-def _value(default: Any, given: object, name: str) -> object:
-    """What TOML gives for a key, as the kind that its default is."""
-    if dataclasses.is_dataclass(default) and isinstance(given, Mapping):
-        return _record(type(default), given, f"[{name}]")
-    if isinstance(default, Mapping) and isinstance(given, Mapping):
-        like = next(iter(default.values()))
-        return {key: _value(like, item, key) for key, item in given.items()}
-    if isinstance(default, tuple):
-        one, _ = default
-        pair = given if isinstance(given, list) else [given, given]
-        if len(pair) == 2 and all(_is_like(one, item) for item in pair):
-            return tuple(type(one)(item) for item in pair)
-    elif _is_like(default, given):
-        return type(default)(given)
-    kinds = {str: "a name", int: "a whole number", float: "a number", tuple: "two numbers"}
-    expected = kinds.get(type(default), "a table")
-    raise UsageError(f"expected {expected} for {name}; got {given!r}: correct it.")
-
-
-def _is_like(default: object, given: object) -> bool:
-    if isinstance(given, bool) or (isinstance(given, int) and abs(given) > 2**53):
-        return False
-    return isinstance(given, (int, float) if isinstance(default, float) else type(default))
+    """Return the plan as TOML text, defaults written out; `read_plan` reads the same plan back."""
+    return "\n".join(toml_lines(plan))
 
 
 def _number(record: object, name: str, least: float, most: float) -> None:

@@ -1,8 +1,9 @@
-"""Draws a schedule from a plan and a seed, before a pixel is made.
+"""Sampler: draws a schedule from a plan and a seed.
 
-Each kind of happening has a random stream of its own, so turning one on leaves the others where
-they were; only events look at the others, as far as their plan tells them to keep clear. How often
-people blink, how fast they turn and speak are everyday figures, evenly drawn; nothing was fitted.
+Each kind of event or disturbance has a random stream of its own, so turning one on leaves the
+others where they were. Only expressions look at the disturbances, to keep clear of them as their
+plan says. Rates of blinks, turns and syllables are everyday figures, drawn uniformly; none was
+fitted.
 """
 
 from functools import partial
@@ -20,16 +21,16 @@ from htnet.engine.synth.schedule.schedule import ClipSchedule, Contraction, Glin
 Rng = np.random.Generator
 
 _SECOND = 1_000_000_000
-_TRIES = 50  # at finding a place for every event
-_SWAY_OF_TURN = 0.15  # of the yaw and nod that a plan allows, what the head does all the time
+_TRIES = 50  # attempts to place all events
+_SWAY_OF_TURN = 0.15  # share of the plan's yaw and nod that is sway, at all times
 _STREAMS = ("sway", "turns", "approach", "blinks", "gaze", "speech", "exposure", "glints", "events")
 
 
 def draw_schedule(plan: Plan, seed: int, crop_px: float = 1.0) -> ClipSchedule:
-    """The schedule of a plan; its frame rate has no say.
+    """Draw the schedule of a plan, independent of its frame rate.
 
-    ``crop_px``: one pixel of the crop in px of the frame, for the sway. Disturbances are as many
-    as find room; events are as many as the plan says, or `UsageError`.
+    ``crop_px``: one pixel of the crop in px of the frame, for the sway. Disturbances without room
+    are left out. Raises `UsageError` where not all events find room.
     """
     rng = {name: np.random.default_rng([seed, i]) for i, name in enumerate(_STREAMS)}
     seconds, head, eyes, light = plan.seconds, plan.head, plan.eyes, plan.light
@@ -51,14 +52,14 @@ def draw_schedule(plan: Plan, seed: int, crop_px: float = 1.0) -> ClipSchedule:
     return make(_events(rng["events"], seconds, plan.events, disturbances))
 
 
-class _Room:
-    """The stretches of a clip that are still free, in s."""
+class _FreeTime:
+    """Free spans of a clip, in s."""
 
     def __init__(self, start: float, end: float) -> None:
         self._free = [(start, end)]
 
     def block(self, start: float, end: float) -> None:
-        """Take a stretch away."""
+        """Remove a span."""
         self._free = [
             part
             for a, b in self._free
@@ -67,8 +68,10 @@ class _Room:
         ]
 
     def take(self, rng: Rng, length: float, apart: float) -> float | None:
-        """The start of a free stretch of ``length``, drawn evenly, or None; it and ``apart`` on
-        either side of it are taken away."""
+        """Return the start of a free span of ``length``, drawn uniformly, or None.
+
+        The span and ``apart`` on either side of it are removed.
+        """
         slack = np.array([b - a - length for a, b in self._free]).clip(0.0)
         if not slack.any():
             return None
@@ -81,9 +84,11 @@ class _Room:
 def _scatter(
     rng: Rng, seconds: float, per_minute: float, lengths: tuple[float, float], apart: float
 ) -> list[tuple[float, float]]:
-    """(start, end) in s of happenings, in order: as many as the rate gives, the fraction by
-    chance."""
-    room = _Room(0.2, seconds - 0.2)
+    """Draw spans (start, end) in s at a rate, in order.
+
+    Their number is the rate times the duration, its fraction rounded up or down by chance.
+    """
+    room = _FreeTime(0.2, seconds - 0.2)
     spans = []
     for _ in range(int(per_minute * seconds / 60 + rng.uniform())):
         length = float(rng.uniform(*lengths))
@@ -94,7 +99,7 @@ def _scatter(
 
 
 def _sway(rng: Rng, seconds: float, head: HeadPlan, crop_px: float) -> HeadSway | None:
-    """Slow motion of the head, at all times."""
+    """Draw the slow sway of the head, or None."""
     px = float(rng.uniform(*head.sway_px)) * crop_px
     angles = [
         _SWAY_OF_TURN * float(np.radians(most)) for most in (head.yaw_degrees, head.nod_degrees)
@@ -106,7 +111,7 @@ def _sway(rng: Rng, seconds: float, head: HeadPlan, crop_px: float) -> HeadSway 
 
 
 def _turns(rng: Rng, seconds: float, head: HeadPlan) -> PiecewiseMotion:
-    """(yaw, pitch): to a new direction, or half the time back to the front, within 0.35 to 1 s."""
+    """Draw turns (yaw, pitch) of 0.35 to 1 s to a new direction, or half the time to the front."""
     most = (1 - _SWAY_OF_TURN) * np.radians([head.yaw_degrees, head.nod_degrees])
     spans = _scatter(rng, seconds, head.turns_per_minute, (0.35, 1.0), 0.8) if most.any() else []
     moves = []
@@ -119,7 +124,7 @@ def _turns(rng: Rng, seconds: float, head: HeadPlan) -> PiecewiseMotion:
 
 
 def _approaches(rng: Rng, seconds: float, per_minute: float, larger: float) -> PiecewiseMotion:
-    """(scale,): up to the camera and back again, each within 1.5 to 3.5 s."""
+    """Draw approaches (scale,) to the camera and back again, of 1.5 to 3.5 s each."""
     spans = _scatter(rng, seconds, per_minute, (1.5, 3.5), 1.0)
     sizes = (1.0 + larger, 1.0)
     return PiecewiseMotion(
@@ -128,13 +133,13 @@ def _approaches(rng: Rng, seconds: float, per_minute: float, larger: float) -> P
 
 
 def _blinks(rng: Rng, seconds: float, per_minute: float) -> list[TimeCourse]:
-    """Shut for a moment, opening more slowly than closing; 150 to 300 ms."""
+    """Draw blinks of 150 to 300 ms, opening more slowly than closing."""
     spans = _scatter(rng, seconds, per_minute, (0.15, 0.3), 0.6)
     return [TimeCourse(_ns(a), _ns(a + 0.38 * (b - a)), _ns(b), hold=0.2) for a, b in spans]
 
 
 def _gazes(rng: Rng, seconds: float, per_minute: float, px: float) -> PiecewiseMotion:
-    """(dx, dy): a saccade of 30 to 70 ms, half the time back to the middle."""
+    """Draw saccades (dx, dy) of 30 to 70 ms, half the time back to the middle."""
     moves = []
     away = False
     for start, end in _scatter(rng, seconds, per_minute, (0.03, 0.07), 0.25):
@@ -146,8 +151,8 @@ def _gazes(rng: Rng, seconds: float, per_minute: float, px: float) -> PiecewiseM
 
 
 def _exposures(rng: Rng, seconds: float, per_minute: float, step: float) -> PiecewiseMotion:
-    """(brightness,): a step of half to all of ``step`` either way, every other one back, each
-    within 0.1 to 0.6 s."""
+    """Draw exposure steps (brightness,) of 0.1 to 0.6 s: half to all of ``step`` either way, every
+    other one back."""
     moves = []
     for i, (start, end) in enumerate(_scatter(rng, seconds, per_minute, (0.1, 0.6), 0.8)):
         change = float(rng.uniform(0.5, 1.0) * rng.choice([-1.0, 1.0])) * step
@@ -156,7 +161,7 @@ def _exposures(rng: Rng, seconds: float, per_minute: float, step: float) -> Piec
 
 
 def _glints(rng: Rng, seconds: float, per_minute: float) -> list[Glint]:
-    """Spots on the face for 0.15 to 1.5 s."""
+    """Draw glints of 0.15 to 1.5 s."""
     glints = []
     for start, end in _scatter(rng, seconds, per_minute, (0.15, 1.5), 0.3):
         middle = start + (end - start) * float(rng.uniform(0.3, 0.6))
@@ -176,9 +181,11 @@ def _glints(rng: Rng, seconds: float, per_minute: float) -> list[Glint]:
 
 
 def _speech(rng: Rng, seconds: float, share: float) -> list[tuple[float, float]]:
-    """(start, end) in s of stretches of 1 to 4 s, which together are the share; a last one may be
-    as short as it has to be, but for 0.4 s."""
-    room = _Room(0.2, seconds - 0.2)
+    """Draw spans (start, end) of speech, 1 to 4 s each, which sum to the share.
+
+    The last one may be shorter, down to 0.4 s.
+    """
+    room = _FreeTime(0.2, seconds - 0.2)
     left = share * seconds
     spans = []
     while left > 0.4:
@@ -192,24 +199,24 @@ def _speech(rng: Rng, seconds: float, share: float) -> list[tuple[float, float]]
 
 
 def _syllables(rng: Rng, speech: list[tuple[float, float]]) -> list[Contraction]:
-    """What the face does while it speaks."""
+    """Draw the contractions of jaw, lips and brows during speech."""
     contractions = []
     for start, end in speech:
         t = start
         while (length := float(rng.uniform(0.14, 0.3))) < end - t:
-            contractions.append(_pull(rng, "jaw drop", t, length, (1.5, 5.0)))
+            contractions.append(_contraction(rng, "jaw drop", t, length, (1.5, 5.0)))
             if rng.random() < 0.5:
                 lips = str(rng.choice(["lip press", "lip corner pull", "lip corner depress"]))
-                contractions.append(_pull(rng, lips, t, length, (0.3, 1.5)))
+                contractions.append(_contraction(rng, lips, t, length, (0.3, 1.5)))
             t += length * float(rng.uniform(0.9, 1.3))
         stress = float(rng.uniform(0.3, 0.7))
         if stress < end - start and rng.random() < 0.5:
             at = start + float(rng.uniform(0.0, end - start - stress))
-            contractions.append(_pull(rng, "brow raise", at, stress, (0.5, 2.0)))
+            contractions.append(_contraction(rng, "brow raise", at, stress, (0.5, 2.0)))
     return contractions
 
 
-def _pull(
+def _contraction(
     rng: Rng, muscle: str, start: float, length: float, px: tuple[float, float]
 ) -> Contraction:
     apex = start + length * float(rng.uniform(0.35, 0.6))
@@ -221,7 +228,7 @@ def _pull(
 def _events(
     rng: Rng, seconds: float, plan: EventPlan, disturbances: tuple[Disturbance, ...]
 ) -> list[TrueEvent]:
-    """The expressions, in order of time."""
+    """Draw the expressions, in order of time."""
     number = plan.number(seconds)
     macro = rng.permutation(number) < plan.macros(seconds)
     lengths = [float(rng.uniform(*(plan.macro_s if large else plan.micro_s))) for large in macro]
@@ -230,7 +237,7 @@ def _events(
     for start, length, large, (muscle, label) in zip(
         starts, lengths, macro, _expressions(rng, plan, number), strict=True
     ):
-        # a large expression comes as quickly as a small one, and then stays
+        # a macro-expression rises as fast as a micro-expression, and then stays
         rise = float(rng.uniform(0.2, 0.35) if large else rng.uniform(0.35, 0.5))
         px = float(rng.uniform(*(plan.macro_px if large else plan.amplitude_px)))
         onset = _ns(start)
@@ -240,7 +247,7 @@ def _events(
 
 
 def _expressions(rng: Rng, plan: EventPlan, number: int) -> list[tuple[str, str]]:
-    """(muscle, class) of each event: the classes equally often, the muscles of a class by chance."""
+    """Draw (muscle, class) of each event: classes equally often, muscles of a class by chance."""
     if not number:
         return []
     muscles: dict[str, list[str]] = {}
@@ -262,10 +269,10 @@ def _starts(
     disturbances: tuple[Disturbance, ...],
     lengths: list[float],
 ) -> list[float]:
-    """A place for every event, in s; the longest look for theirs first."""
+    """Draw a start for every event, in s; the longest are placed first."""
     longest_first = sorted(range(len(lengths)), key=lambda i: -lengths[i])
     for _ in range(_TRIES):
-        room = _Room(plan.first_s, seconds - plan.apart_s)
+        room = _FreeTime(plan.first_s, seconds - plan.apart_s)
         for d in disturbances:
             if (clear := plan.clear_s.get(d.name)) is not None:
                 room.block(d.start_ns / _SECOND - clear, d.end_ns / _SECOND + clear)

@@ -1,4 +1,4 @@
-"""What happens when in a made video: every expression and disturbance, and their state at any time.
+"""The schedule of a clip: every expression and disturbance, and their state at any time.
 
 `htnet.engine.synth.schedule.sampler` draws one from a plan.
 """
@@ -9,24 +9,24 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Generic, TypeVar
 
-from htnet.engine.synth.face.animator import REST, Pose
 from htnet.engine.synth.face.head_sway import HeadSway
 from htnet.engine.synth.face.piecewise_motion import PiecewiseMotion
+from htnet.engine.synth.face.pose import REST, Pose
 from htnet.engine.synth.face.time_course import TimeCourse
 from htnet.engine.synth.schedule.ground_truth import Disturbance, TrueEvent, Truth
 
 T = TypeVar("T")
 
-AHEAD = PiecewiseMotion((0.0, 0.0))
-"""A head or a gaze that never turns."""
+NO_TURN = PiecewiseMotion((0.0, 0.0))
+"""A head or gaze that stays straight ahead."""
 
-STEADY = PiecewiseMotion((1.0,))
-"""A size or a brightness that never changes."""
+CONSTANT = PiecewiseMotion((1.0,))
+"""A size or brightness that stays 1."""
 
 
 @dataclass(frozen=True, slots=True)
 class Contraction:
-    """A muscle that contracts once; ``px`` of the crop at its peak."""
+    """One contraction of a muscle; ``px``: peak displacement in px of the crop."""
 
     muscle: str
     pulse: TimeCourse
@@ -35,9 +35,12 @@ class Contraction:
 
 @dataclass(frozen=True, slots=True)
 class Glint:
-    """A bright spot on the face, at (``x``, ``y``) in units of the distance between the eyes, from
-    midway between them; ``radius`` alike. It slides sideways by ``slide`` a second. ``levels``: how
-    many grey levels brighter its middle is."""
+    """A bright spot on the face.
+
+    ``x``, ``y``: place relative to the midpoint of the eyes, ``radius``: its size, ``slide``: its
+    sideways speed a second, all in units of the distance between the eyes. ``levels``: brightness
+    added in its middle, grey levels.
+    """
 
     pulse: TimeCourse
     x: float
@@ -48,31 +51,31 @@ class Glint:
 
 
 class ClipSchedule:
-    """All that happens in a clip; ``truth`` says it in records."""
+    """Schedule of a clip. ``truth``: the same as records."""
 
     def __init__(
         self,
         events: Sequence[TrueEvent] = (),
         *,
         sway: HeadSway | None = None,
-        turns: PiecewiseMotion = AHEAD,
-        approach: PiecewiseMotion = STEADY,
+        turns: PiecewiseMotion = NO_TURN,
+        approach: PiecewiseMotion = CONSTANT,
         blinks: Sequence[TimeCourse] = (),
-        gaze: PiecewiseMotion = AHEAD,
+        gaze: PiecewiseMotion = NO_TURN,
         speech: Sequence[tuple[int, int]] = (),
         syllables: Sequence[Contraction] = (),
-        exposure: PiecewiseMotion = STEADY,
+        exposure: PiecewiseMotion = CONSTANT,
         glints: Sequence[Glint] = (),
     ) -> None:
         """``turns``: (yaw, pitch) in radians. ``approach``: (scale,). ``gaze``: (dx, dy) px of the
-        crop. ``speech``: (start_ns, end_ns) each; ``syllables``: what the face does in them.
+        crop. ``speech``: (start_ns, end_ns) each; ``syllables``: the contractions in them.
         ``exposure``: (brightness,) of the picture."""
         self._sway, self._turns, self._approach = sway, turns, approach
         self._gaze, self._exposure = gaze, exposure
         expressions = [Contraction(e.muscle, e.pulse, e.amplitude_px) for e in events]
-        self._pulls = _Agenda((pull.pulse, pull) for pull in chain(expressions, syllables))
-        self._blinks = _Agenda((blink, None) for blink in blinks)
-        self._glints = _Agenda((glint.pulse, glint) for glint in glints)
+        self._contractions = _Timeline((each.pulse, each) for each in chain(expressions, syllables))
+        self._blinks = _Timeline((blink, None) for blink in blinks)
+        self._glints = _Timeline((glint.pulse, glint) for glint in glints)
         spans: dict[str, Iterable[tuple[int, int]]] = {
             "blink": [(blink.onset_ns, blink.offset_ns) for blink in blinks],
             "gaze": _spans(gaze),
@@ -89,7 +92,7 @@ class ClipSchedule:
         )
 
     def pose(self, t_ns: int) -> Pose:
-        """Of the head, at a time."""
+        """Return the pose of the head at a time."""
         yaw, pitch = self._turns.at(t_ns)
         (size,) = self._approach.at(t_ns)
         sway = REST if self._sway is None else self._sway.at(t_ns)
@@ -98,37 +101,37 @@ class ClipSchedule:
         )
 
     def activations(self, t_ns: int) -> dict[str, float]:
-        """Each muscle's peak displacement at a time, in px of the crop; those at rest left out."""
+        """Return each active muscle's peak displacement at a time, px of the crop."""
         activations: dict[str, float] = {}
-        for activation, pull in self._pulls.at(t_ns):
-            activations[pull.muscle] = activations.get(pull.muscle, 0.0) + activation * pull.px
+        for activation, each in self._contractions.at(t_ns):
+            activations[each.muscle] = activations.get(each.muscle, 0.0) + activation * each.px
         return activations
 
     def closure(self, t_ns: int) -> float:
-        """Of the eyelids, at a time: 0 open to 1 shut."""
+        """Return the closure of the eyelids at a time, 0 open to 1 shut."""
         return max((activation for activation, _ in self._blinks.at(t_ns)), default=0.0)
 
     def gaze(self, t_ns: int) -> tuple[float, float]:
-        """Of the irises from the middle, at a time: (dx, dy) px of the crop."""
+        """Return the shift of the irises at a time: (dx, dy) px of the crop."""
         dx, dy = self._gaze.at(t_ns)
         return dx, dy
 
     def brightness(self, t_ns: int) -> float:
-        """What the automatic exposure makes of the picture's brightness at a time, 1 at rest."""
+        """Return the gain of the automatic exposure at a time, 1 at rest."""
         (brightness,) = self._exposure.at(t_ns)
         return brightness
 
     def glints(self, t_ns: int) -> list[tuple[float, Glint]]:
-        """What glints at a time, and how far each has flared up, 0..1."""
+        """Return the glints at a time, each after its intensity, 0..1."""
         return list(self._glints.at(t_ns))
 
 
-def _spans(glide: PiecewiseMotion) -> list[tuple[int, int]]:
-    return [(move.start_ns, move.end_ns) for move in glide.moves]
+def _spans(motion: PiecewiseMotion) -> list[tuple[int, int]]:
+    return [(move.start_ns, move.end_ns) for move in motion.moves]
 
 
-class _Agenda(Generic[T]):
-    """Things that come and go with their pulses, found by time however many there are."""
+class _Timeline(Generic[T]):
+    """Items with a time course each, found by time in logarithmic time."""
 
     def __init__(self, items: Iterable[tuple[TimeCourse, T]]) -> None:
         self._items = sorted(items, key=lambda item: item[0].onset_ns)
@@ -136,7 +139,7 @@ class _Agenda(Generic[T]):
         self._longest = max((p.offset_ns - p.onset_ns for p, _ in self._items), default=0)
 
     def at(self, t_ns: int) -> Iterator[tuple[float, T]]:
-        """Those active at a time, with their activation."""
+        """Yield (activation, item) of those active at a time."""
         first = bisect_left(self._onsets, t_ns - self._longest)
         for pulse, item in self._items[first : bisect_right(self._onsets, t_ns)]:
             activation = pulse.at(t_ns)

@@ -13,8 +13,9 @@ from htnet.engine.anatomy.muscles import MUSCLES, field
 from htnet.engine.errors import FaceError
 from htnet.engine.face.alignment import crop_transform, cut, transform_points
 from htnet.engine.flow.opencv import Dis
-from htnet.engine.synth.face.animator import Animator, Pose
+from htnet.engine.synth.face.animator import Animator
 from htnet.engine.synth.face.portrait import load_portrait
+from htnet.engine.synth.face.pose import Pose
 
 FIRM = [33, 133, 362, 263, 61, 291, 168, 6, 197, 4, 50, 280, 129, 358]
 TURNS = [(8.0, 0.0), (-8.0, 0.0), (0.0, 6.0), (0.0, -6.0), (5.0, -5.0)]

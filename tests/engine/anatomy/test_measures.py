@@ -5,8 +5,9 @@ from hypothesis import strategies as st
 
 from htnet.engine.anatomy.measures import MEASURES, LandmarkMeasures
 from htnet.engine.face.alignment import crop_transform, transform_points
-from htnet.engine.synth.face.animator import Animator, Pose
+from htnet.engine.synth.face.animator import Animator
 from htnet.engine.synth.face.portrait import load_portrait
+from htnet.engine.synth.face.pose import Pose
 from htnet.engine.types import F32
 
 SCALES = st.floats(0.8, 1.25)

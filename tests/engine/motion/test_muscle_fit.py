@@ -18,8 +18,9 @@ from htnet.engine.face.alignment import CROP_HEIGHT, CROP_WIDTH, Aligner
 from htnet.engine.flow import solver_named
 from htnet.engine.motion.muscle_fit import MUSCLE_NAMES, MuscleActivations, MuscleFit
 from htnet.engine.motion.region_motion import measure_motion
-from htnet.engine.synth.face.animator import REST, Animator, Pose
+from htnet.engine.synth.face.animator import Animator
 from htnet.engine.synth.face.portrait import load_portrait
+from htnet.engine.synth.face.pose import REST, Pose
 from htnet.engine.types import F32, U8, AlignedFace, Face, Frame, Pair
 
 PLACE = {name: place for place, name in enumerate(MUSCLE_NAMES)}

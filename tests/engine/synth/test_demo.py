@@ -1,4 +1,4 @@
-"""The demonstration clip keeps its promises whatever the seed."""
+"""The demonstration clip: events, motion and noise for any seed."""
 
 import itertools
 
@@ -10,7 +10,7 @@ from htnet.engine.anatomy.geometry import eye_centres
 from htnet.engine.anatomy.muscles import MUSCLES
 from htnet.engine.errors import UsageError
 from htnet.engine.synth.demo import DemoConfig, DemoPlan, render_demo
-from htnet.engine.synth.face.animator import REST
+from htnet.engine.synth.face.pose import REST
 from htnet.engine.types import CLASSES
 
 SEEDS = range(200)

@@ -1,4 +1,4 @@
-"""Whole videos: the same for the same seed, true to their plan, and read back as they were made."""
+"""Whole videos: reproducible, true to their plan, and read back as written."""
 
 import dataclasses
 import shutil
@@ -9,7 +9,6 @@ import pytest
 from htnet.engine.errors import DependencyError, OutputError, UsageError
 from htnet.engine.synth.camera import codec as codecs
 from htnet.engine.synth.face.portrait import load_portrait
-from htnet.engine.synth.schedule.ground_truth import read_truth
 from htnet.engine.synth.schedule.plan import CameraPlan, EventPlan, Plan, TimingPlan, read_plan
 from htnet.engine.synth.simulation import Simulation
 from htnet.engine.synth.write import PLAN_FILE, simulate
@@ -72,7 +71,7 @@ def test_a_plan_without_disturbances_is_a_still_picture():
 
 
 @pytest.mark.parametrize("codec", ["none", "mjpeg", pytest.param("h264", marks=pytest.mark.slow)])
-def test_what_is_written_is_read_back_with_its_times(tmp_path, codec):
+def test_what_is_written_is_read_back_with_its_times(tmp_path, read_truth, codec):
     if codec == "h264" and shutil.which("ffmpeg") is None:
         pytest.skip("no ffmpeg here")
     camera = dataclasses.replace(SMALL.camera, codec=codec)

@@ -7,7 +7,8 @@ import pytest
 from htnet.engine.anatomy.geometry import FaceFrame
 from htnet.engine.face.alignment import crop_transform, cut
 from htnet.engine.flow.opencv import Dis
-from htnet.engine.synth.face.animator import OWN, Animator, Pose
+from htnet.engine.synth.face.animator import OWN, Animator
+from htnet.engine.synth.face.pose import Pose
 from htnet.training.augmentation.clip_portrait import on_picture, own_portrait, unsqueezed
 from htnet.training.datasets.clip import IDENTITY
 from htnet.training.datasets.composite import SAMM_TO_MAP, read_clips, read_map

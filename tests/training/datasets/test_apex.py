@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from htnet.engine.anatomy.muscles import MUSCLES
 from htnet.engine.errors import UsageError
 from htnet.engine.face.alignment import crop_transform, cut, transform_points
-from htnet.engine.synth.face.animator import Animator, Pose
+from htnet.engine.synth.face.animator import Animator
 from htnet.engine.synth.face.portrait import load_portrait
+from htnet.engine.synth.face.pose import Pose
 from htnet.engine.synth.face.time_course import TimeCourse
 from htnet.training.datasets.apex import divide_and_conquer, find_apex, onset_distances
 

@@ -1,4 +1,4 @@
-"""Frames arrive as planned: when, which, and what their timestamps say."""
+"""Frame timing: losses, repeats and timestamps follow the plan."""
 
 import itertools
 

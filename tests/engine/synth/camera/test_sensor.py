@@ -1,4 +1,4 @@
-"""Noise, flicker, brightness and glints are as large as asked for, and the same when asked again."""
+"""Noise, flicker, brightness and glints: of the given size, and reproducible."""
 
 import numpy as np
 import pytest

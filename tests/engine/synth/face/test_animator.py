@@ -1,4 +1,4 @@
-"""What the animator says it moved is what the pixels moved."""
+"""The animator: its true landmarks and fields agree with the motion of the pixels."""
 
 import cv2
 import numpy as np
@@ -9,8 +9,9 @@ from htnet.engine.anatomy.muscles import MUSCLES, field
 from htnet.engine.errors import UsageError
 from htnet.engine.face.alignment import crop_transform, cut, transform_points
 from htnet.engine.flow.opencv import Dis
-from htnet.engine.synth.face.animator import OWN, REST, Animator, Pose
+from htnet.engine.synth.face.animator import OWN, Animator
 from htnet.engine.synth.face.portrait import Portrait, load_portrait
+from htnet.engine.synth.face.pose import REST, Pose
 
 SIZE = (640, 360)
 MOVED = Pose(6.0, -3.0, 0.02, 1.008)
@@ -41,7 +42,7 @@ def track(before, after, points, guess):
 
 
 def undo(picture, animator, name, pull, pose=REST):
-    """The neutral picture back again, by the true field and pose: picture(pose(x + field(x)))."""
+    """Return the neutral picture from a moved one: picture(pose(x + field(x)))."""
     x, y = np.meshgrid(*(np.arange(n, dtype=np.float32) for n in SIZE))
     points = np.stack([x, y], -1)
     forward = np.float32(pull * animator.face.crop_px)

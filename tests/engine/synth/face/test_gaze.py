@@ -1,12 +1,13 @@
-"""A look aside moves what shows between the lids, and nothing else."""
+"""Gaze moves the pixels between the lids and nothing else."""
 
 import cv2
 import numpy as np
 import pytest
 
 from htnet.engine.anatomy import geometry as g
-from htnet.engine.synth.face.animator import Animator, Pose
+from htnet.engine.synth.face.animator import Animator
 from htnet.engine.synth.face.portrait import load_portrait
+from htnet.engine.synth.face.pose import Pose
 
 LOOKS = [(3.0, 0.0), (-3.0, 0.0), (0.0, -1.5), (2.0, 1.0)]
 

@@ -1,4 +1,4 @@
-"""The shipped landmarks, how they came about, and what a face tracker makes of the clip."""
+"""The shipped landmarks, portraits of other pictures, and a face tracker on the clip."""
 
 import cv2
 import numpy as np
@@ -6,8 +6,9 @@ import pytest
 
 from htnet.engine.errors import FaceError
 from htnet.engine.synth.demo import render_demo
-from htnet.engine.synth.face.animator import Animator, Pose
+from htnet.engine.synth.face.animator import Animator
 from htnet.engine.synth.face.portrait import load_portrait, locate, portrait_of
+from htnet.engine.synth.face.pose import Pose
 
 
 @pytest.fixture(scope="module")

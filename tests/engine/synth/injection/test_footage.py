@@ -1,4 +1,4 @@
-"""Footage is kept as it was filmed, played to and fro, and refused where it cannot be used."""
+"""Footage: kept as filmed, played to and fro, refused where unusable."""
 
 import itertools
 from collections.abc import Iterator, Sequence

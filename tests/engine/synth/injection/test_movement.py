@@ -1,4 +1,4 @@
-"""Movements warped into pictures come out as they were put in."""
+"""Injected movements: fields, time courses, and the flow that they give in pictures."""
 
 import cv2
 import numpy as np

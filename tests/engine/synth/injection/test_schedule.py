@@ -1,4 +1,4 @@
-"""When movements come, how large they are, and what shapes they have."""
+"""Draws of an injected pass: times, amplitudes and shapes of movements."""
 
 import itertools
 from collections import Counter

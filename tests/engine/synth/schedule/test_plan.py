@@ -1,4 +1,4 @@
-"""Plans are read as written, and what cannot be is refused."""
+"""Plans: read as written, refused where impossible."""
 
 import dataclasses
 import pickle

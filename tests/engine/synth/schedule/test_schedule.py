@@ -1,4 +1,4 @@
-"""What happens in a clip is what its plan says, whatever the seed."""
+"""The schedule of a clip follows its plan for any seed."""
 
 import collections
 import dataclasses
