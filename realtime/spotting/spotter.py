@@ -92,6 +92,7 @@ class Spotter:
         self._config = config or SpotterConfig()
         self._threshold = threshold or RollingThreshold()
         self._gates = gates or GateConfig()
+        self._faces = FaceBuffer()
         self._blink = BlinkGate(self._config.blink_ratio, self._config.blink_margin_ms)
         self._speech = SpeechGate(self._gates)
         self._samples = ActivationTrace(
@@ -131,24 +132,28 @@ class Spotter:
     def reset(self) -> None:
         """Forget the face: what comes next has nothing to do with it."""
         self._clear()
+        self._faces.clear()
         self._blink.reset()
         self._speech.reset()
         self._threshold.reset()
 
-    def keep(self, ring: FaceBuffer, face: AlignedFace) -> bool:
-        """Put ``face`` into ``ring``; returns whether it is blinking. Comes before `onset`."""
+    @property
+    def faces(self) -> FaceBuffer:
+        """Aligned faces of the last seconds; after `cut_off` the caller clears them."""
+        return self._faces
+
+    def pair(self, face: AlignedFace) -> tuple[Pair, bool]:
+        """Keep ``face``; return the pair of the running onset and it, and whether it blinks."""
         blinking = self._blink.closing(face.t_ns, face.openness)
-        ring.push(face, usable=not blinking)
+        self._faces.push(face, usable=not blinking)
         if blinking:
             # The lids were on their way before that could be told.
-            ring.spoil_since(face.t_ns - int(self._config.blink_margin_ms * NS_PER_MS))
-        return blinking
-
-    def onset(self, ring: FaceBuffer, t_ns: int) -> AlignedFace:
-        """The running onset to hold the face of ``t_ns``, which `keep` has seen, against."""
-        if self._onset is not None:
-            return self._onset
-        return ring.onset_before(t_ns - int(self._config.reference_ms * NS_PER_MS))
+            self._faces.spoil_since(face.t_ns - int(self._config.blink_margin_ms * NS_PER_MS))
+        onset = self._onset
+        if onset is None:
+            reference_ns = face.t_ns - int(self._config.reference_ms * NS_PER_MS)
+            onset = self._faces.onset_before(reference_ns)
+        return Pair(onset, face), blinking
 
     def step(
         self,
