@@ -30,8 +30,9 @@ from htnet.realtime.sources.camera_controls import open_steady
 from htnet.realtime.sources.demo import DemoSource
 from htnet.realtime.sources.looped import LoopedSource
 from htnet.realtime.sources.profiled import open_profiled
+from htnet.realtime.spotting.config import SpotterConfig
 from htnet.realtime.spotting.operating_point import score_for
-from htnet.realtime.spotting.spotter import Spotter, SpotterConfig
+from htnet.realtime.spotting.spotter import Spotter
 from htnet.realtime.spotting.threshold import RollingThreshold
 from htnet.realtime.tracker_process import TrackerProcess
 

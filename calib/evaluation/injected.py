@@ -35,7 +35,8 @@ from htnet.engine.synth.injection.schedule import (
 from htnet.engine.types import CLASSES, F32, Frame
 from htnet.realtime.pipeline import Pipeline
 from htnet.realtime.sources.base import SourceConfig, open_source
-from htnet.realtime.spotting.spotter import Spotter, SpotterConfig
+from htnet.realtime.spotting.config import SpotterConfig
+from htnet.realtime.spotting.spotter import Spotter
 from htnet.training.augmentation.reanimate import field as published_field
 from htnet.training.datasets.composite import read_clips, read_map
 from htnet.training.spotting.scoring import Disturbance, TrueEvent, Video, found_events

@@ -25,35 +25,35 @@ _MEMORY_NS = 10_000 * NS_PER_MS
 
 
 @dataclass(frozen=True, slots=True)
-class GateConfig:
+class ArtifactConfig:
     """``turns``: how often the mouth must turn back within ``speech_ms`` to be speaking: one
-    expression sets off and turns back once. ``grey_share``: by how much of itself the face's mean
+    expression sets off and turns back once. ``grey_fraction``: by how much of itself the face's mean
     grey may change between onset and apex. ``gaze_px``: how far the pupils may move between them, px
-    of the crop. ``plain``: so many times its threshold a pull is no doing of light. ``lasting``: so many
+    of the crop. ``lighting_strength``: so many times its threshold a pull is no doing of light. ``macro_strength``: so many
     times its threshold a macro-expression reaches: a weak pull that lasts is the head's, whose depth
-    is not quite known. ``with_lids``: a brow or nose that moved in a blink for more than this share of
+    is not quite known. ``blink_fraction``: a brow or nose that moved in a blink for more than this share of
     its time went with the lids. ``unexplained``: as in `MuscleActivations`; above it something lies on the face,
-    unless a muscle pulls by ``broad_px``: so broad a grin is no sum of small pulls either. ``eyes``: as
-    in `MuscleActivations`; above it the lids or the pupils have moved. ``slowest_fps``: with fewer frames a second
+    unless a muscle pulls by ``broad_px``: so broad a grin is no sum of small pulls either. ``eyes_unexplained``: as
+    in `MuscleActivations`; above it the lids or the pupils have moved. ``min_fps``: with fewer frames a second
     micro-expressions fall between them."""
 
     speech_ms: float = 1000.0
-    turns: int = 4
-    grey_share: float = 0.08
+    speech_turns: int = 4
+    grey_fraction: float = 0.08
     gaze_px: float = 1.2
-    plain: float = 2.0
-    lasting: float = 2.0
-    with_lids: float = 0.8
+    lighting_strength: float = 2.0
+    macro_strength: float = 2.0
+    blink_fraction: float = 0.8
     unexplained: float = 0.5
     broad_px: float = 5.0
-    eyes: float = 0.42
-    slowest_fps: float = 18.0
+    eyes_unexplained: float = 0.42
+    min_fps: float = 18.0
 
 
-class SpeechGate:
+class SpeechDetector:
     """Whether a muscle of the mouth moves to and fro."""
 
-    def __init__(self, config: GateConfig) -> None:
+    def __init__(self, config: ArtifactConfig) -> None:
         self._config = config
         self.reset()
 
@@ -89,7 +89,7 @@ class SpeechGate:
             self._turns.popleft()
 
     def spoken(self, since_ns: int, until_ns: int) -> int:
-        """How often a muscle turned back within `GateConfig.speech_ms`, at most, in a stretch of time
+        """How often a muscle turned back within `ArtifactConfig.speech_ms`, at most, in a stretch of time
         that meets this one."""
         span = int(self._config.speech_ms * NS_PER_MS)
         near = [(t, who) for t, who in self._turns if since_ns - span <= t <= until_ns + span]
@@ -105,16 +105,16 @@ class SpeechGate:
 
     def speaking(self, since_ns: int, until_ns: int) -> bool:
         """Whether a muscle turned often enough to be speaking."""
-        return self.spoken(since_ns, until_ns) >= self._config.turns
+        return self.spoken(since_ns, until_ns) >= self._config.speech_turns
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Candidate:
+class CandidateCourse:
     """A movement that was spotted, as the rules see it.
 
     ``inside``: its samples from onset to offset, ``peak`` the highest of them; ``strength``: how many
     times its threshold the muscle that leads there reached. ``spoken``: how often the mouth turned
-    back within `GateConfig.speech_ms` in or near it.
+    back within `ArtifactConfig.speech_ms` in or near it.
     """
 
     inside: Sequence[FrameActivations]
@@ -133,17 +133,17 @@ class Candidate:
         return float(np.mean([sample.blinking for sample in self.inside]))
 
 
-Rule = Callable[[Candidate, GateConfig], Decision | None]
+Rule = Callable[[CandidateCourse, ArtifactConfig], Decision | None]
 """What a rule measured; None where it has no say."""
 
 
-def out_of_frame(candidate: Candidate, config: GateConfig) -> Decision:
+def out_of_frame(candidate: CandidateCourse, config: ArtifactConfig) -> Decision:
     """A part of the face leaves the picture."""
     share = float(np.mean([sample.outside for sample in candidate.inside]))
     return Decision("out of frame", share, 0.0, "of the frames", share > 0)
 
 
-def occlusion(candidate: Candidate, config: GateConfig) -> Decision:
+def occlusion(candidate: CandidateCourse, config: ArtifactConfig) -> Decision:
     """Something lies on the face: no head and no muscle carries its contrast."""
     worst = max(sample.unexplained for sample in candidate.inside)
     broad = float(candidate.peak.smooth[candidate.leading]) > config.broad_px
@@ -151,15 +151,15 @@ def occlusion(candidate: Candidate, config: GateConfig) -> Decision:
     return Decision("occlusion", worst, config.unexplained, "of the contrast", rejects)
 
 
-def blink(candidate: Candidate, config: GateConfig) -> Decision | None:
+def blink(candidate: CandidateCourse, config: ArtifactConfig) -> Decision | None:
     """Lids that move, and what they take along."""
     if MOUTH[candidate.leading]:
         return None
-    limit = 0.0 if LIDS[candidate.leading] else config.with_lids
+    limit = 0.0 if LIDS[candidate.leading] else config.blink_fraction
     return Decision("blink", candidate.blinks, limit, "of the frames", candidate.blinks > limit)
 
 
-def gaze(candidate: Candidate, config: GateConfig) -> Decision | None:
+def gaze(candidate: CandidateCourse, config: ArtifactConfig) -> Decision | None:
     """Pupils that move, with nothing but a lid."""
     if not LIDS[candidate.leading]:
         return None
@@ -167,27 +167,27 @@ def gaze(candidate: Candidate, config: GateConfig) -> Decision | None:
     return Decision("gaze", moved, config.gaze_px, "px", moved > config.gaze_px)
 
 
-def speech(candidate: Candidate, config: GateConfig) -> Decision:
+def speech(candidate: CandidateCourse, config: ArtifactConfig) -> Decision:
     """A mouth that turns back again and again."""
-    rejects = candidate.spoken >= config.turns
-    return Decision("speech", candidate.spoken, config.turns, "turns", rejects)
+    rejects = candidate.spoken >= config.speech_turns
+    return Decision("speech", candidate.spoken, config.speech_turns, "turns", rejects)
 
 
-def lighting(candidate: Candidate, config: GateConfig) -> Decision:
+def lighting(candidate: CandidateCourse, config: ArtifactConfig) -> Decision:
     """Light that changes with a weak movement."""
     grey = candidate.inside[0].grey
     changed = abs(candidate.peak.grey - grey) / max(grey, 1.0)
-    rejects = candidate.strength < config.plain and changed > config.grey_share
-    return Decision("lighting", changed, config.grey_share, "of the grey", rejects)
+    rejects = candidate.strength < config.lighting_strength and changed > config.grey_fraction
+    return Decision("lighting", changed, config.grey_fraction, "of the grey", rejects)
 
 
-def low_frame_rate(candidate: Candidate, config: GateConfig) -> Decision | None:
+def low_frame_rate(candidate: CandidateCourse, config: ArtifactConfig) -> Decision | None:
     """Too few frames to see a movement in."""
     inside = candidate.inside
     if len(inside) < 3:
         return None
     fps = (len(inside) - 1) / ((inside[-1].t_ns - inside[0].t_ns) / 1e9)
-    return Decision("low frame rate", fps, config.slowest_fps, "fps", fps < config.slowest_fps)
+    return Decision("low frame rate", fps, config.min_fps, "fps", fps < config.min_fps)
 
 
 RULES: Final[tuple[Rule, ...]] = (
@@ -202,7 +202,7 @@ RULES: Final[tuple[Rule, ...]] = (
 """In the order in which they decide."""
 
 
-def decisions(candidate: Candidate, config: GateConfig) -> tuple[Decision, ...]:
+def decisions(candidate: CandidateCourse, config: ArtifactConfig) -> tuple[Decision, ...]:
     """What every rule measured of a candidate, in the order in which they decide."""
     told = (rule(candidate, config) for rule in RULES)
     return tuple(decision for decision in told if decision is not None)

@@ -7,7 +7,7 @@ import numpy as np
 from htnet.engine.types import NS_PER_MS
 
 
-class BlinkGate:
+class BlinkDetector:
     """Whether the eyes are closing: openness well under its running level, and under its noise.
 
     The level is the median of the last seconds, so it follows a person's own eyes; eyes that stay

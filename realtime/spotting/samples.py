@@ -26,7 +26,7 @@ class FrameActivations:
     activations: F32  # (8,) px
     smooth: F32  # (8,) px, over the last moments
     thresholds: F32  # (8,) px
-    still: F32  # (8,) px, what they were if the head had not turned
+    still_thresholds: F32  # (8,) px, what they were if the head had not turned
     blinking: bool
     grey: float
     pupils: F32  # (2,) px
@@ -39,11 +39,11 @@ class FrameActivations:
         return self.smooth / self.thresholds
 
     @property
-    def bare(self) -> F32:
+    def still_level(self) -> F32:
         """The same, (8,), if the head had not turned."""
-        return self.smooth / self.still
+        return self.smooth / self.still_thresholds
 
-    def along(self, level: F32) -> float:
+    def progress(self, level: F32) -> float:
         """What share of the way to ``level`` (8,) it is: 1 there, 0 at the onset."""
         return float(self.level @ level) / float(level @ level)
 
@@ -105,7 +105,7 @@ class ActivationTrace:
 
     def moved(self, since_ns: int) -> float:
         """How far the muscle that moved most did from then on, in thresholds of a head at rest."""
-        return float(np.ptp([sample.bare for sample in self.since(since_ns)], axis=0).max())
+        return float(np.ptp([sample.still_level for sample in self.since(since_ns)], axis=0).max())
 
     def _before(self, t_ns: int) -> F32:
         """The pulls (8,) from before the lids set out."""

@@ -3,13 +3,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from htnet.realtime.spotting.blink import BlinkGate
+from htnet.realtime.spotting.blink import BlinkDetector
 
 RATIO, MARGIN_MS = 0.72, 100.0
 
 
 def closing(openness: list[float], step_ms: float = 1000 / 30) -> list[bool]:
-    gate = BlinkGate(RATIO, MARGIN_MS)
+    gate = BlinkDetector(RATIO, MARGIN_MS)
     return [gate.closing(round(i * step_ms * 1e6), value) for i, value in enumerate(openness)]
 
 
@@ -56,7 +56,7 @@ def test_eyes_that_stay_down_stop_being_a_blink() -> None:
 
 
 def test_what_was_learnt_of_another_face_is_forgotten() -> None:
-    gate = BlinkGate(RATIO, MARGIN_MS)
+    gate = BlinkDetector(RATIO, MARGIN_MS)
     for i in range(60):
         gate.closing(i * 33_000_000, 0.35)
     gate.reset()

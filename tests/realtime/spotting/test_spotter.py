@@ -13,7 +13,9 @@ from htnet.engine.face.alignment import CROP_HEIGHT, CROP_WIDTH
 from htnet.engine.motion.muscle_fit import MUSCLE_NAMES, MuscleActivations
 from htnet.engine.motion.region_motion import REGION_NAMES, PairMotion
 from htnet.engine.types import AlignedFace, Motion, Pair, State
-from htnet.realtime.spotting.spotter import Spot, Spotter, SpotterConfig
+from htnet.realtime.spotting.config import SpotterConfig
+from htnet.realtime.spotting.spot import Spot
+from htnet.realtime.spotting.spotter import Spotter
 
 MS = 1_000_000
 FLOW = np.zeros((CROP_HEIGHT, CROP_WIDTH, 2), np.float32)
@@ -202,8 +204,8 @@ def test_a_provisional_spot_comes_soon_after_the_apex_and_the_final_one_waits(fp
     assert first_ms - 3100 < 150
     # When it is over it waits for what may turn out to be speech.
     over = 3250 - 2000 / fps  # a closing frame may see it nearly down
-    assert last_ms >= over + SpotterConfig().hold_ms - 66
-    assert last_ms < 3250 + SpotterConfig().hold_ms + 150
+    assert last_ms >= over + SpotterConfig().answer_delay_ms - 66
+    assert last_ms < 3250 + SpotterConfig().answer_delay_ms + 150
 
 
 def test_one_too_quick_for_its_apex_is_told_when_it_closes_and_before_its_final_answer() -> None:
