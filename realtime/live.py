@@ -4,7 +4,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from rich.console import Console
@@ -12,7 +12,6 @@ from rich.console import Console
 from htnet.engine.errors import HTNetError, UsageError
 from htnet.engine.recognition.recognizer import Recognizer, open_recognizer
 from htnet.engine.runtimes.select import AUTO
-from htnet.engine.synth.demo import DemoConfig
 from htnet.engine.types import F32, Event, Tick
 from htnet.realtime.capture_thread import CaptureThread
 from htnet.realtime.overlay.compose import Overlay
@@ -27,7 +26,7 @@ from htnet.realtime.sinks.video import OverlayVideo
 from htnet.realtime.sinks.window import Window
 from htnet.realtime.sources.base import Source, SourceConfig, open_source
 from htnet.realtime.sources.camera_controls import open_steady
-from htnet.realtime.sources.demo import DemoSource
+from htnet.realtime.sources.demo import DemoConfig, DemoSource
 from htnet.realtime.sources.looped import LoopedSource
 from htnet.realtime.sources.profiled import open_profiled
 from htnet.realtime.spotting.config import SpotterConfig
@@ -72,21 +71,83 @@ class RunConfig:
     false_alarms: float | None = None
 
 
-def run(config: RunConfig, console: Console) -> list[Event]:
-    """Run until the source ends, the window is closed, or Ctrl-C; returns the final events.
+class _Outputs:
+    """The open sinks of a run: event files, overlay video, and a window or a status panel."""
 
-    Whatever ends it, recordings and event files are closed whole and the summary is printed; then
-    an error of the source is raised.
+    def __init__(
+        self, logs: list[EventLog], video: OverlayVideo | None, screen: Window | StatusPanel
+    ) -> None:
+        self._logs = logs
+        self._screen = screen
+        self.window = screen if isinstance(screen, Window) else None
+        sinks: list[EventLog | OverlayVideo | Window | StatusPanel | None] = [*logs, video, screen]
+        self._sinks = [sink for sink in sinks if sink is not None]
+
+    def closed(self) -> bool:
+        """Return True once the user has closed the window."""
+        return self.window is not None and self.window.closed
+
+    def idle(self, status: str) -> None:
+        """Show the state of a source that gives no frame; keep the window alive."""
+        self._screen.say(status)
+        if self.window is not None:
+            self.window.pump()
+
+    def write(self, tick: Tick) -> None:
+        """Write a Tick to every sink."""
+        for sink in self._sinks:
+            sink.write(tick)
+
+    def hold(self) -> None:
+        """Return once the window is not paused any more, or closed."""
+        while self.window is not None and self.window.paused and not self.closed():
+            self.window.pump(0.03)
+
+    def finish(self, rest: tuple[Event, ...]) -> HTNetError | None:
+        """Write the events that belong to no Tick; return the first error of a file."""
+        failure: HTNetError | None = None
+        for log in self._logs:
+            try:
+                log.add(rest)
+            except HTNetError as error:
+                failure = failure or error
+        if isinstance(self._screen, StatusPanel):
+            self._screen.add(rest)
+        return failure
+
+
+@dataclass(slots=True, eq=False)
+class _Tally:
+    """The counts and final events of a run; times in ns of the source."""
+
+    final: list[Event] = field(default_factory=list)
+    frames: int = 0
+    faceless: int = 0
+    started_ns: int = 0
+    ended_ns: int = 0
+
+    def add(self, tick: Tick) -> None:
+        """Count a Tick and keep its final events."""
+        if not self.frames:
+            self.started_ns = tick.frame.t_ns
+        self.ended_ns = tick.frame.t_ns
+        self.frames += 1
+        self.faceless += tick.face is None
+        self.final += [event for event in tick.events if event.stage == "final"]
+
+
+def run(config: RunConfig, console: Console) -> list[Event]:
+    """Run until the source ends, the window is closed, or Ctrl-C; return the final events.
+
+    Recordings and event files are closed whole and the summary is printed whatever ends the run.
+    An error of the source is raised after that.
     """
-    final: list[Event] = []
-    failure: HTNetError | None = None
-    started_ns: int | None = None
-    frames = faceless = ended_ns = 0
-    # Paths, profile and weights are refused before a camera is opened, and files begun only after.
+    # Paths, profile and weights are refused before a camera is opened; files are begun after.
     _refuse_overwriting(config)
     profile = None if config.profile is None else read_profile(config.profile)
-    score = None if config.false_alarms is None else score_for(config.false_alarms)
+    spotting = _spotter_config(config.false_alarms)
     logs = _logs(config)
+    tally = _Tally()
     with ExitStack() as stack:
         tracker = TrackerProcess(config.path.landmarker)
         stack.callback(tracker.close)
@@ -100,10 +161,7 @@ def run(config: RunConfig, console: Console) -> list[Event]:
         if config.overlay_video is not None:
             video = stack.enter_context(OverlayVideo(config.overlay_video, fps, overlay))
         tracker.wait()
-        spotter = Spotter(
-            SpotterConfig() if score is None else SpotterConfig(score=score),
-            RollingThreshold(least=least),
-        )
+        spotter = Spotter(spotting, RollingThreshold(least=least))
         pipeline = Pipeline(tracker, recognizer, spotter=spotter)
         console.print(f"{source.name}; {recognizer}")
         window = _window(config, overlay, fps, console)
@@ -111,66 +169,72 @@ def run(config: RunConfig, console: Console) -> list[Event]:
         stack.enter_context(screen)
         for log in logs:
             stack.enter_context(log)
-        sinks: list[EventLog | OverlayVideo | Window | StatusPanel] = [
-            sink for sink in (*logs, video, screen) if sink is not None
-        ]
+        outputs = _Outputs(logs, video, screen)
         # A recording that is watched plays in its own time, and loses no frame for it.
         watched = not (source.live or config.headless) and (window or console.is_terminal)
         wait = _playback(window) if watched else _at_once
-
-        def closed() -> bool:
-            return window is not None and window.closed
-
-        def idle() -> None:
-            screen.say(reader.status)
-            if window is not None:
-                window.pump()
-
-        try:
-            for tick in ticks(
-                reader,
-                pipeline,
-                max_seconds=config.max_seconds,
-                until=closed,
-                idle=idle,
-                ahead=wait is _at_once,
-            ):
-                if started_ns is None:
-                    started_ns = tick.frame.t_ns
-                ended_ns = tick.frame.t_ns
-                frames += 1
-                faceless += tick.face is None
-                final += [event for event in tick.events if event.stage == "final"]
-                for sink in sinks:
-                    sink.write(tick)
-                wait(tick)
-                while window is not None and window.paused and not (closed() or source.live):
-                    window.pump(0.03)
-        except KeyboardInterrupt:
-            # From here on it only closes and tells: a second Ctrl-C would cut that off.
-            for number in (signal.SIGINT, signal.SIGTERM):
-                signal.signal(number, signal.SIG_IGN)
-        except HTNetError as error:
-            failure = error
+        failure = _play(reader, pipeline, outputs, tally, wait, config.max_seconds)
         rest = pipeline.finish()
-        final += rest
-        for log in logs:
-            try:
-                log.add(rest)
-            except HTNetError as error:
-                failure = failure or error
-        if isinstance(screen, StatusPanel):
-            screen.add(rest)
-    if reader.status and not source.live:
-        console.print(reader.status)
-    if faceless:
-        console.print(f"no face in {faceless} of {frames} frames")
-    # Of the demo, what was played.
-    truth = [true for true in getattr(source, "truth", ()) if true.onset_ns <= ended_ns]
-    console.print(truth_table(truth, final) if truth else summary_table(final, started_ns or 0))
+        tally.final += rest
+        unwritten = outputs.finish(rest)
+        failure = failure or unwritten
+    _print_summary(console, source, reader.status, tally)
     if failure is not None:
         raise failure
-    return final
+    return tally.final
+
+
+def _play(
+    reader: CaptureThread,
+    pipeline: Pipeline,
+    outputs: _Outputs,
+    tally: _Tally,
+    wait: Callable[[Tick], None],
+    max_seconds: float | None,
+) -> HTNetError | None:
+    """Write the Ticks of ``reader`` to ``outputs`` and ``tally``; return the error that ended it.
+
+    ``wait`` is called after each Tick.
+    """
+    try:
+        for tick in ticks(
+            reader,
+            pipeline,
+            max_seconds=max_seconds,
+            until=outputs.closed,
+            idle=lambda: outputs.idle(reader.status),
+            ahead=wait is _at_once,
+        ):
+            tally.add(tick)
+            outputs.write(tick)
+            wait(tick)
+            if not reader.live:
+                outputs.hold()
+    except KeyboardInterrupt:
+        # From here on it only closes and prints: a second Ctrl-C would cut that off.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
+    except HTNetError as error:
+        return error
+    return None
+
+
+def _print_summary(console: Console, source: Source, status: str, tally: _Tally) -> None:
+    """Print the events of a run; of the demo, beside the truth of what was played."""
+    if status and not source.live:
+        console.print(status)
+    if tally.faceless:
+        console.print(f"no face in {tally.faceless} of {tally.frames} frames")
+    truth = [true for true in getattr(source, "truth", ()) if true.onset_ns <= tally.ended_ns]
+    if truth:
+        console.print(truth_table(truth, tally.final))
+    else:
+        console.print(summary_table(tally.final, tally.started_ns))
+
+
+def _spotter_config(false_alarms: float | None) -> SpotterConfig:
+    """Return the settings for a rate of false alarms a minute; None: the tuned operating point."""
+    return SpotterConfig() if false_alarms is None else SpotterConfig(score=score_for(false_alarms))
 
 
 @contextmanager

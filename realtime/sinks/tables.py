@@ -12,7 +12,7 @@ from htnet.engine.types import NS_PER_MS, Event
 from htnet.realtime.profile import Profile
 
 if TYPE_CHECKING:
-    from htnet.engine.synth.schedule.ground_truth import TrueEvent
+    from htnet.realtime.sources.demo import TrueEvent
 
 LABELS: Final = {"negative": "#f08040", "positive": "#56b4e9", "surprise": "#f0e442"}
 MOVING: Final = "#46d8aa"

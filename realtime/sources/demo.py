@@ -4,6 +4,8 @@ from htnet.engine.synth.demo import DemoConfig, render_demo
 from htnet.engine.synth.schedule.ground_truth import TrueEvent
 from htnet.engine.types import Frame
 
+__all__ = ["DemoConfig", "DemoSource", "TrueEvent"]
+
 
 class DemoSource:
     """Plays the clip that a seed draws; ``truth`` is what happens in it."""
