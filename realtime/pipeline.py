@@ -8,7 +8,7 @@
 4. Recognizer.measure: Pair -> PairMotion, flow (170, 140, 2) px without head motion. Keeps nothing.
 5. MuscleFit: Pair -> MuscleActivations, (8,) px, head turn (2,) rad. Keeps the face's displacements.
 6. Spotter.step: activations -> Motion, State, Spots. Keeps thresholds and the movement under way.
-7. LargeMovements: landmark measures (9,) px -> LargeMovement. Keeps the face's pose at rest.
+7. LargeMovementSpotter: landmark measures (9,) px -> LargeMovement. Keeps the face's pose at rest.
 8. Arbiter: Spots and LargeMovement -> one stream of Spots. Keeps ids and answers held back.
 9. recognize_course: up to four faces of the buffer for each Spot -> Event. Keeps nothing.
 10. Recognizer.predict: PairMotion -> Prediction for the live pair -> Tick. Keeps nothing.
@@ -48,7 +48,7 @@ from htnet.engine.types import (
     Tick,
 )
 from htnet.realtime.spotting.arbiter import Arbiter, ArbiterConfig
-from htnet.realtime.spotting.large import LargeMovements
+from htnet.realtime.spotting.large import LargeMovementSpotter
 from htnet.realtime.spotting.spot import Spot
 from htnet.realtime.spotting.spotter import Spotter
 
@@ -87,7 +87,7 @@ class Pipeline:
         self._clock = clock
         self._muscle_fit: MuscleFit | None = None
         self._measures: LandmarkMeasures | None = None
-        self._large = LargeMovements()
+        self._large = LargeMovementSpotter()
         self._arbiter = Arbiter(ArbiterConfig(score=self._spotter.score))
         self._last_ns: int | None = None
 

@@ -14,7 +14,7 @@ from htnet.engine.types import F32, U8, AlignedFace, Motion, State, Tick
 from htnet.realtime.overlay.palette import ALERT, BLACK, MOTION, TEXT, WHITE, Colour, blend
 from htnet.realtime.overlay.text import badge
 
-I32 = NDArray[np.int32]
+_I32 = NDArray[np.int32]
 
 _CROP = np.array([CROP_WIDTH, CROP_HEIGHT], np.float32)
 _SHIFT = 4  # OpenCV's sub-pixel bits
@@ -142,7 +142,7 @@ def _say_no_face(scene: U8) -> None:
     badge(scene, State.NO_FACE.value, (width / 2, 2.2 * px), px, WHITE, ALERT)
 
 
-def _stroke(scene: U8, strokes: list[I32], colour: Colour, thickness: int, opacity: float) -> None:
+def _stroke(scene: U8, strokes: list[_I32], colour: Colour, thickness: int, opacity: float) -> None:
     """Draw lines (sub-pixel coordinates) with an opacity."""
     height, width = scene.shape[:2]
     points = np.concatenate(strokes) / 2**_SHIFT

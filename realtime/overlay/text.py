@@ -13,7 +13,7 @@ from PIL import ImageFont
 from htnet.engine.types import F32, U8
 from htnet.realtime.overlay.palette import BLACK, Colour
 
-SMALLEST_PX = 9
+_SMALLEST_PX = 9
 Align = Literal["left", "centre", "right"]
 
 
@@ -88,7 +88,7 @@ def badge(
 
 
 def _size(px: float) -> int:
-    return max(round(px), SMALLEST_PX)
+    return max(round(px), _SMALLEST_PX)
 
 
 @lru_cache(maxsize=1024)

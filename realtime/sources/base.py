@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from htnet.engine.errors import DependencyError, SourceError, UsageError
 from htnet.engine.types import Frame
 
-STREAM_SCHEMES = ("http", "https", "rtmp", "rtmps", "rtp", "rtsp", "rtsps", "srt", "tcp", "udp")
+_STREAM_SCHEMES = ("http", "https", "rtmp", "rtmps", "rtp", "rtsp", "rtsps", "srt", "tcp", "udp")
 _FOLDER_FPS = 30.0
 
 
@@ -121,26 +121,26 @@ def shown(source: str) -> str:
 
 def _camera(config: SourceConfig, clock: Callable[[], int]) -> Source:
     from htnet.realtime.sources.camera_modes import open_camera
-    from htnet.realtime.sources.reconnecting import Patience, ReconnectingSource
+    from htnet.realtime.sources.reconnecting import ReconnectingSource, RetryPolicy
 
     index = config.camera or 0
     return ReconnectingSource(
         f"camera {index}",
         lambda: open_camera(index, config.size, config.fps),
-        patience=Patience(give_up=config.give_up_s),
+        retry=RetryPolicy(give_up=config.give_up_s),
         clock=clock,
     )
 
 
 def _stream(config: SourceConfig, url: str, clock: Callable[[], int]) -> Source:
     from htnet.realtime.sources.files import VideoFile
-    from htnet.realtime.sources.reconnecting import Patience, ReconnectingSource
+    from htnet.realtime.sources.reconnecting import ReconnectingSource, RetryPolicy
     from htnet.realtime.sources.streams import frame_count, open_stream
 
     scheme, name = url.split("://", 1)[0].lower(), shown(url)
-    if scheme not in STREAM_SCHEMES:
+    if scheme not in _STREAM_SCHEMES:
         raise UsageError(
-            f"expected an address that begins with one of {', '.join(STREAM_SCHEMES)}, "
+            f"expected an address that begins with one of {', '.join(_STREAM_SCHEMES)}, "
             f"but got {name}; give a file by its path alone"
         )
     capture = open_stream(url, name)
@@ -150,7 +150,7 @@ def _stream(config: SourceConfig, url: str, clock: Callable[[], int]) -> Source:
         name,
         lambda: open_stream(url, name),
         capture=capture,
-        patience=Patience(give_up=config.give_up_s),
+        retry=RetryPolicy(give_up=config.give_up_s),
         clock=clock,
     )
 

@@ -18,7 +18,7 @@ import cv2
 from htnet.realtime.sources.base import Source, SourceConfig, open_source
 from htnet.realtime.sources.camera_modes import open_camera
 from htnet.realtime.sources.capture import Capture
-from htnet.realtime.sources.reconnecting import Patience, ReconnectingSource
+from htnet.realtime.sources.reconnecting import ReconnectingSource, RetryPolicy
 
 # Drivers name their modes by numbers of their own: Video4Linux has a menu in which 1 is manual and
 # 3 lets the exposure time adapt; the others have 0 for manual and 1 for automatic.
@@ -147,8 +147,8 @@ def open_steady(
             tell([set_mains(index, mains_hz)])
         return SteadyCapture(capture, tell)
 
-    patience = Patience(give_up=config.give_up_s)
-    return ReconnectingSource(f"camera {index}", reopen, patience=patience, clock=clock)
+    retry = RetryPolicy(give_up=config.give_up_s)
+    return ReconnectingSource(f"camera {index}", reopen, retry=retry, clock=clock)
 
 
 def _lock(capture: Capture, what: str, automatic: int, value: int, manual: float) -> str:

@@ -12,7 +12,7 @@ from htnet.realtime.sources.capture import Capture, CaptureFactory, Size, new_ca
 # One backend per system, and named: asked for "any", OpenCV tries several, slowly, and numbers
 # the cameras in each one's own order. DirectShow takes MJPG and rates, and opens at once.
 _BACKENDS = {"win32": cv2.CAP_DSHOW, "darwin": cv2.CAP_AVFOUNDATION, "linux": cv2.CAP_V4L2}
-BACKEND = _BACKENDS.get(sys.platform, cv2.CAP_ANY)
+_BACKEND = _BACKENDS.get(sys.platform, cv2.CAP_ANY)
 
 MJPG = cv2.VideoWriter.fourcc(*"MJPG")
 SIZES: tuple[Size, ...] = (
@@ -56,7 +56,7 @@ def list_cameras() -> list[Camera]:
     try:
         from cv2_enumerate_cameras import enumerate_cameras
 
-        found = enumerate_cameras(BACKEND)
+        found = enumerate_cameras(_BACKEND)
     except (ImportError, NotImplementedError, OSError, RuntimeError):
         # Names are a convenience; where they cannot be had, opening by number still works.
         return []
@@ -64,7 +64,7 @@ def list_cameras() -> list[Camera]:
     return sorted(cameras, key=lambda camera: camera.index)
 
 
-def set_mode(capture: Capture, size: Size, fps: float | None = None) -> Mode:
+def _set_mode(capture: Capture, size: Size, fps: float | None = None) -> Mode:
     """Ask for MJPG at ``size`` and the highest rate (or ``fps``); what the camera then says.
 
     The format goes first, because raw pictures do not fit through USB at high rates and the
@@ -105,11 +105,11 @@ def open_camera(
 
     `SourceError` says whether it is not there, or there but busy or not permitted.
     """
-    capture = factory(index, BACKEND)
+    capture = factory(index, _BACKEND)
     if not capture.isOpened():
         capture.release()
         raise SourceError(_why_not(index, cameras()))
-    set_mode(capture, size, fps)
+    _set_mode(capture, size, fps)
     # A camera that another program holds may well open, and only then give nothing; one that
     # has just been plugged in may need a moment.
     if not any(capture.grab() for _ in range(_FIRST_GRABS)):
@@ -132,11 +132,11 @@ def find_modes(
 
     The rates are what the driver says; what really arrives in the light at hand may be less.
     """
-    capture = factory(index, BACKEND)
+    capture = factory(index, _BACKEND)
     try:
         if not capture.isOpened():
             raise SourceError(_why_not(index, cameras()))
-        return list(dict.fromkeys(set_mode(capture, size) for size in sizes))
+        return list(dict.fromkeys(_set_mode(capture, size) for size in sizes))
     finally:
         capture.release()
 

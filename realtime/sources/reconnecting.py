@@ -14,7 +14,7 @@ _BROKEN_PICTURES = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class RetryPolicy:
     """How long a live source is waited for; all in seconds.
 
     The wait before reopening doubles from ``first_wait`` to ``longest_wait``; without a picture
@@ -45,31 +45,25 @@ class ReconnectingSource(Closable):
         reopen: Callable[[], Capture],
         *,
         capture: Capture | None = None,
-        patience: Patience | None = None,
+        retry: RetryPolicy | None = None,
         clock: Callable[[], int] = time.monotonic_ns,
         wait: Callable[[float], bool] | None = None,
     ) -> None:
         super().__init__()
         self.name = name
         self.status = ""
-        self._patience = patience or Patience()
+        self._retry = retry or RetryPolicy()
         self._reopen = reopen
         self._clock = clock
         self._wait = wait or self._closing.wait
         self._capture: Capture | None = reopen() if capture is None else capture
         self._stillness = Stillness()
-        self._frozen_s = self._patience.frozen
+        self._frozen_s = self._retry.frozen
         self._size: Size | None = None
         self._index = 0
         self._tries = 0
-        self._reopened = 0
         self._t_ns = -1
         self._good_ns = clock()
-
-    @property
-    def reopened(self) -> int:
-        """How many times the device was opened anew."""
-        return self._reopened
 
     def _read(self) -> Frame | None:
         while not self._closing.is_set():
@@ -106,10 +100,10 @@ class ReconnectingSource(Closable):
     def _frozen(self, bgr: U8) -> bool:
         still_ns = self._stillness.seen(bgr, self._t_ns)
         if still_ns == 0:
-            self._frozen_s = self._patience.frozen
+            self._frozen_s = self._retry.frozen
             self.status = ""
         elif still_ns >= self._frozen_s * 1e9:
-            self._frozen_s = min(2 * self._frozen_s, self._patience.longest_frozen)
+            self._frozen_s = min(2 * self._frozen_s, self._retry.longest_frozen)
             self._stillness.restart(self._t_ns)
             return True
         elif self.status:
@@ -117,23 +111,22 @@ class ReconnectingSource(Closable):
         return False
 
     def _recover(self, trouble: str) -> None:
-        """Open the device anew after a wait that grows; `SourceError` when patience ends."""
+        """Open the device anew after a wait that grows; `SourceError` when `RetryPolicy.give_up` is over."""
         self._release()
-        patience = self._patience
-        if (self._clock() - self._good_ns) >= patience.give_up * 1e9:
+        retry = self._retry
+        if (self._clock() - self._good_ns) >= retry.give_up * 1e9:
             raise SourceError(
                 f"expected pictures from {self.name}, but after frame {self._index} none came "
-                f"for {patience.give_up:.0f} s and {self._tries} tries to open it again; "
+                f"for {retry.give_up:.0f} s and {self._tries} tries to open it again; "
                 "check that it is plugged in or reachable, then start again"
             )
         self._tries += 1
         self.status = f"{self.name} {trouble}: opening it again, try {self._tries}"
-        pause = patience.first_wait * 2.0 ** min(self._tries - 1, 30)
-        if self._wait(min(pause, patience.longest_wait)):
+        pause = retry.first_wait * 2.0 ** min(self._tries - 1, 30)
+        if self._wait(min(pause, retry.longest_wait)):
             return
         try:
             self._capture = self._reopen()
-            self._reopened += 1
         except (SourceError, cv2.error):
             self._capture = None
 

@@ -5,14 +5,14 @@ import cv2
 from htnet.engine.errors import SourceError
 from htnet.realtime.sources.capture import Capture, CaptureFactory, new_capture
 
-TIMEOUT_MS = 5_000
+_TIMEOUT_MS = 5_000
 
 # One decoding thread: with several, the decoder holds back as many frames as it has threads.
 _PARAMETERS = [
     cv2.CAP_PROP_OPEN_TIMEOUT_MSEC,
-    TIMEOUT_MS,
+    _TIMEOUT_MS,
     cv2.CAP_PROP_READ_TIMEOUT_MSEC,
-    TIMEOUT_MS,
+    _TIMEOUT_MS,
     cv2.CAP_PROP_N_THREADS,
     1,
 ]
@@ -25,7 +25,7 @@ def open_stream(url: str, name: str, factory: CaptureFactory = new_capture) -> C
         capture.release()
         raise SourceError(
             f"expected a video stream at {name}, but none answered within "
-            f"{TIMEOUT_MS // 1000} s; check the address, the password and the network, "
+            f"{_TIMEOUT_MS // 1000} s; check the address, the password and the network, "
             "and whether a player opens it"
         )
     return capture

@@ -93,8 +93,8 @@ class Arbiter:
         """A spot with what the landmarks say of it; rejected where they explain it."""
         if spot.rejected is not None:
             return spot
-        stay = landmarks_stay(spot, reach, self._config)
-        beside = restless(t_ns, spot, reach, self._config)
+        stay = _landmarks_stay(spot, reach, self._config)
+        beside = _restless(t_ns, spot, reach, self._config)
         return spot.judged(beside) if stay is None else spot.judged(stay, beside)
 
     def _settle(self, large: LargeMovement) -> list[Spot]:
@@ -163,7 +163,7 @@ class Arbiter:
         )
 
 
-def landmarks_stay(spot: Spot, reach: Reach, config: ArbiterConfig) -> Decision | None:
+def _landmarks_stay(spot: Spot, reach: Reach, config: ArbiterConfig) -> Decision | None:
     """What is large for the fit and moves no landmark is the head, whose depth and perspective leak
     into the muscles; None for a movement that landmarks need not show."""
     if spot.magnitude_px < config.visible_px or spot.muscle in _UNMEASURED:
@@ -173,7 +173,7 @@ def landmarks_stay(spot: Spot, reach: Reach, config: ArbiterConfig) -> Decision 
     return Decision("head turn", seen, limit, "px of the landmarks", seen < limit)
 
 
-def restless(t_ns: int, spot: Spot, reach: Reach, config: ArbiterConfig) -> Decision:
+def _restless(t_ns: int, spot: Spot, reach: Reach, config: ArbiterConfig) -> Decision:
     """Landmarks that go many times further than what was spotted.
 
     Beside a short movement that is a mouth that speaks, a head that is thrown about or the flank of

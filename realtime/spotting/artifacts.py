@@ -103,10 +103,6 @@ class SpeechDetector:
                 most = max(most, last - first + 1)
         return most
 
-    def speaking(self, since_ns: int, until_ns: int) -> bool:
-        """Whether a muscle turned often enough to be speaking."""
-        return self.spoken(since_ns, until_ns) >= self._config.speech_turns
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CandidateCourse:

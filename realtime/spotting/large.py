@@ -67,7 +67,7 @@ class LargeMovement:
     over: bool = True
 
 
-class LargeMovements:
+class LargeMovementSpotter:
     """Follows the measures of one face and tells its large movements when they are over."""
 
     def __init__(self, config: LargeConfig | None = None) -> None:
