@@ -6,7 +6,7 @@
 2. aligner: Face -> AlignedFace, gray (170, 140), landmarks in crop px. Keeps the crop's transform.
 3. Spotter.pair: AlignedFace -> Pair of onset and apex, blinking. Keeps the FaceBuffer, eye level.
 4. Recognizer.measure: Pair -> PairMotion, flow (170, 140, 2) px without head motion. Keeps nothing.
-5. MuscleFit: Pair -> MuscleActivations, (8,) px, head turn (2,) rad. Keeps the face's displacements.
+5. MuscleFit: Pair -> MuscleActivations, (8,) px, head turn (2,) rad. Keeps the face's model.
 6. Spotter.step: activations -> Motion, State, Spots. Keeps thresholds and the movement under way.
 7. LargeMovementSpotter: landmark measures (9,) px -> LargeMovement. Keeps the face's pose at rest.
 8. Arbiter: Spots and LargeMovement -> one stream of Spots. Keeps ids and answers held back.

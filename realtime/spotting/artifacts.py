@@ -1,6 +1,6 @@
-"""Artifact rejection: blink, gaze, speech, lighting, occlusion, each a rule of its own.
+"""Artifact rejection: blink, gaze, speech, lighting, occlusion and others, one rule each.
 
-The names are what a rejected event carries in ``rejected``.
+The name of a rule is the reason in ``rejected`` of an event.
 """
 
 from collections import deque
@@ -26,16 +26,23 @@ _MEMORY_NS = 10_000 * NS_PER_MS
 
 @dataclass(frozen=True, slots=True)
 class ArtifactConfig:
-    """``turns``: how often the mouth must turn back within ``speech_ms`` to be speaking: one
-    expression sets off and turns back once. ``grey_fraction``: by how much of itself the face's mean
-    grey may change between onset and apex. ``gaze_px``: how far the pupils may move between them, px
-    of the crop. ``lighting_strength``: so many times its threshold a pull is no doing of light. ``macro_strength``: so many
-    times its threshold a macro-expression reaches: a weak pull that lasts is the head's, whose depth
-    is not quite known. ``blink_fraction``: a brow or nose that moved in a blink for more than this share of
-    its time went with the lids. ``unexplained``: as in `MuscleActivations`; above it something lies on the face,
-    unless a muscle pulls by ``broad_px``: so broad a grin is no sum of small pulls either. ``eyes_unexplained``: as
-    in `MuscleActivations`; above it the lids or the pupils have moved. ``min_fps``: with fewer frames a second
-    micro-expressions fall between them."""
+    """Limits of the rules.
+
+    ``speech_turns``: reversals of the mouth within ``speech_ms`` from which on it speaks; one
+    expression reverses once, at its apex.
+    ``grey_fraction``: change of the mean grey between onset and apex, as a fraction of it, that
+    explains a weak movement.
+    ``gaze_px``: motion of the pupils between onset and apex that explains a lid, px of the crop.
+    ``lighting_strength``: strength, in thresholds, from which on lighting explains no movement.
+    ``macro_strength``: least strength, in thresholds, of a macro-expression. A weak activation that
+    lasts is the head's, whose depth is known only roughly.
+    ``blink_fraction``: a brow or nose that moves in a blink for more than this fraction of its time
+    is moved by the lids.
+    ``unexplained``: `MuscleActivations.unexplained` above which something covers the face, unless a
+    muscle moves by ``broad_px``: a broad grin is not a sum of small displacements either.
+    ``eyes_unexplained``: `MuscleActivations.eyes` above which lids or pupils have moved.
+    ``min_fps``: frame rate below which micro-expressions fall between frames.
+    """
 
     speech_ms: float = 1000.0
     speech_turns: int = 4
@@ -51,7 +58,7 @@ class ArtifactConfig:
 
 
 class SpeechDetector:
-    """Whether a muscle of the mouth moves to and fro."""
+    """Speech detector: counts the reversals of the mouth's muscles."""
 
     def __init__(self, config: ArtifactConfig) -> None:
         self._config = config
@@ -67,12 +74,15 @@ class SpeechDetector:
         self._t_ns = 0
 
     def restart(self, activations: F32) -> None:
-        """The onset was replaced, so that pulls (8,) jump, which no mouth did."""
+        """Continue from activations (8,) against another onset: the jump is no reversal."""
         self._extreme = activations[MOUTH]
 
     def observe(self, t_ns: int, activations: F32, thresholds: F32) -> None:
-        """Take in the pulls (8,) of a frame; going back by a threshold (8,) is a turn. A mouth that
-        went further lately than speech takes it has to go back further: a broad grin trembles."""
+        """Take in activations and thresholds (8,) of a frame.
+
+        A muscle that goes back by a threshold has reversed. A mouth that recently went further than
+        speech does has to go back further, since a broad grin trembles.
+        """
         mouth = activations[MOUTH]
         passed_ms, self._t_ns = (t_ns - self._t_ns) / NS_PER_MS, t_ns
         fading = float(np.exp(-max(passed_ms, 0.0) / _LATELY_MS))
@@ -89,8 +99,7 @@ class SpeechDetector:
             self._turns.popleft()
 
     def spoken(self, since_ns: int, until_ns: int) -> int:
-        """How often a muscle turned back within `ArtifactConfig.speech_ms`, at most, in a stretch of time
-        that meets this one."""
+        """Return the most reversals of one muscle within any `speech_ms` in or near a span."""
         span = int(self._config.speech_ms * NS_PER_MS)
         near = [(t, who) for t, who in self._turns if since_ns - span <= t <= until_ns + span]
         most = 0
@@ -106,11 +115,11 @@ class SpeechDetector:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CandidateCourse:
-    """A movement that was spotted, as the rules see it.
+    """The course of a candidate, as the rules see it.
 
-    ``inside``: its samples from onset to offset, ``peak`` the highest of them; ``strength``: how many
-    times its threshold the muscle that leads there reached. ``spoken``: how often the mouth turned
-    back within `ArtifactConfig.speech_ms` in or near it.
+    ``inside``: its samples from onset to offset; ``peak``: the highest of them. ``strength``:
+    activation of the leading muscle at the peak, in thresholds. ``spoken``: reversals of the mouth
+    within `ArtifactConfig.speech_ms`, in or near it.
     """
 
     inside: Sequence[FrameActivations]
@@ -120,27 +129,27 @@ class CandidateCourse:
 
     @property
     def leading(self) -> int:
-        """The muscle that pulls most at the peak, its place in `MUSCLE_NAMES`."""
+        """Index in `MUSCLE_NAMES` of the muscle that is highest at the peak."""
         return int(self.peak.level.argmax())
 
     @property
     def blinks(self) -> float:
-        """The share of its samples in which the eyes blink."""
+        """Fraction of its samples in which the eyes blink."""
         return float(np.mean([sample.blinking for sample in self.inside]))
 
 
 Rule = Callable[[CandidateCourse, ArtifactConfig], Decision | None]
-"""What a rule measured; None where it has no say."""
+"""Returns what the rule measured; None where it does not apply."""
 
 
 def out_of_frame(candidate: CandidateCourse, config: ArtifactConfig) -> Decision:
-    """A part of the face leaves the picture."""
+    """Reject a face of which a part leaves the picture."""
     share = float(np.mean([sample.outside for sample in candidate.inside]))
     return Decision("out of frame", share, 0.0, "of the frames", share > 0)
 
 
 def occlusion(candidate: CandidateCourse, config: ArtifactConfig) -> Decision:
-    """Something lies on the face: no head and no muscle carries its contrast."""
+    """Reject a covered face: neither head nor muscles explain its contrast."""
     worst = max(sample.unexplained for sample in candidate.inside)
     broad = float(candidate.peak.smooth[candidate.leading]) > config.broad_px
     rejects = not broad and worst > config.unexplained
@@ -148,7 +157,7 @@ def occlusion(candidate: CandidateCourse, config: ArtifactConfig) -> Decision:
 
 
 def blink(candidate: CandidateCourse, config: ArtifactConfig) -> Decision | None:
-    """Lids that move, and what they take along."""
+    """Reject lids that blink, and the skin that they move."""
     if MOUTH[candidate.leading]:
         return None
     limit = 0.0 if LIDS[candidate.leading] else config.blink_fraction
@@ -156,7 +165,7 @@ def blink(candidate: CandidateCourse, config: ArtifactConfig) -> Decision | None
 
 
 def gaze(candidate: CandidateCourse, config: ArtifactConfig) -> Decision | None:
-    """Pupils that move, with nothing but a lid."""
+    """Reject a lid that follows the pupils."""
     if not LIDS[candidate.leading]:
         return None
     moved = float(np.hypot(*(candidate.peak.pupils - candidate.inside[0].pupils)))
@@ -164,13 +173,13 @@ def gaze(candidate: CandidateCourse, config: ArtifactConfig) -> Decision | None:
 
 
 def speech(candidate: CandidateCourse, config: ArtifactConfig) -> Decision:
-    """A mouth that turns back again and again."""
+    """Reject a mouth that reverses again and again."""
     rejects = candidate.spoken >= config.speech_turns
     return Decision("speech", candidate.spoken, config.speech_turns, "turns", rejects)
 
 
 def lighting(candidate: CandidateCourse, config: ArtifactConfig) -> Decision:
-    """Light that changes with a weak movement."""
+    """Reject a weak movement during a change of lighting."""
     grey = candidate.inside[0].grey
     changed = abs(candidate.peak.grey - grey) / max(grey, 1.0)
     rejects = candidate.strength < config.lighting_strength and changed > config.grey_fraction
@@ -178,7 +187,7 @@ def lighting(candidate: CandidateCourse, config: ArtifactConfig) -> Decision:
 
 
 def low_frame_rate(candidate: CandidateCourse, config: ArtifactConfig) -> Decision | None:
-    """Too few frames to see a movement in."""
+    """Reject a movement that was seen in too few frames a second."""
     inside = candidate.inside
     if len(inside) < 3:
         return None
@@ -195,15 +204,15 @@ RULES: Final[tuple[Rule, ...]] = (
     lighting,
     low_frame_rate,
 )
-"""In the order in which they decide."""
+"""The rules; the first that rejects gives the reason."""
 
 
 def decisions(candidate: CandidateCourse, config: ArtifactConfig) -> tuple[Decision, ...]:
-    """What every rule measured of a candidate, in the order in which they decide."""
+    """Return what every rule measured of a candidate, in the order of `RULES`."""
     told = (rule(candidate, config) for rule in RULES)
     return tuple(decision for decision in told if decision is not None)
 
 
 def reason(told: Sequence[Decision]) -> str | None:
-    """The first rule that rejects; None where none does."""
+    """Return the first rule that rejects; None where none does."""
     return next((decision.rule for decision in told if decision.rejects), None)

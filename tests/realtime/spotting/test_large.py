@@ -120,4 +120,4 @@ def test_it_is_told_past_its_apex_once_it_has_lasted_and_again_when_it_is_over()
 def test_a_pose_that_changes_slowly_draws_the_baseline_along() -> None:
     there_and_back = [(SMILE, pulse(1.0, 41.0, 0.0))]
     assert told(there_and_back, 44.0) == []
-    assert told(there_and_back, 44.0, config=LargeConfig(follow_ms=1e9, longest_ms=1e6)) != []
+    assert told(there_and_back, 44.0, config=LargeConfig(baseline_ms=1e9, longest_ms=1e6)) != []

@@ -19,7 +19,9 @@ ONSET = AlignedFace(0, 0, GRAY, POINTS, np.eye(2, 3), 0.3)
 
 
 def new() -> ActivationTrace:
-    return ActivationTrace(RollingThreshold(), smoothing_ms=66, margin_ms=100, eyes=0.42)
+    return ActivationTrace(
+        RollingThreshold(), smoothing_ms=66, margin_ms=100, eyes_unexplained=0.42
+    )
 
 
 def take(
