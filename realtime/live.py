@@ -1,4 +1,4 @@
-"""A live run as the user asks for it: source, pipeline, sinks, screen, summary."""
+"""A live run: source, pipeline, sinks, screen and summary."""
 
 import signal
 import time
@@ -20,6 +20,7 @@ from htnet.realtime.profile import Profile, read_profile
 from htnet.realtime.session import ticks
 from htnet.realtime.sinks.display import no_display
 from htnet.realtime.sinks.events import EventLog
+from htnet.realtime.sinks.outputs import Outputs
 from htnet.realtime.sinks.status_panel import StatusPanel
 from htnet.realtime.sinks.tables import summary_table, truth_table
 from htnet.realtime.sinks.video import OverlayVideo
@@ -40,7 +41,7 @@ _USUAL_FPS = 30.0
 
 @dataclass(frozen=True, slots=True)
 class PathConfig:
-    """From the source to the answer. One of ``source`` and ``demo`` is given."""
+    """Settings from the source to the prediction. One of ``source`` and ``demo`` is given."""
 
     source: SourceConfig | None
     demo: DemoConfig | None
@@ -54,9 +55,10 @@ class PathConfig:
 
 @dataclass(frozen=True, slots=True)
 class RunConfig:
-    """A run and where its results go. ``profile``: the name of a stored one to go by.
-    ``explain``: where every candidate is written with what each rule measured of it.
-    ``false_alarms``: how many a minute are put up with; None for the operating point that was tuned.
+    """Settings of a run and its outputs.
+
+    ``profile``: name of a stored profile. ``explain``: file for every candidate and the decisions
+    of all rules. ``false_alarms``: accepted rate a minute; None for the tuned operating point.
     """
 
     path: PathConfig
@@ -69,51 +71,6 @@ class RunConfig:
     max_seconds: float | None = None
     profile: str | None = None
     false_alarms: float | None = None
-
-
-class _Outputs:
-    """The open sinks of a run: event files, overlay video, and a window or a status panel."""
-
-    def __init__(
-        self, logs: list[EventLog], video: OverlayVideo | None, screen: Window | StatusPanel
-    ) -> None:
-        self._logs = logs
-        self._screen = screen
-        self.window = screen if isinstance(screen, Window) else None
-        sinks: list[EventLog | OverlayVideo | Window | StatusPanel | None] = [*logs, video, screen]
-        self._sinks = [sink for sink in sinks if sink is not None]
-
-    def closed(self) -> bool:
-        """Return True once the user has closed the window."""
-        return self.window is not None and self.window.closed
-
-    def idle(self, status: str) -> None:
-        """Show the state of a source that gives no frame; keep the window alive."""
-        self._screen.say(status)
-        if self.window is not None:
-            self.window.pump()
-
-    def write(self, tick: Tick) -> None:
-        """Write a Tick to every sink."""
-        for sink in self._sinks:
-            sink.write(tick)
-
-    def hold(self) -> None:
-        """Return once the window is not paused any more, or closed."""
-        while self.window is not None and self.window.paused and not self.closed():
-            self.window.pump(0.03)
-
-    def finish(self, rest: tuple[Event, ...]) -> HTNetError | None:
-        """Write the events that belong to no Tick; return the first error of a file."""
-        failure: HTNetError | None = None
-        for log in self._logs:
-            try:
-                log.add(rest)
-            except HTNetError as error:
-                failure = failure or error
-        if isinstance(self._screen, StatusPanel):
-            self._screen.add(rest)
-        return failure
 
 
 @dataclass(slots=True, eq=False)
@@ -169,7 +126,7 @@ def run(config: RunConfig, console: Console) -> list[Event]:
         stack.enter_context(screen)
         for log in logs:
             stack.enter_context(log)
-        outputs = _Outputs(logs, video, screen)
+        outputs = Outputs(logs, video, screen)
         # A recording that is watched plays in its own time, and loses no frame for it.
         watched = not (source.live or config.headless) and (window or console.is_terminal)
         wait = _playback(window) if watched else _at_once
@@ -187,7 +144,7 @@ def run(config: RunConfig, console: Console) -> list[Event]:
 def _play(
     reader: CaptureThread,
     pipeline: Pipeline,
-    outputs: _Outputs,
+    outputs: Outputs,
     tally: _Tally,
     wait: Callable[[Tick], None],
     max_seconds: float | None,
@@ -241,7 +198,7 @@ def _spotter_config(false_alarms: float | None) -> SpotterConfig:
 def measured_ticks(
     path: PathConfig, *, frames: int, pace: bool, say: Callable[[str], None] = print
 ) -> Iterator[Iterator[Tick]]:
-    """Up to ``frames`` Ticks of the whole path with nothing drawn; a recording is looped."""
+    """Yield up to ``frames`` Ticks of the whole path without sinks; a recording is looped."""
     with ExitStack() as stack:
         tracker = TrackerProcess(path.landmarker)
         stack.callback(tracker.close)
@@ -276,15 +233,18 @@ def _open(path: PathConfig) -> Source:
 def _opened(
     path: PathConfig, profile: Profile | None, say: Callable[[str], None]
 ) -> tuple[Source, F32 | None]:
-    """The source, and with a profile the least thresholds (8,) in px that it sets; a camera is then held still, as
-    it was when the profile was made, and ``say`` is told how that went."""
+    """Return the source and, with a profile, its least thresholds (8,) in px.
+
+    With a profile a camera's exposure and white balance are locked, as they were when the profile
+    was made; ``say`` is told the result.
+    """
     if profile is None:
         return _open(path), None
     heard: set[str] = set()
 
     def tell(sentences: list[str]) -> None:
         for each in sentences:
-            if each not in heard:  # a camera that is opened anew says it all again
+            if each not in heard:  # a camera that is reopened reports again
                 heard.add(each)
                 say(f"{each[:1].upper()}{each[1:]}.")
 
@@ -304,7 +264,7 @@ def _first(all_of_them: Iterator[Tick], count: int) -> Iterator[Tick]:
 
 
 def _logs(config: RunConfig) -> list[EventLog]:
-    """The files that events are written to."""
+    """Return the event files of a run, not yet opened."""
     logs = []
     if config.events is not None:
         logs.append(EventLog(config.events, config.provisional))
@@ -314,6 +274,7 @@ def _logs(config: RunConfig) -> list[EventLog]:
 
 
 def _refuse_overwriting(config: RunConfig) -> None:
+    """Raise `UsageError` if an output is a file that the run reads or writes already."""
     path = config.path
     source = path.source.source if path.source is not None else None
     taken = {
@@ -338,6 +299,7 @@ def _refuse_overwriting(config: RunConfig) -> None:
 
 
 def _window(config: RunConfig, overlay: Overlay, fps: float, console: Console) -> Window | None:
+    """Return the window; None if it is not wanted or cannot be opened, which is printed."""
     if config.headless:
         return None
     trouble = no_display()
@@ -348,13 +310,13 @@ def _window(config: RunConfig, overlay: Overlay, fps: float, console: Console) -
 
 
 def _at_once(tick: Tick) -> None:
-    """No waiting."""
+    """Do not wait."""
 
 
 def _playback(
     window: Window | None, clock: Callable[[], float] = time.monotonic
 ) -> Callable[[Tick], None]:
-    """Waits until a tick's own time has come, counted from the first one."""
+    """Return a function that waits until a Tick's own time, counted from the first one."""
     began: tuple[float, int] | None = None
 
     def wait(tick: Tick) -> None:
@@ -363,7 +325,7 @@ def _playback(
         if began is None:
             began = now, tick.frame.t_ns
         left = began[0] + (tick.frame.t_ns - began[1]) / 1e9 - now
-        if left < -0.5:  # behind, or paused: what is lost is not caught up by rushing
+        if left < -0.5:  # behind, or paused: go on at normal speed
             began = now, tick.frame.t_ns
         elif left > 0:
             if window is None:

@@ -60,7 +60,7 @@ _CORNERS = np.array(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TrackedFrame:
-    """A frame with its face found and aligned."""
+    """A frame with its face found and aligned; ``timings_ms``: of the stages so far."""
 
     frame: Frame
     face: Face | None
@@ -69,7 +69,7 @@ class TrackedFrame:
 
 
 class Pipeline:
-    """Frames to Ticks. ``clock`` (ns) only times the stages."""
+    """Turns Frames into Ticks. ``clock`` (ns) only times the stages."""
 
     def __init__(
         self,
@@ -96,11 +96,11 @@ class Pipeline:
         self._tracker.close()
 
     def step(self, frame: Frame, health: Health | None = None) -> Tick:
-        """Everything known about ``frame``."""
+        """Return the Tick of ``frame``."""
         return self.judge(self.track(frame), health)
 
     def track(self, frame: Frame) -> TrackedFrame:
-        """Find the face and align it."""
+        """Find the face of a frame and align it."""
         if frame.fresh:
             self._tracker.reset()
             self._aligner.reset()
@@ -201,10 +201,11 @@ class Pipeline:
         return motion, state, spots
 
     def finish(self) -> tuple[Event, ...]:
-        """What is still open when the source ends, as a rejected event."""
+        """Return what is under way when the source ends, as rejected events."""
         return tuple(self._cut_off("source ended"))
 
     def _cut_off(self, reason: str) -> list[Event]:
+        """End what is under way, rejected for ``reason``."""
         spots = self._arbiter.cut_off(self._last_ns or 0, self._spotter.cut_off(reason), reason)
         events = [self._event(spot) for spot in spots]
         self._large.reset()
@@ -213,13 +214,13 @@ class Pipeline:
         return events
 
     def _forget(self) -> None:
-        """What comes next is another face."""
+        """Reset what belongs to one face: another one follows."""
         self._spotter.reset()
         self._muscle_fit = self._measures = None
 
     def _event(self, spot: Spot) -> Event:
-        """What the network says of the course that the spotter settled on."""
-        prediction = self._settled(spot)
+        """Return the event of a spot, with the label that the network gives its course."""
+        prediction = self._recognize(spot)
         return Event(
             id=spot.id,
             stage=spot.stage,
@@ -236,9 +237,10 @@ class Pipeline:
             decisions=spot.decisions,
         )
 
-    def _settled(self, spot: Spot) -> Prediction:
+    def _recognize(self, spot: Spot) -> Prediction:
+        """Recognize the course of a spot from faces of the buffer."""
         times = course_times(spot.onset_ns, spot.apex_ns)
-        if spot.rejected is not None:  # what is not believed is worth one pair
+        if spot.rejected is not None:  # a rejected spot costs one pair
             times = CourseTimes(times.rest_ns[-1:], times.risen_ns[-1:])
         rest = [self._spotter.faces.onset_before(t_ns) for t_ns in times.rest_ns]
         risen = [self._spotter.faces.nearest(t_ns) for t_ns in times.risen_ns]
@@ -246,7 +248,7 @@ class Pipeline:
 
 
 def _out_of_frame(frame: Frame, aligned: AlignedFace) -> bool:
-    """Whether a twentieth of the crop's width or height is not in the frame."""
+    """Return True if 5% of the crop's width or height lie outside the frame."""
     corners = _CORNERS @ cv2.invertAffineTransform(aligned.to_crop).T
     height, width = frame.bgr.shape[:2]
     room = 0.05 * float(np.hypot(*(corners[1] - corners[0])))
@@ -259,11 +261,11 @@ AHEAD = 3
 def overlapped(
     pipeline: Pipeline, frames: Iterable[Frame], waiting: Callable[[], bool] = lambda: True
 ) -> Iterator[Tick]:
-    """Ticks of ``frames``, the `track` of those that follow running beside the `judge` of each.
+    """Yield the Ticks of ``frames``; `track` of the next ones runs beside `judge` of each.
 
-    At most `AHEAD` frames ahead, so that a slow frame here and a slow one there even out, and only
-    while ``waiting`` says that another frame has come already: a camera's frame is judged as soon
-    as it is tracked, not when the next one comes.
+    `track` runs at most `AHEAD` frames ahead, which evens out slow frames, and only while
+    ``waiting`` returns True (another frame has come). A camera's frame is judged as soon as it is
+    tracked, not when the next one comes.
     """
     with ThreadPoolExecutor(1, thread_name_prefix="track") as executor:
         tracked: deque[Future[TrackedFrame]] = deque()

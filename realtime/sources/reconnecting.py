@@ -1,4 +1,4 @@
-"""Cameras and streams: stamped right after the grab, and reopened when they stall or freeze."""
+"""Cameras and streams: timestamped after the grab, and reopened when they stall or freeze."""
 
 import time
 from collections.abc import Callable
@@ -15,12 +15,12 @@ _BROKEN_PICTURES = 5
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """How long a live source is waited for; all in seconds.
+    """Waiting times of a live source, in seconds.
 
-    The wait before reopening doubles from ``first_wait`` to ``longest_wait``; without a picture
-    for ``give_up`` the source ends with an error. ``frozen`` is how long identical pictures are
-    taken for real before the device is reopened; it doubles up to ``longest_frozen`` while
-    reopening does not help, as with a covered lens.
+    ``first_wait``, ``longest_wait``: wait before reopening; it doubles from one to the other.
+    ``give_up``: time without a picture after which the source ends with an error.
+    ``frozen``, ``longest_frozen``: time of identical pictures after which the device is reopened;
+    it doubles while reopening does not help, as with a covered lens.
     """
 
     first_wait: float = 0.25
@@ -31,10 +31,10 @@ class RetryPolicy:
 
 
 class ReconnectingSource(Closable):
-    """Frames of a camera or stream as they come, from whatever ``reopen`` opens.
+    """Frames of a camera or stream, reopened by ``reopen``.
 
-    ``t_ns`` is ``clock`` right after the grab, strictly increasing. `status` says in words what
-    is the matter, "" while all is well. ``wait(seconds)`` returns True when it was woken to stop.
+    ``t_ns`` is ``clock`` right after the grab, strictly increasing. `status` is a sentence about a
+    problem, "" without one. ``wait(seconds)`` returns True when it was woken to stop.
     """
 
     live = True
@@ -85,10 +85,10 @@ class ReconnectingSource(Closable):
         if capture is None:
             return None
         for _ in range(_BROKEN_PICTURES):
-            # After a failed grab a retrieve may hand out old memory or crash: never do it.
+            # After a failed grab a retrieve may return old memory or crash.
             if self._closing.is_set() or not capture.grab():
                 return None
-            # A coarse clock may stand still between two frames; time must not.
+            # A coarse clock may give two frames one time; t_ns has to increase.
             self._t_ns = max(self._clock(), self._t_ns + 1)
             bgr = take(capture)
             if bgr is not None:
@@ -111,7 +111,10 @@ class ReconnectingSource(Closable):
         return False
 
     def _recover(self, trouble: str) -> None:
-        """Open the device anew after a wait that grows; `SourceError` when `RetryPolicy.give_up` is over."""
+        """Reopen the device after a growing wait.
+
+        Raises `SourceError` when `RetryPolicy.give_up` is over.
+        """
         self._release()
         retry = self._retry
         if (self._clock() - self._good_ns) >= retry.give_up * 1e9:

@@ -1,4 +1,4 @@
-"""Opening an address: RTSP, HTTP MJPEG, or a recording served over HTTP."""
+"""Opening of an address: RTSP, HTTP MJPEG, or a recording served over HTTP."""
 
 import cv2
 
@@ -19,7 +19,7 @@ _PARAMETERS = [
 
 
 def open_stream(url: str, name: str, factory: CaptureFactory = new_capture) -> Capture:
-    """The opened address; `SourceError`, which calls it ``name``, when no video answers."""
+    """Open an address; raises `SourceError`, which calls it ``name``, when no video answers."""
     capture = factory(url, cv2.CAP_FFMPEG, _PARAMETERS)
     if not capture.isOpened():
         capture.release()
@@ -32,6 +32,6 @@ def open_stream(url: str, name: str, factory: CaptureFactory = new_capture) -> C
 
 
 def frame_count(capture: Capture) -> int:
-    """How many frames a recording holds; 0 for a stream, whose count OpenCV makes up."""
+    """Return the number of frames of a recording; 0 for a stream, whose count is invalid."""
     count = capture.get(cv2.CAP_PROP_FRAME_COUNT)
     return int(count) if 0 < count < 1e8 else 0
