@@ -13,8 +13,8 @@ from htnet.engine.errors import SourceError
 from htnet.engine.types import U8, Frame
 
 # OpenCV reads them when it first opens something; values that the user has set stay. Without the
-# first, a V4L2 camera that stalls blocks its reader for ten seconds. Without the second, the decoder
-# writes a line to stderr for every broken packet.
+# first, a V4L2 camera that stalls blocks its reader for ten seconds. Without the second, the
+# decoder writes a line to stderr for every broken packet.
 _ENVIRONMENT = {"OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT": "2", "OPENCV_FFMPEG_LOGLEVEL": "-8"}
 
 Size = tuple[int, int]
