@@ -192,9 +192,9 @@ class Pipeline:
             self._muscle_fit = MuscleFit(face.landmarks)
         if self._measures is None:
             self._measures = LandmarkMeasures(face.landmarks)
-        pulled = self._muscle_fit(pair.onset.gray, face.gray, measured)
+        fitted = self._muscle_fit(pair.onset.gray, face.gray, measured)
         motion, state, small = self._spotter.step(
-            pair, measured, pulled, blinking, outside=_out_of_frame(frame, face)
+            pair, measured, fitted, blinking, outside=_out_of_frame(frame, face)
         )
         large = self._large.step(frame.t_ns, self._measures(face.landmarks), blinking)
         spots = self._arbiter.step(frame.t_ns, small, large, self._large.moving, self._large.reach)

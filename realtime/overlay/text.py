@@ -63,7 +63,7 @@ def _cut(text: str, letters: int, px: float) -> int:
     return width_of(text[:letters].rstrip() + "…", px)
 
 
-def plate(scene: U8, box: tuple[int, int, int, int], share: float = 0.62) -> None:
+def _plate(scene: U8, box: tuple[int, int, int, int], share: float = 0.62) -> None:
     """Darken (x0, y0, x1, y1) by ``share``, so that light text is legible on any picture."""
     x0, y0, x1, y1 = box
     patch = scene[max(y0, 0) : max(y1, 0), max(x0, 0) : max(x1, 0)]
@@ -84,7 +84,7 @@ def badge(
     pad, half = round(0.7 * px), round(0.95 * px)
     x0, y0 = round(middle[0]) - width // 2 - pad, round(middle[1]) - half
     box = (x0, y0, x0 + width + 2 * pad, y0 + 2 * half)
-    plate(scene, box)
+    _plate(scene, box)
     if background != BLACK:
         cv2.rectangle(scene, box[:2], (box[2] - 1, box[3] - 1), background, 1)
     write(scene, text, (middle[0], middle[1] + 0.36 * px), px, colour, "centre")

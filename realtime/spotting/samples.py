@@ -79,11 +79,11 @@ class ActivationTrace:
         self._kept.clear()
 
     def take(
-        self, pair: Pair, pulled: MuscleActivations, blinking: bool, outside: bool
+        self, pair: Pair, fitted: MuscleActivations, blinking: bool, outside: bool
     ) -> FrameActivations:
         """Add and return the sample of a pair; ``outside``: a part of the face is cut off."""
-        t_ns, activations = pair.apex.t_ns, pulled.muscles
-        blinking = blinking or pulled.eyes > self._eyes_unexplained
+        t_ns, activations = pair.apex.t_ns, fitted.muscles
+        blinking = blinking or fitted.eyes > self._eyes_unexplained
         if blinking:
             # A shutting lid is not a tightened one: its activation from before the blink holds. No
             # other muscle reaches its threshold in a blink.
@@ -97,12 +97,12 @@ class ActivationTrace:
             t_ns,
             activations,
             np.mean(recent, axis=0, dtype=np.float32),
-            self._threshold.at(pulled.turn),
+            self._threshold.at(fitted.turn),
             self._threshold.at(_NO_TURN),
             blinking,
             float(pair.apex.gray.mean()),
             pupils(pair.apex.landmarks),
-            pulled.unexplained,
+            fitted.unexplained,
             outside,
         )
         self._kept.append(taken)

@@ -114,7 +114,7 @@ class Spotter:
         self,
         pair: Pair,
         measured: PairMotion,
-        pulled: MuscleActivations,
+        fitted: MuscleActivations,
         blinking: bool,
         *,
         outside: bool = False,
@@ -126,8 +126,8 @@ class Spotter:
         """
         if self._onset_changed:
             self._onset_changed = False
-            self._speech.restart(pulled.muscles)
-        sample = self._samples.take(pair, pulled, blinking, outside)
+            self._speech.restart(fitted.muscles)
+        sample = self._samples.take(pair, fitted, blinking, outside)
         self._last_ns = sample.t_ns
         rest = self._candidate is None and self._refractory is None
         self._threshold.observe(sample.t_ns, sample.smooth, rest=rest)

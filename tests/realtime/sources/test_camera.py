@@ -7,7 +7,7 @@ from itertools import pairwise
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from htnet.engine.errors import SourceError
@@ -209,6 +209,7 @@ def test_another_size_after_reopening_names_both() -> None:
         source.read()
 
 
+@settings(deadline=None)
 @given(st.lists(st.text("nsbx", min_size=1, max_size=6) | st.just("!"), min_size=1, max_size=6))
 def test_whatever_a_camera_does_frames_are_in_order(scripts: list[str]) -> None:
     world = World("n" + scripts[0], *scripts[1:], "x")

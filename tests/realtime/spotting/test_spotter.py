@@ -51,11 +51,11 @@ def blink_at(start: float) -> Course:
 
 
 class Run:
-    """A face seen at ``fps`` whose ``muscles`` pull by px of the crop, each read with ``noise`` px.
+    """A face at ``fps`` with activations ``muscles`` in px of the crop and ``noise`` px on each.
 
     ``openness`` of the eyes; ``yaw`` in radians; ``light``: mean grey; ``gaze``: the irises to the
-    side, px of the crop; ``unexplained`` as in `MuscleActivations`; ``outside``: whether a part of the face is
-    out of the frame.
+    side, px of the crop; ``unexplained`` as in `MuscleActivations`; ``outside``: a part of the face
+    is out of the frame.
     """
 
     def __init__(
