@@ -33,7 +33,9 @@ THRESHOLDS = np.full(len(MUSCLE_NAMES), 0.15, np.float32)
 Course = Callable[[float], float]
 
 
-def heard(detector: SpeechDetector, muscle: str, course: Course, until: float, fps: float = 60) -> None:
+def heard(
+    detector: SpeechDetector, muscle: str, course: Course, until: float, fps: float = 60
+) -> None:
     """Let ``muscle`` pull by ``course`` px from 0 to ``until`` ms."""
     activations = np.zeros(len(MUSCLE_NAMES), np.float32)
     for i in range(round(until * fps / 1000)):
