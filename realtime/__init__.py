@@ -1,1 +1,1 @@
-"""What has a clock: sources, reader, ring, spotter, pipeline, overlay."""
+"""The live path: sources, capture thread, pipeline, spotting, overlay and sinks."""

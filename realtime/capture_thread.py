@@ -1,4 +1,4 @@
-"""The one capture thread: latest wins for a camera, nothing lost for a file, drops counted."""
+"""The capture thread: latest frame wins for a camera, no frame lost for a file, drops counted."""
 
 import threading
 import time
@@ -10,20 +10,20 @@ from typing import Self
 from htnet.engine.types import Frame
 from htnet.realtime.sources.base import Source
 
-_SLICE_S = 0.25  # Windows does not hear Ctrl-C inside a longer wait
+_SLICE_S = 0.25  # Windows does not deliver Ctrl-C inside a longer wait
 
 
 class CaptureThread:
-    """Reads a source, which it then owns, in a thread of its own.
+    """Reads a source, which it then owns, in a thread.
 
-    A live source, or a recording under ``pace``, fills a slot that holds the latest frame; what
-    is overwritten there counts as dropped. Otherwise every frame is kept, ``depth`` of them read
+    A live source, or a recording under ``pace``, fills a slot that holds the latest frame; an
+    overwritten frame counts as dropped. Otherwise every frame is kept, up to ``depth`` of them read
     ahead. Under ``pace`` a frame becomes available when its own time has passed on ``clock``
     since the first one did; its ``t_ns`` stays the recording's. ``wait(seconds)`` returns True
     when it was woken to stop.
 
-    A context manager, and an iterator over the frames. An error of the source is raised by `get`
-    after the frames before it; so is any other that its thread meets.
+    A context manager and an iterator over the frames. An error of the source, or any other of the
+    thread, is raised by `get` after the frames before it.
     """
 
     def __init__(
@@ -58,31 +58,31 @@ class CaptureThread:
 
     @property
     def live(self) -> bool:
-        """Whether frames come by themselves."""
+        """True if frames come in real time."""
         return self._source.live
 
     @property
     def status(self) -> str:
-        """What is the matter with the source, in a sentence; "" if nothing is. Kept at the end."""
+        """Sentence about a problem of the source; "" without one. Kept after the end."""
         return str(getattr(self._source, "status", ""))
 
     @property
     def dropped(self) -> int:
-        """Frames overwritten before anyone took them."""
+        """Number of frames overwritten before they were taken."""
         return self._dropped
 
     @property
     def arrived_ns(self) -> int:
-        """The instant on ``clock`` from which the frame last got can be waited for.
+        """Time on ``clock`` from which the latency of the frame last got is counted.
 
-        For a live source that is its grab, ``t_ns``; under ``pace``, when its time had come; for a
-        recording read without loss, when it was taken up, since until then nobody wanted it.
+        For a live source that is its grab, ``t_ns``; under ``pace``, the time it became due; for a
+        recording read without loss, the time it was taken.
         """
         return self._arrived_ns
 
     @property
     def waiting(self) -> bool:
-        """Whether `get` would return at once with a frame."""
+        """True if `get` would return a frame at once."""
         return bool(self._frames)
 
     @property
@@ -92,7 +92,7 @@ class CaptureThread:
             return self._done and not self._frames
 
     def start(self) -> None:
-        """Start the thread; `get` does so too. A second call, or one after `close`, is nothing."""
+        """Start the thread; `get` does so too. Nothing on a second call or after `close`."""
         with self._changed:
             if self._thread is not None or self._stop.is_set():
                 return
@@ -100,9 +100,9 @@ class CaptureThread:
             self._thread.start()
 
     def get(self, timeout: float | None = None) -> Frame | None:
-        """The next frame, waiting up to ``timeout`` seconds (None: as long as it takes).
+        """Return the next frame, waiting up to ``timeout`` seconds (None: without limit).
 
-        None at the end and once closed; `TimeoutError` when the time is up; the source's own
+        None at the end and once closed. Raises `TimeoutError` when the time is up, and the source's
         error, again at every further call, when it failed.
         """
         self.start()
@@ -123,10 +123,10 @@ class CaptureThread:
             return frame
 
     def close(self) -> None:
-        """Stop the thread and close the source; again is nothing.
+        """Stop the thread and close the source; a second call does nothing.
 
-        Returns within about a second even if the source's read blocks; the thread then lets the
-        source go when that read returns.
+        Returns within about a second even if the source's read blocks; the thread then closes the
+        source when that read returns.
         """
         with self._changed:
             if self._stop.is_set():
@@ -181,7 +181,7 @@ class CaptureThread:
             self._changed.notify_all()
 
     def _await_due(self, frame: Frame) -> bool:
-        """Sleep until the frame's time has come; False when woken to stop."""
+        """Sleep until the frame is due; return False when woken to stop."""
         if not self._pace:
             return True
         if self._began is None:
@@ -193,7 +193,7 @@ class CaptureThread:
         return True
 
     def _put(self, frame: Frame) -> bool:
-        """Hand the frame over; False when stopped."""
+        """Hand the frame over; return False when stopped."""
         with self._changed:
             if self._latest_wins:
                 self._dropped += len(self._frames)

@@ -1,10 +1,10 @@
-"""A live run as the user asks for it: source, pipeline, sinks, screen, summary."""
+"""A live run: source, pipeline, sinks, screen and summary."""
 
 import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -13,7 +13,6 @@ from rich.console import Console
 from htnet.engine.errors import HTNetError, UsageError
 from htnet.engine.recognition.recognizer import Recognizer, open_recognizer
 from htnet.engine.runtimes.select import AUTO
-from htnet.engine.synth.demo import DemoConfig
 from htnet.engine.types import F32, Event, Tick
 from htnet.realtime.capture_thread import CaptureThread
 from htnet.realtime.overlay.compose import Overlay
@@ -22,17 +21,19 @@ from htnet.realtime.profile import Profile, read_profile
 from htnet.realtime.session import ticks
 from htnet.realtime.sinks.display import no_display
 from htnet.realtime.sinks.events import EventLog
+from htnet.realtime.sinks.outputs import Outputs
 from htnet.realtime.sinks.status_panel import StatusPanel
 from htnet.realtime.sinks.tables import summary_table, truth_table
 from htnet.realtime.sinks.video import OverlayVideo
 from htnet.realtime.sinks.window import Window
 from htnet.realtime.sources.base import Source, SourceConfig, open_source
 from htnet.realtime.sources.camera_controls import open_steady
-from htnet.realtime.sources.demo import DemoSource
+from htnet.realtime.sources.demo import DemoConfig, DemoSource
 from htnet.realtime.sources.looped import LoopedSource
 from htnet.realtime.sources.profiled import open_profiled
+from htnet.realtime.spotting.config import SpotterConfig
 from htnet.realtime.spotting.operating_point import score_for
-from htnet.realtime.spotting.spotter import Spotter, SpotterConfig
+from htnet.realtime.spotting.spotter import Spotter
 from htnet.realtime.spotting.threshold import RollingThreshold
 from htnet.realtime.tracker_process import TrackerProcess
 
@@ -41,7 +42,7 @@ _USUAL_FPS = 30.0
 
 @dataclass(frozen=True, slots=True)
 class PathConfig:
-    """From the source to the answer. One of ``source`` and ``demo`` is given."""
+    """Settings from the source to the prediction. One of ``source`` and ``demo`` is given."""
 
     source: SourceConfig | None
     demo: DemoConfig | None
@@ -55,9 +56,10 @@ class PathConfig:
 
 @dataclass(frozen=True, slots=True)
 class RunConfig:
-    """A run and where its results go. ``profile``: the name of a stored one to go by.
-    ``explain``: where every candidate is written with what each rule measured of it.
-    ``false_alarms``: how many a minute are put up with; None for the operating point that was tuned.
+    """Settings of a run and its outputs.
+
+    ``profile``: name of a stored profile. ``explain``: file for every candidate and the decisions
+    of all rules. ``false_alarms``: accepted rate a minute; None for the tuned operating point.
     """
 
     path: PathConfig
@@ -72,21 +74,38 @@ class RunConfig:
     false_alarms: float | None = None
 
 
-def run(config: RunConfig, console: Console) -> list[Event]:
-    """Run until the source ends, the window is closed, or Ctrl-C; returns the final events.
+@dataclass(slots=True, eq=False)
+class _Tally:
+    """The counts and final events of a run; times in ns of the source."""
 
-    Whatever ends it, recordings and event files are closed whole and the summary is printed; then
-    an error of the source is raised.
+    final: list[Event] = field(default_factory=list)
+    frames: int = 0
+    faceless: int = 0
+    started_ns: int = 0
+    ended_ns: int = 0
+
+    def add(self, tick: Tick) -> None:
+        """Count a Tick and keep its final events."""
+        if not self.frames:
+            self.started_ns = tick.frame.t_ns
+        self.ended_ns = tick.frame.t_ns
+        self.frames += 1
+        self.faceless += tick.face is None
+        self.final += [event for event in tick.events if event.stage == "final"]
+
+
+def run(config: RunConfig, console: Console) -> list[Event]:
+    """Run until the source ends, the window is closed, or Ctrl-C; return the final events.
+
+    Recordings and event files are closed whole and the summary is printed whatever ends the run.
+    An error of the source is raised after that.
     """
-    final: list[Event] = []
-    failure: HTNetError | None = None
-    started_ns: int | None = None
-    frames = faceless = ended_ns = 0
-    # Paths, profile and weights are refused before a camera is opened, and files begun only after.
+    # Paths, profile and weights are refused before a camera is opened; files are begun after.
     _refuse_overwriting(config)
     profile = None if config.profile is None else read_profile(config.profile)
-    score = None if config.false_alarms is None else score_for(config.false_alarms)
+    spotting = _spotter_config(config.false_alarms)
     logs = _logs(config)
+    tally = _Tally()
     with ExitStack() as stack:
         tracker = TrackerProcess(config.path.landmarker)
         stack.callback(tracker.close)
@@ -102,10 +121,7 @@ def run(config: RunConfig, console: Console) -> list[Event]:
         if config.overlay_video is not None:
             video = stack.enter_context(OverlayVideo(config.overlay_video, fps, overlay))
         tracker.wait()
-        spotter = Spotter(
-            SpotterConfig() if score is None else SpotterConfig(score=score),
-            RollingThreshold(least=least),
-        )
+        spotter = Spotter(spotting, RollingThreshold(least=least))
         pipeline = Pipeline(tracker, recognizer, spotter=spotter)
         console.print(f"{source.name}; {recognizer}")
         window = _window(config, overlay, fps, console)
@@ -113,73 +129,79 @@ def run(config: RunConfig, console: Console) -> list[Event]:
         stack.enter_context(screen)
         for log in logs:
             stack.enter_context(log)
-        sinks: list[EventLog | OverlayVideo | Window | StatusPanel] = [
-            sink for sink in (*logs, video, screen) if sink is not None
-        ]
+        outputs = Outputs(logs, video, screen)
         # A recording that is watched plays in its own time, and loses no frame for it.
         watched = not (source.live or config.headless) and (window or console.is_terminal)
         wait = _playback(window) if watched else _at_once
-
-        def closed() -> bool:
-            return window is not None and window.closed
-
-        def idle() -> None:
-            screen.say(reader.status)
-            if window is not None:
-                window.pump()
-
-        try:
-            for tick in ticks(
-                reader,
-                pipeline,
-                max_seconds=config.max_seconds,
-                until=closed,
-                idle=idle,
-                ahead=wait is _at_once,
-            ):
-                if started_ns is None:
-                    started_ns = tick.frame.t_ns
-                ended_ns = tick.frame.t_ns
-                frames += 1
-                faceless += tick.face is None
-                final += [event for event in tick.events if event.stage == "final"]
-                for sink in sinks:
-                    sink.write(tick)
-                wait(tick)
-                while window is not None and window.paused and not (closed() or source.live):
-                    window.pump(0.03)
-        except KeyboardInterrupt:
-            # From here on it only closes and tells: a second Ctrl-C would cut that off.
-            for number in (signal.SIGINT, signal.SIGTERM):
-                signal.signal(number, signal.SIG_IGN)
-        except HTNetError as error:
-            failure = error
+        failure = _play(reader, pipeline, outputs, tally, wait, config.max_seconds)
         rest = pipeline.finish()
-        final += rest
-        for log in logs:
-            try:
-                log.add(rest)
-            except HTNetError as error:
-                failure = failure or error
-        if isinstance(screen, StatusPanel):
-            screen.add(rest)
-    if reader.status and not source.live:
-        console.print(reader.status)
-    if faceless:
-        console.print(f"no face in {faceless} of {frames} frames")
-    # Of the demo, what was played.
-    truth = [true for true in getattr(source, "truth", ()) if true.onset_ns <= ended_ns]
-    console.print(truth_table(truth, final) if truth else summary_table(final, started_ns or 0))
+        tally.final += rest
+        unwritten = outputs.finish(rest)
+        failure = failure or unwritten
+    _print_summary(console, source, reader.status, tally)
     if failure is not None:
         raise failure
-    return final
+    return tally.final
+
+
+def _play(
+    reader: CaptureThread,
+    pipeline: Pipeline,
+    outputs: Outputs,
+    tally: _Tally,
+    wait: Callable[[Tick], None],
+    max_seconds: float | None,
+) -> HTNetError | None:
+    """Write the Ticks of ``reader`` to ``outputs`` and ``tally``; return the error that ended it.
+
+    ``wait`` is called after each Tick.
+    """
+    try:
+        for tick in ticks(
+            reader,
+            pipeline,
+            max_seconds=max_seconds,
+            until=outputs.closed,
+            idle=lambda: outputs.idle(reader.status),
+            ahead=wait is _at_once,
+        ):
+            tally.add(tick)
+            outputs.write(tick)
+            wait(tick)
+            if not reader.live:
+                outputs.hold()
+    except KeyboardInterrupt:
+        # From here on it only closes and prints: a second Ctrl-C would cut that off.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
+    except HTNetError as error:
+        return error
+    return None
+
+
+def _print_summary(console: Console, source: Source, status: str, tally: _Tally) -> None:
+    """Print the events of a run; of the demo, beside the truth of what was played."""
+    if status and not source.live:
+        console.print(status)
+    if tally.faceless:
+        console.print(f"no face in {tally.faceless} of {tally.frames} frames")
+    truth = [true for true in getattr(source, "truth", ()) if true.onset_ns <= tally.ended_ns]
+    if truth:
+        console.print(truth_table(truth, tally.final))
+    else:
+        console.print(summary_table(tally.final, tally.started_ns))
+
+
+def _spotter_config(false_alarms: float | None) -> SpotterConfig:
+    """Return the settings for a rate of false alarms a minute; None: the tuned operating point."""
+    return SpotterConfig() if false_alarms is None else SpotterConfig(score=score_for(false_alarms))
 
 
 @contextmanager
 def measured_ticks(
     path: PathConfig, *, frames: int, pace: bool, say: Callable[[str], None] = print
 ) -> Iterator[Iterator[Tick]]:
-    """Up to ``frames`` Ticks of the whole path with nothing drawn; a recording is looped."""
+    """Yield up to ``frames`` Ticks of the whole path without sinks; a recording is looped."""
     with ExitStack() as stack:
         tracker = TrackerProcess(path.landmarker)
         stack.callback(tracker.close)
@@ -214,15 +236,18 @@ def _open(path: PathConfig) -> Source:
 def _opened(
     path: PathConfig, profile: Profile | None, say: Callable[[str], None]
 ) -> tuple[Source, F32 | None]:
-    """The source, and with a profile the least thresholds (8,) in px that it sets; a camera is then held still, as
-    it was when the profile was made, and ``say`` is told how that went."""
+    """Return the source and, with a profile, its least thresholds (8,) in px.
+
+    With a profile a camera's exposure and white balance are locked, as they were when the profile
+    was made; ``say`` is told the result.
+    """
     if profile is None:
         return _open(path), None
     heard: set[str] = set()
 
     def tell(sentences: list[str]) -> None:
         for each in sentences:
-            if each not in heard:  # a camera that is opened anew says it all again
+            if each not in heard:  # a camera that is reopened reports again
                 heard.add(each)
                 say(f"{each[:1].upper()}{each[1:]}.")
 
@@ -245,7 +270,7 @@ def _first(all_of_them: Iterator[Tick], count: int) -> Iterator[Tick]:
 
 
 def _logs(config: RunConfig) -> list[EventLog]:
-    """The files that events are written to."""
+    """Return the event files of a run, not yet opened."""
     logs = []
     if config.events is not None:
         logs.append(EventLog(config.events, config.provisional))
@@ -255,6 +280,7 @@ def _logs(config: RunConfig) -> list[EventLog]:
 
 
 def _refuse_overwriting(config: RunConfig) -> None:
+    """Raise `UsageError` if an output is a file that the run reads or writes already."""
     path = config.path
     source = path.source.source if path.source is not None else None
     taken = {
@@ -279,6 +305,7 @@ def _refuse_overwriting(config: RunConfig) -> None:
 
 
 def _window(config: RunConfig, overlay: Overlay, fps: float, console: Console) -> Window | None:
+    """Return the window; None if it is not wanted or cannot be opened, which is printed."""
     if config.headless:
         return None
     trouble = no_display()
@@ -289,13 +316,13 @@ def _window(config: RunConfig, overlay: Overlay, fps: float, console: Console) -
 
 
 def _at_once(tick: Tick) -> None:
-    """No waiting."""
+    """Do not wait."""
 
 
 def _playback(
     window: Window | None, clock: Callable[[], float] = time.monotonic
 ) -> Callable[[Tick], None]:
-    """Waits until a tick's own time has come, counted from the first one."""
+    """Return a function that waits until a Tick's own time, counted from the first one."""
     began: tuple[float, int] | None = None
 
     def wait(tick: Tick) -> None:
@@ -304,7 +331,7 @@ def _playback(
         if began is None:
             began = now, tick.frame.t_ns
         left = began[0] + (tick.frame.t_ns - began[1]) / 1e9 - now
-        if left < -0.5:  # behind, or paused: what is lost is not caught up by rushing
+        if left < -0.5:  # behind, or paused: go on at normal speed
             began = now, tick.frame.t_ns
         elif left > 0:
             if window is None:

@@ -1,8 +1,20 @@
-"""The live path, one frame at a time: no threads, no sleep, no printing.
+"""The live path of one frame: no threads, no sleep, no printing.
 
-`Pipeline.step` is `track` (find and align the face) and `judge` (motion, spotting, recognition).
-The halves share nothing but the `Tracked` record that passes between them, so they may overlap:
-`overlapped` runs `track` of the next frame beside `judge` of this one, and the Ticks are the same.
+`Pipeline.track` finds the face, `Pipeline.judge` measures it. "keeps": state from frame to frame.
+
+1. tracker: Frame, bgr (H, W, 3) -> Face, landmarks (478, 2) in frame px. Keeps the chosen face.
+2. aligner: Face -> AlignedFace, gray (170, 140), landmarks in crop px. Keeps the crop's transform.
+3. Spotter.pair: AlignedFace -> Pair of onset and apex, blinking. Keeps the FaceBuffer, eye level.
+4. Recognizer.measure: Pair -> PairMotion, flow (170, 140, 2) px without head motion. Keeps nothing.
+5. MuscleFit: Pair -> MuscleActivations, (8,) px, head turn (2,) rad. Keeps the face's model.
+6. Spotter.step: activations -> Motion, State, Spots. Keeps thresholds and the movement under way.
+7. LargeMovementSpotter: landmark measures (9,) px -> LargeMovement. Keeps the face's pose at rest.
+8. Arbiter: Spots and LargeMovement -> one stream of Spots. Keeps ids and answers held back.
+9. recognize_course: up to four faces of the buffer for each Spot -> Event. Keeps nothing.
+10. Recognizer.predict: PairMotion -> Prediction for the live pair -> Tick. Keeps nothing.
+
+The halves share nothing but the `TrackedFrame` that passes between them, so they may overlap:
+`overlapped` runs `track` of the next frame beside `judge` of this one and yields the same Ticks.
 """
 
 import time
@@ -18,6 +30,7 @@ from htnet.engine.anatomy.measures import LandmarkMeasures
 from htnet.engine.face.alignment import CROP_HEIGHT, CROP_WIDTH, Aligner
 from htnet.engine.face.tracker import FaceTracker
 from htnet.engine.motion.muscle_fit import MuscleFit
+from htnet.engine.motion.region_motion import PairMotion
 from htnet.engine.recognition.course import CourseTimes, course_times, recognize_course
 from htnet.engine.recognition.recognizer import Recognizer
 from htnet.engine.types import (
@@ -28,14 +41,14 @@ from htnet.engine.types import (
     Face,
     Frame,
     Health,
+    Motion,
     Pair,
     Prediction,
     State,
     Tick,
 )
 from htnet.realtime.spotting.arbiter import Arbiter, ArbiterConfig
-from htnet.realtime.spotting.face_buffer import FaceBuffer
-from htnet.realtime.spotting.large import LargeMovements
+from htnet.realtime.spotting.large import LargeMovementSpotter
 from htnet.realtime.spotting.spot import Spot
 from htnet.realtime.spotting.spotter import Spotter
 
@@ -46,8 +59,8 @@ _CORNERS = np.array(
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Tracked:
-    """A frame with its face found and aligned."""
+class TrackedFrame:
+    """A frame with its face found and aligned; ``timings_ms``: of the stages so far."""
 
     frame: Frame
     face: Face | None
@@ -56,7 +69,7 @@ class Tracked:
 
 
 class Pipeline:
-    """Frames to Ticks. ``clock`` (ns) only times the stages."""
+    """Turns Frames into Ticks. ``clock`` (ns) only times the stages."""
 
     def __init__(
         self,
@@ -64,32 +77,30 @@ class Pipeline:
         recognizer: Recognizer,
         *,
         spotter: Spotter | None = None,
-        ring: FaceBuffer | None = None,
         aligner: Aligner | None = None,
         clock: Callable[[], int] = time.perf_counter_ns,
     ) -> None:
         self._tracker = tracker
         self._recognizer = recognizer
         self._spotter = spotter or Spotter()
-        self._ring = ring or FaceBuffer()
         self._aligner = aligner or Aligner()
         self._clock = clock
-        self._pulls: MuscleFit | None = None
+        self._muscle_fit: MuscleFit | None = None
         self._measures: LandmarkMeasures | None = None
-        self._large = LargeMovements()
+        self._large = LargeMovementSpotter()
         self._arbiter = Arbiter(ArbiterConfig(score=self._spotter.score))
-        self._seen_ns: int | None = None
+        self._last_ns: int | None = None
 
     def close(self) -> None:
         """Free the face tracker."""
         self._tracker.close()
 
     def step(self, frame: Frame, health: Health | None = None) -> Tick:
-        """Everything known about ``frame``."""
+        """Return the Tick of ``frame``."""
         return self.judge(self.track(frame), health)
 
-    def track(self, frame: Frame) -> Tracked:
-        """Find the face and align it."""
+    def track(self, frame: Frame) -> TrackedFrame:
+        """Find the face of a frame and align it."""
         if frame.fresh:
             self._tracker.reset()
             self._aligner.reset()
@@ -107,21 +118,13 @@ class Pipeline:
             "face": (found - began) / NS_PER_MS,
             "align": (self._clock() - found) / NS_PER_MS,
         }
-        return Tracked(frame, face, aligned, timings)
+        return TrackedFrame(frame, face, aligned, timings)
 
-    def judge(self, tracked: Tracked, health: Health | None = None) -> Tick:
-        """Motion, live pair, network and events for a tracked frame."""
+    def judge(self, tracked: TrackedFrame, health: Health | None = None) -> Tick:
+        """Return the Tick of a tracked frame: motion, live pair, prediction and events."""
         frame, aligned = tracked.frame, tracked.aligned
         health = health or Health()
-        events: list[Event] = []
-        if frame.fresh:
-            events += self._cut_off("source restarted")
-            self._forget()
-        elif tracked.face is not None and tracked.face.another:
-            events += self._cut_off("another face")
-            self._forget()
-        elif self._seen_ns is not None and not 0 <= frame.t_ns - self._seen_ns <= _GAP_NS:
-            events += self._cut_off("frames missing")
+        events = self._interrupted(tracked)
         if aligned is None:
             events += self._cut_off("face lost")
             return Tick(
@@ -136,22 +139,12 @@ class Pipeline:
                 health=health,
                 timings_ms=tracked.timings_ms,
             )
-        self._seen_ns = frame.t_ns
-        blinking = self._spotter.keep(self._ring, aligned)
-        pair = Pair(self._spotter.onset(self._ring, frame.t_ns), aligned)
+        self._last_ns = frame.t_ns
+        pair, blinking = self._spotter.pair(aligned)
         began = self._clock()
         measured = self._recognizer.measure(pair)
         flowed = self._clock()
-        if self._pulls is None:
-            self._pulls = MuscleFit(aligned.landmarks)
-        pulled = self._pulls(pair.onset.gray, aligned.gray, measured)
-        motion, state, spots = self._spotter.step(
-            pair, measured, pulled, blinking, outside=_leaves(frame, aligned)
-        )
-        if self._measures is None:
-            self._measures = LandmarkMeasures(aligned.landmarks)
-        large = self._large.step(frame.t_ns, self._measures(aligned.landmarks), blinking)
-        spots = self._arbiter.step(frame.t_ns, spots, large, self._large.moving, self._large.reach)
+        motion, state, spots = self._spot(frame, pair, measured, blinking)
         events += map(self._event, spots)
         spotted = self._clock()
         prediction = self._recognizer.predict(measured, aligned.landmarks)
@@ -175,26 +168,59 @@ class Pipeline:
             timings_ms=timings,
         )
 
+    def _interrupted(self, tracked: TrackedFrame) -> list[Event]:
+        """End what is under way where the frame does not continue the one before it."""
+        frame, face = tracked.frame, tracked.face
+        if frame.fresh:
+            events = self._cut_off("source restarted")
+            self._forget()
+            return events
+        if face is not None and face.another:
+            events = self._cut_off("another face")
+            self._forget()
+            return events
+        if self._last_ns is not None and not 0 <= frame.t_ns - self._last_ns <= _GAP_NS:
+            return self._cut_off("frames missing")
+        return []
+
+    def _spot(
+        self, frame: Frame, pair: Pair, measured: PairMotion, blinking: bool
+    ) -> tuple[Motion, State, tuple[Spot, ...]]:
+        """Spot small movements by muscle fit and large ones by landmarks, as one stream."""
+        face = pair.apex
+        if self._muscle_fit is None:
+            self._muscle_fit = MuscleFit(face.landmarks)
+        if self._measures is None:
+            self._measures = LandmarkMeasures(face.landmarks)
+        fitted = self._muscle_fit(pair.onset.gray, face.gray, measured)
+        motion, state, small = self._spotter.step(
+            pair, measured, fitted, blinking, outside=_out_of_frame(frame, face)
+        )
+        large = self._large.step(frame.t_ns, self._measures(face.landmarks), blinking)
+        spots = self._arbiter.step(frame.t_ns, small, large, self._large.moving, self._large.reach)
+        return motion, state, spots
+
     def finish(self) -> tuple[Event, ...]:
-        """What is still open when the source ends, as a rejected event."""
+        """Return what is under way when the source ends, as rejected events."""
         return tuple(self._cut_off("source ended"))
 
     def _cut_off(self, reason: str) -> list[Event]:
-        spots = self._arbiter.cut_off(self._seen_ns or 0, self._spotter.cut_off(reason), reason)
+        """End what is under way, rejected for ``reason``."""
+        spots = self._arbiter.cut_off(self._last_ns or 0, self._spotter.cut_off(reason), reason)
         events = [self._event(spot) for spot in spots]
         self._large.reset()
-        self._ring.clear()
-        self._seen_ns = None
+        self._spotter.faces.clear()
+        self._last_ns = None
         return events
 
     def _forget(self) -> None:
-        """What comes next is another face."""
+        """Reset what belongs to one face: another one follows."""
         self._spotter.reset()
-        self._pulls = self._measures = None
+        self._muscle_fit = self._measures = None
 
     def _event(self, spot: Spot) -> Event:
-        """What the network says of the course that the spotter settled on."""
-        prediction = self._settled(spot)
+        """Return the event of a spot, with the label that the network gives its course."""
+        prediction = self._recognize(spot)
         return Event(
             id=spot.id,
             stage=spot.stage,
@@ -211,17 +237,18 @@ class Pipeline:
             decisions=spot.decisions,
         )
 
-    def _settled(self, spot: Spot) -> Prediction:
+    def _recognize(self, spot: Spot) -> Prediction:
+        """Recognize the course of a spot from faces of the buffer."""
         times = course_times(spot.onset_ns, spot.apex_ns)
-        if spot.rejected is not None:  # what is not believed is worth one pair
+        if spot.rejected is not None:  # a rejected spot costs one pair
             times = CourseTimes(times.rest_ns[-1:], times.risen_ns[-1:])
-        rest = [self._ring.onset_before(t_ns) for t_ns in times.rest_ns]
-        risen = [self._ring.nearest(t_ns) for t_ns in times.risen_ns]
+        rest = [self._spotter.faces.onset_before(t_ns) for t_ns in times.rest_ns]
+        risen = [self._spotter.faces.nearest(t_ns) for t_ns in times.risen_ns]
         return recognize_course(rest, risen, self._recognizer)
 
 
-def _leaves(frame: Frame, aligned: AlignedFace) -> bool:
-    """Whether a twentieth of the crop's width or height is not in the frame."""
+def _out_of_frame(frame: Frame, aligned: AlignedFace) -> bool:
+    """Return True if 5% of the crop's width or height lie outside the frame."""
     corners = _CORNERS @ cv2.invertAffineTransform(aligned.to_crop).T
     height, width = frame.bgr.shape[:2]
     room = 0.05 * float(np.hypot(*(corners[1] - corners[0])))
@@ -234,14 +261,14 @@ AHEAD = 3
 def overlapped(
     pipeline: Pipeline, frames: Iterable[Frame], waiting: Callable[[], bool] = lambda: True
 ) -> Iterator[Tick]:
-    """Ticks of ``frames``, the `track` of those that follow running beside the `judge` of each.
+    """Yield the Ticks of ``frames``; `track` of the next ones runs beside `judge` of each.
 
-    At most `AHEAD` frames ahead, so that a slow frame here and a slow one there even out, and only
-    while ``waiting`` says that another frame has come already: a camera's frame is judged as soon
-    as it is tracked, not when the next one comes.
+    `track` runs at most `AHEAD` frames ahead, which evens out slow frames, and only while
+    ``waiting`` returns True (another frame has come). A camera's frame is judged as soon as it is
+    tracked, not when the next one comes.
     """
     with ThreadPoolExecutor(1, thread_name_prefix="track") as executor:
-        tracked: deque[Future[Tracked]] = deque()
+        tracked: deque[Future[TrackedFrame]] = deque()
         for frame in frames:
             tracked.append(executor.submit(pipeline.track, frame))
             while tracked and (len(tracked) > AHEAD or not waiting()):

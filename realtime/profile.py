@@ -1,9 +1,9 @@
-"""A person's quiet face in front of a camera, and the readable file that keeps it.
+"""The profile of one person and camera: activations at rest, and the file that stores them.
 
-Motion is in px of the canonical crop, as `htnet.engine.motion.muscle_fit` measures it. The thresholds follow
-the rule of the long-video spotting literature (CAS(ME)^2's baseline): mean + p (max - mean) of what
-a face does at rest; what differs is that the rest is the person's own, measured beforehand, so that
-p lies above 1 where the paper's, which are fractions of a whole video's range, lie below.
+Motion is in px of the canonical crop, as `htnet.engine.motion.muscle_fit` measures it. The
+thresholds follow the baseline rule of long-video spotting (CAS(ME)^2): mean + p (max - mean) of the
+face at rest. Here the rest is the person's own, measured beforehand, so that p lies above 1. In the
+paper max is that of a whole video, and p is a fraction.
 """
 
 import json
@@ -30,13 +30,13 @@ _LONGEST_FILE: Final = 1 << 20
 _NAME: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9 _-]{0,62}[A-Za-z0-9_-])?")
 # Names that Windows keeps for devices, with any ending.
 _DEVICES: Final = re.compile(r"(?i)con|prn|aux|nul|com[0-9]|lpt[0-9]")
-# A rest that was noisier by more than this would have to be guessed, not adapted.
+# Largest factor by which a baseline is adapted to a noisier camera.
 _MOST_GROWTH: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class Rest:
-    """How far a muscle seems to pull at rest, either way, px of the crop: noise, breath, pulse."""
+    """Size of a muscle's activation at rest, px of the crop: noise, breath, pulse."""
 
     mean_px: float
     max_px: float
@@ -44,15 +44,16 @@ class Rest:
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """What calibration measured.
+    """The results of a calibration.
 
     ``made``: ISO date and time. ``camera``: the source's name. ``size``: (width, height).
     ``fps`` and ``jitter_ms``: the true rate and the standard deviation of the time between frames.
     ``noise``: standard deviation of the camera's noise on skin, grey levels of a frame's pixel.
     ``mains_hz``: 50 or 60 where lamps were seen to flicker. ``baseline``: for each of
-    `MUSCLE_NAMES`. ``p`` and ``floor_px`` make it the thresholds. ``locked``: what of the camera was
-    held still. ``notes``: what was not as it should be. ``probe``: how well movements were found,
-    None where that was not tried. Raises `UsageError` for values that make no sense.
+    `MUSCLE_NAMES`. ``p`` and ``floor_px``: parameters of `thresholds`. ``locked``: camera settings
+    that were locked. ``notes``: warnings of the calibration. ``probe``: recall on movements injected
+    into this calibration's pictures, None where it was not measured. Raises `UsageError` for values
+    out of range.
     """
 
     name: str
@@ -109,8 +110,10 @@ class Profile:
                 )
 
     def thresholds(self, p: float | None = None) -> dict[str, float]:
-        """What each of `MUSCLE_NAMES`, in that order, does not exceed at rest, px of the crop:
-        max(floor_px, mean + p (max - mean)). ``p`` replaces the profile's own."""
+        """Return the thresholds of `MUSCLE_NAMES`, in that order, px of the crop.
+
+        max(floor_px, mean + p (max - mean)); ``p`` replaces the profile's own.
+        """
         p = self.p if p is None else p
         return {
             name: max(self.floor_px, rest.mean_px + p * (rest.max_px - rest.mean_px))
@@ -120,12 +123,12 @@ class Profile:
     def adapted(
         self, camera: str, size: tuple[int, int], fps: float
     ) -> tuple["Profile", tuple[str, ...]]:
-        """The profile for a camera that gives ``size`` at ``fps``, and what to warn of.
+        """Return the profile for a camera that gives ``size`` at ``fps``, and warnings.
 
-        A baseline is mostly noise. Fewer frames a second leave fewer to average over, and it grows
-        as the root of the ratio; a smaller picture leaves fewer pixels to a face, and it grows as
-        the ratio. More frames or pixels would lower it, but that is not relied on. Raises
-        `UsageError` where it would have to grow more than twofold.
+        A baseline is mostly noise. With fewer frames a second there are fewer to average over, and
+        it grows as the root of the ratio. In a smaller picture the face has fewer pixels, and it
+        grows as the ratio. It is not lowered for more frames or pixels. Raises `UsageError` where
+        it would have to grow more than twofold.
         """
         warnings = []
         if camera != self.camera:
@@ -163,7 +166,7 @@ class Profile:
 
 
 def profile_folder() -> Path:
-    """Where profiles lie: the folder HTNET_PROFILES names, else in the user's configuration."""
+    """Return the folder that HTNET_PROFILES names, else one in the user's configuration."""
     own = os.environ.get(FOLDER_VARIABLE)
     return Path(own) if own else user_config_path("htnet", appauthor=False) / "profiles"
 
@@ -178,14 +181,13 @@ def require_name(name: str) -> None:
 
 
 def profile_path(name: str) -> Path:
-    """The file of the profile called ``name``; raises `UsageError` for a name it cannot have."""
+    """Return the file of the profile called ``name``; raises `UsageError` for a bad name."""
     require_name(name)
     return profile_folder() / f"{name}.toml"
 
 
 def read_profile(name: str) -> Profile:
-    """The stored profile called ``name``; raises `UsageError` where there is none, or none that can
-    be read."""
+    """Return the stored profile called ``name``; raises `UsageError` where none can be read."""
     path = profile_path(name)
     if not path.is_file():
         there = ", ".join(sorted(each.stem for each in profile_folder().glob("*.toml")))
@@ -198,7 +200,7 @@ def read_profile(name: str) -> Profile:
 
 
 def list_profiles() -> tuple[list[Profile], list[str]]:
-    """The stored profiles by name, and a sentence for each file that is none."""
+    """Return the stored profiles by name, and a sentence for each file that is none."""
     profiles, troubles = [], []
     for path in sorted(profile_folder().glob("*.toml")):
         try:
@@ -209,7 +211,7 @@ def list_profiles() -> tuple[list[Profile], list[str]]:
 
 
 def load_profile(path: Path) -> Profile:
-    """The profile in a file; raises `UsageError` where there is none that can be read."""
+    """Return the profile in a file; raises `UsageError` where it cannot be read."""
     try:
         with path.open("rb") as file:
             data = file.read(_LONGEST_FILE + 1)
@@ -225,7 +227,7 @@ def load_profile(path: Path) -> Profile:
 
 
 def parse_profile(text: str) -> Profile:
-    """The profile that ``text`` is; raises `ValueError` (as `tomllib` does) or `UsageError`."""
+    """Return the profile in ``text``; raises `ValueError` (as `tomllib` does) or `UsageError`."""
     table = tomllib.loads(text)
     if table.get("v") != _VERSION or type(table["v"]) is not int:
         raise ValueError(
@@ -271,7 +273,7 @@ def parse_profile(text: str) -> Profile:
 
 
 def format_profile(profile: Profile) -> str:
-    """The profile as TOML that a person can read, and `parse_profile` reads back unchanged."""
+    """Return the profile as readable TOML, which `parse_profile` reads back unchanged."""
     rows = {
         "v": _VERSION,
         **{name: own for name, own in asdict(profile).items() if name not in ("baseline", "probe")},
@@ -306,9 +308,9 @@ def format_profile(profile: Profile) -> str:
 
 
 def write_profile(profile: Profile) -> Path:
-    """Store a profile under its name, whole or not at all; returns its file.
+    """Store a profile under its name, whole or not at all; return its file.
 
-    One of that name is replaced. Raises `OutputError` where it cannot be written.
+    A profile of that name is replaced. Raises `OutputError` where it cannot be written.
     """
     path = profile_path(profile.name)
     try:
@@ -344,7 +346,7 @@ def _shape(size: tuple[int, int], fps: float) -> str:
 def _table(
     table: Mapping[str, Any], kinds: Mapping[str, type], optional: set[str], where: str
 ) -> dict[str, Any]:
-    """``table`` with values as ``kinds`` says; raises `ValueError` naming what is wrong."""
+    """Return ``table`` with values of ``kinds``; raises `ValueError` that names what is wrong."""
     unknown = sorted(set(table) - set(kinds))
     missing = sorted(set(kinds) - set(table) - optional)
     if unknown or missing:
@@ -354,7 +356,7 @@ def _table(
 
 
 def _as(value: Any, kind: type, name: str) -> Any:
-    """``value`` if it is of ``kind``; whole numbers stand for fractional ones."""
+    """Return ``value`` if it is of ``kind``; an int is taken for a float."""
     if kind is float and type(value) is int:
         return float(value)
     if type(value) is not kind or (isinstance(value, float) and not math.isfinite(value)):

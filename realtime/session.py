@@ -1,4 +1,4 @@
-"""A run: frames of a reader through the pipeline, with how it is going in every Tick."""
+"""A run: frames of a capture thread through the pipeline, with `Health` in every Tick."""
 
 import time
 from collections import deque
@@ -23,15 +23,16 @@ def ticks(
     idle: Callable[[], None] = lambda: None,
     ahead: bool = True,
 ) -> Iterator[Tick]:
-    """The Ticks of ``reader``'s frames, until it ends, ``max_seconds`` of the source's own time
-    have passed, or ``until`` says so. While no frame comes, ``idle`` is called ten times a second.
-    ``ahead``: frames that wait are tracked while others are judged; for a recording that is played
-    in its own time that only makes each one late.
+    """Yield the Ticks of ``reader``'s frames.
 
-    Each Tick's `Health` belongs to its own frame: ``latency_ms`` is from when the frame became
-    available to when its result was there. ``clock`` is the reader's.
+    They end with the reader, after ``max_seconds`` of the source's own time, or once ``until``
+    returns True. While no frame comes, ``idle`` is called ten times a second.
+    ``ahead``: waiting frames are tracked while others are judged. For a recording that is played in
+    its own time that would only add latency.
+    `Health` belongs to the Tick's own frame: ``latency_ms`` is the time from when the frame became
+    available to when its Tick was ready. ``clock`` is the reader's.
     """
-    arrived: dict[int, int] = {}  # of the few frames under way
+    arrived: dict[int, int] = {}  # frame index -> ns, of the frames under way
     finished: deque[int] = deque(maxlen=_RATE_OVER)
 
     def frames() -> Iterator[Frame]:

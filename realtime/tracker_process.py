@@ -1,8 +1,7 @@
 """The face tracker in a process of its own.
 
 MediaPipe's Python glue holds the interpreter for about a millisecond a frame, in which flow and
-network beside it stand still. Here another interpreter does that. What MediaPipe writes to stderr
-stays there, too.
+network would stand still. Its own process has its own interpreter, and its own stderr.
 """
 
 import contextlib
@@ -20,14 +19,14 @@ from htnet.engine.errors import FaceError, HTNetError
 from htnet.engine.face.tracker import open_tracker
 from htnet.engine.types import U8, Face
 
-_FAREWELL_S = 2.0
+_EXIT_TIMEOUT_S = 2.0
 
 
 class TrackerProcess:
-    """A `FaceTracker` whose work is done elsewhere; pictures pass through shared memory.
+    """A `FaceTracker` in another process; pictures pass through shared memory.
 
-    Made at once, ready when first asked: the process starts while the caller goes on. Raises the
-    tracker's own errors, and `FaceError` when its process is gone.
+    The constructor returns at once; the process is ready when first asked. Raises the tracker's own
+    errors, and `FaceError` when its process has ended.
     """
 
     def __init__(self, landmarker: Path | None = None) -> None:
@@ -42,7 +41,7 @@ class TrackerProcess:
         self._ready = False
 
     def find(self, bgr: U8, t_ns: int) -> Face | None:
-        """The chosen face in ``bgr`` (H, W, 3) uint8, or None."""
+        """Return the chosen face in ``bgr`` (H, W, 3) uint8, or None."""
         if self._memory is None or self._memory.size < bgr.nbytes:
             self._free()
             self._memory = SharedMemory(create=True, size=bgr.nbytes)
@@ -52,7 +51,7 @@ class TrackerProcess:
         return answer
 
     def wait(self) -> None:
-        """Return once it is ready to track; raises what kept it from it."""
+        """Return once the tracker is ready; raises its error if it cannot start."""
         if not self._ready:
             self._hear()
             self._ready = True
@@ -62,10 +61,10 @@ class TrackerProcess:
         self._ask("reset")
 
     def close(self) -> None:
-        """End the process; again is nothing."""
+        """End the process; a second call does nothing."""
         with contextlib.suppress(OSError):
-            self._pipe.close()  # the end of the pipe is what ends it
-        self._process.join(_FAREWELL_S)
+            self._pipe.close()  # the process ends when its pipe does
+        self._process.join(_EXIT_TIMEOUT_S)
         if self._process.is_alive():
             self._process.kill()
             self._process.join()
@@ -89,7 +88,7 @@ class TrackerProcess:
         return answer
 
     def _gone(self) -> FaceError:
-        self._process.join(_FAREWELL_S)
+        self._process.join(_EXIT_TIMEOUT_S)
         return FaceError(
             "expected the face tracker's process to run, but it has ended (exit code "
             f"{self._process.exitcode}); start htnet again, and if it happens again say which "
@@ -104,8 +103,8 @@ class TrackerProcess:
 
 
 def _serve(pipe: Connection, landmarker: Path | None) -> None:
-    """Answer until the pipe's other end is closed."""
-    # Ctrl-C reaches the whole group, but it is the parent who ends this in its own time.
+    """Answer requests until the pipe's other end is closed."""
+    # Ctrl-C reaches the whole process group, but the parent ends this process.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     memory: SharedMemory | None = None

@@ -38,7 +38,8 @@ from htnet.engine.synth.injection.schedule import (
 from htnet.engine.types import CLASSES, F32, Frame
 from htnet.realtime.pipeline import Pipeline
 from htnet.realtime.sources.base import SourceConfig, open_source
-from htnet.realtime.spotting.spotter import Spotter, SpotterConfig
+from htnet.realtime.spotting.config import SpotterConfig
+from htnet.realtime.spotting.spotter import Spotter
 from htnet.realtime.spotting.threshold import RollingThreshold
 from htnet.training.spotting.scoring import Disturbance, TrueEvent, Video, found_events
 

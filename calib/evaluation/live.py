@@ -28,7 +28,8 @@ from htnet.engine.synth.schedule.plan import OWN, CameraPlan, EventPlan, HeadPla
 from htnet.engine.synth.simulation import Simulation
 from htnet.engine.types import CLASSES, NS_PER_MS, AlignedFace, Frame, Pair, Tick
 from htnet.realtime.pipeline import Pipeline
-from htnet.realtime.spotting.spotter import Spotter, SpotterConfig
+from htnet.realtime.spotting.config import SpotterConfig
+from htnet.realtime.spotting.spotter import Spotter
 from htnet.training.augmentation.clip_portrait import clip_portrait, own_portrait
 from htnet.training.datasets.clip import Clip
 from htnet.training.datasets.composite import read_clips, read_map

@@ -1,4 +1,4 @@
-"""What the network says of the live pair."""
+"""The prediction for the live pair."""
 
 import cv2
 
@@ -19,7 +19,7 @@ _NOMINAL = 72  # the scene's height in units
 
 
 class ProbabilityBars:
-    """The label, and a bar for each class; grey while the face is neutral and no answer counts."""
+    """The label and a bar for each class; grey while the face is neutral."""
 
     def __init__(self, classes: tuple[str, ...] = CLASSES, background: Colour = PANEL) -> None:
         self._classes = classes

@@ -1,4 +1,4 @@
-"""What is drawn on the face itself, thin enough to see the face: where HTNet looks, what moves."""
+"""Annotations on the face: the network's regions and the muscles' motion."""
 
 from typing import Final
 
@@ -14,17 +14,17 @@ from htnet.engine.types import F32, U8, AlignedFace, Motion, State, Tick
 from htnet.realtime.overlay.palette import ALERT, BLACK, MOTION, TEXT, WHITE, Colour, blend
 from htnet.realtime.overlay.text import badge
 
-I32 = NDArray[np.int32]
+_I32 = NDArray[np.int32]
 
 _CROP = np.array([CROP_WIDTH, CROP_HEIGHT], np.float32)
 _SHIFT = 4  # OpenCV's sub-pixel bits
 
 
 class RegionBoxes:
-    """The squares of the face that the network is given, as the corners of thin frames.
+    """The network's input regions, drawn as the corners of thin frames.
 
-    The four regions of HTNet meet in the middle of the face, so whole outlines would cross it:
-    only ``corner`` of each side is drawn.
+    The four regions of HTNet meet in the middle of the face, so whole outlines would cross it.
+    Only the fraction ``corner`` of each side is drawn.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class RegionBoxes:
         boxes = [box * scale for box in self.boxes(tick.aligned)]
         strokes = [np.rint(s * 2**_SHIFT).astype(np.int32) for b in boxes for s in self._corners(b)]
         thickness = max(1, round(min(scene.shape[:2]) / 540))
-        # A breath of dark round the lines, for white brackets on a white wall.
+        # A faint dark rim, so that white brackets show on a white wall.
         for colour, width, opacity in (
             (BLACK, thickness + 2, 0.2 * self._opacity),
             (self._colour, thickness, self._opacity),
@@ -58,7 +58,7 @@ class RegionBoxes:
         return scene
 
     def boxes(self, face: AlignedFace) -> list[F32]:
-        """The corners (4, 2) of each box in frame pixels, clockwise from the top left one."""
+        """Return the corners (4, 2) of each box in frame px, clockwise from the top left."""
         spec = self._spec
         from_crop = np.asarray(cv2.invertAffineTransform(face.to_crop), np.float64)
         half = np.array([spec.region, spec.region], np.float32) / spec.size / 2 * _CROP
@@ -82,7 +82,7 @@ class RegionBoxes:
 
 
 _LOWER_LIDS, _NOSE_WINGS = (145, 374), (129, 358)
-# Where a muscle's pull shows, as the mean of some landmarks.
+# Landmarks, whose mean is the place of a dot, and the muscles that it shows.
 MARKS: Final[tuple[tuple[tuple[int, ...], tuple[str, ...]], ...]] = (
     (lm.LEFT_OUTER_BROW, ("brow raise",)),
     (lm.RIGHT_OUTER_BROW, ("brow raise",)),
@@ -98,8 +98,11 @@ MARKS: Final[tuple[tuple[tuple[int, ...], tuple[str, ...]], ...]] = (
 
 
 class MotionMarks:
-    """A dot where each muscle's pull shows: small and pale at rest, larger and in colour the nearer
-    it comes to the threshold, largest above it."""
+    """A dot at the place of each muscle's activation.
+
+    It is small and pale at rest, grows and gets its colour towards the threshold, and is largest
+    above it.
+    """
 
     def __init__(self, *, rest: Colour = TEXT, moving: Colour = MOTION) -> None:
         self._rest = rest
@@ -126,8 +129,11 @@ class MotionMarks:
         return scene
 
     def _style(self, motion: Motion, muscles: tuple[str, ...]) -> tuple[Colour, float]:
-        """Colour and radius (px of the crop) of a dot. Only the leading muscle's threshold is known,
-        and no other stands further out of its rest than that one."""
+        """Return colour and radius (px of the crop) of a dot.
+
+        Only the leading muscle's threshold is known, and no other muscle is higher in its own
+        thresholds.
+        """
         threshold = max(motion.threshold, 1e-6)
         most = motion.magnitude / threshold
         share = min(max(*(motion.activations.get(m, 0.0) for m in muscles), 0.0) / threshold, most)
@@ -142,7 +148,7 @@ def _say_no_face(scene: U8) -> None:
     badge(scene, State.NO_FACE.value, (width / 2, 2.2 * px), px, WHITE, ALERT)
 
 
-def _stroke(scene: U8, strokes: list[I32], colour: Colour, thickness: int, opacity: float) -> None:
+def _stroke(scene: U8, strokes: list[_I32], colour: Colour, thickness: int, opacity: float) -> None:
     """Draw lines (sub-pixel coordinates) with an opacity."""
     height, width = scene.shape[:2]
     points = np.concatenate(strokes) / 2**_SHIFT

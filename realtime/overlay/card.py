@@ -1,4 +1,4 @@
-"""The last thing that happened."""
+"""The card of the last final event."""
 
 import cv2
 
@@ -8,12 +8,14 @@ from htnet.realtime.overlay.reasons import in_words
 from htnet.realtime.overlay.text import fitted, width_of, write
 
 _NOMINAL = 72
-_SMALLEST = 0.55  # of the heading's size
+_SMALLEST = 0.55  # fraction of the heading's size
 
 
 class EventCard:
-    """The last final event: label, duration, the muscle that pulled and how far, kind and probability;
-    of a rejected one the reason. After ``bright_ms`` of the ticks' time it fades to a memory of itself."""
+    """The last final event: label, duration, muscle and magnitude, kind and probability.
+
+    A rejected one shows its reason. After ``bright_ms`` of the Ticks' time it fades to half.
+    """
 
     def __init__(
         self, *, bright_ms: float = 4000.0, fade_ms: float = 1500.0, background: Colour = PANEL
@@ -25,7 +27,7 @@ class EventCard:
         self._since_ns = 0
 
     def see(self, tick: Tick) -> None:
-        """Take in a tick without drawing it; once or more."""
+        """Take in a Tick without drawing it; more than once does no harm."""
         for event in tick.events:
             if event.stage == "final" and event is not self._event:
                 self._event, self._since_ns = event, tick.frame.t_ns
@@ -54,7 +56,7 @@ class EventCard:
             cv2.rectangle(scene, *bar, tone(DIM), 1)
         heading, *lines = _lines(event)
         shade = accent if event.rejected is None else DIM
-        # A reason is read to its end, if in smaller letters.
+        # A long reason is written in smaller letters, not cut.
         shrunk = min(1.0, room / max(width_of(heading, 13.5 * unit), 1.0))
         for text, baseline, size, colour in (
             (heading, 13.0, 13.5 * max(shrunk, _SMALLEST), shade),

@@ -1,4 +1,4 @@
-"""Picture and panel in one: the camera's picture stays whole, all text lies on a strip below it."""
+"""Picture and panel: the camera's picture stays whole, all text lies on a strip below it."""
 
 import math
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from htnet.realtime.overlay.curve import MotionCurve
 from htnet.realtime.overlay.palette import PANEL
 from htnet.realtime.overlay.status import StatusLine
 
-_NARROWEST = 480  # px: below this text that can be read would not fit
+_NARROWEST = 480  # px: legible text does not fit below this
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Layout:
     @classmethod
     @lru_cache(maxsize=8)
     def around(cls, width: int, height: int) -> "Layout":
-        """The layout for a picture; a small one is enlarged by a whole number."""
+        """Return the layout for a picture; a small one is enlarged by a whole number."""
         enlarged = math.ceil(_NARROWEST / width)
         width, height = width * enlarged, height * enlarged
         unit = max(min(width / 640, height / 360), 0.9)
@@ -59,11 +59,10 @@ class Layout:
 
 
 class Overlay:
-    """A Tick as one picture. It remembers the last seconds, so every Tick must pass: drawn by
-    `annotate`, or only taken in by `see`.
+    """A Tick as one picture. Every Tick has to pass: drawn by `annotate`, or taken in by `see`.
 
-    Sinks may share one: a Tick is drawn once, and the same array is handed out for it, to be read
-    only. ``spec`` says which regions the network looks at.
+    The curve and the card show the last seconds. Sinks may share one overlay: a Tick is drawn once,
+    and the same read-only array is returned for it. ``spec``: the network's regions and classes.
     """
 
     def __init__(self, spec: PreprocessSpec | None = None, *, curve_seconds: float = 6.0) -> None:
@@ -76,12 +75,12 @@ class Overlay:
         self._drawn: tuple[Tick, U8] | None = None
 
     def see(self, tick: Tick) -> None:
-        """Take in a Tick that will not be drawn."""
+        """Take in a Tick that is not drawn."""
         self._curve.see(tick)
         self._card.see(tick)
 
     def annotate(self, tick: Tick) -> U8:
-        """The picture of ``tick`` (H, W, 3), larger than its frame by the panel."""
+        """Return the picture of ``tick`` (H, W, 3), larger than its frame by the panel."""
         if self._drawn is not None and self._drawn[0] is tick:
             return self._drawn[1]
         frame = tick.frame.bgr

@@ -1,4 +1,4 @@
-"""The last seconds of motion, and what was spotted in them."""
+"""The motion curve of the last seconds with its events."""
 
 from collections import deque
 from itertools import groupby, pairwise
@@ -38,7 +38,7 @@ class _Sample(NamedTuple):
 
 
 class _Plot:
-    """Where time and motion lie in a scene."""
+    """Coordinates of time and motion in a scene."""
 
     def __init__(self, scene: U8, now_ns: int, span_ns: int, top: float) -> None:
         self.unit = scene.shape[0] / _NOMINAL
@@ -54,9 +54,12 @@ class _Plot:
 
 
 class MotionCurve:
-    """The leading muscle's pull against time with its threshold; blinks shaded, final events as spans
-    with their apex marked, rejected ones hollow with the reason over them. While a muscle pulls it is
-    named. ``seconds`` is how far back it reaches."""
+    """The leading muscle's activation against time, with its threshold.
+
+    Blinks are shaded. Final events are spans with a marked apex, rejected ones hollow with the
+    reason over them. The muscle is named while it is above its threshold. ``seconds``: the time
+    shown.
+    """
 
     def __init__(self, seconds: float = 6.0, *, background: Colour = PANEL) -> None:
         self._span_ns = round(seconds * 1000) * NS_PER_MS
@@ -67,7 +70,7 @@ class MotionCurve:
         self._seen: Tick | None = None
 
     def see(self, tick: Tick) -> None:
-        """Take in a tick without drawing it; the same one twice is taken in once."""
+        """Take in a Tick without drawing it; the same one twice is taken in once."""
         if tick is self._seen:
             return
         self._seen = tick
@@ -153,14 +156,14 @@ class MotionCurve:
             if b.t_ns - a.t_ns > _GAP_NS:
                 continue
             y = round(plot.y(b.threshold))
-            # Dashes are cut out of the plot's own columns, so they stand still while time runs.
+            # Dashes are fixed to the plot's columns, so they stand still while time runs.
             x0, x1 = round(plot.x(a.t_ns)), round(plot.x(b.t_ns))
             for x in range(max(x0, 0), x1):
                 if x // dash % 2 == 0:
                     scene[y : y + max(round(plot.unit), 1), x] = MOTION
 
     def _name_threshold(self, scene: U8, plot: _Plot, first: _Sample) -> None:
-        """Written over the oldest piece of the line that no event covers."""
+        """Write "threshold" over the oldest part of the line that no event covers."""
         px, gap = 9 * plot.unit, 3 * plot.unit
         x, width = max(plot.x(first.t_ns), 0.0) + gap, width_of("threshold", px)
         for event in self._events:
@@ -182,7 +185,7 @@ class MotionCurve:
                 cv2.polylines(scene, [line], False, colour, thickness, cv2.LINE_AA, _SHIFT)
 
     def _courses(self, *, active_only: bool) -> list[list[_Sample]]:
-        """Runs of samples without a gap."""
+        """Return the runs of samples without a gap."""
         runs: list[list[_Sample]] = [[]]
         for sample in self._samples:
             known = sample.magnitude == sample.magnitude and (sample.active or not active_only)
@@ -205,7 +208,7 @@ class MotionCurve:
             cv2.polylines(scene, [shape], True, BLACK, 1, cv2.LINE_AA, _SHIFT)
 
     def _at(self, t_ns: int) -> float:
-        """The magnitude at a time, 0 where it is not known."""
+        """Return the magnitude at a time; 0 where it is unknown."""
         known = [s for s in self._samples if s.magnitude == s.magnitude]
         times: F64 = np.array([s.t_ns for s in known], np.float64)
         if not known:

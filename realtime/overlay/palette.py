@@ -1,4 +1,4 @@
-"""The colours, BGR: Okabe and Ito's, which the colour-blind tell apart too, on a dark panel."""
+"""Colours (BGR) by Okabe and Ito, which the colour-blind can tell apart, on a dark panel."""
 
 from typing import Final
 
@@ -14,7 +14,7 @@ TEXT: Final[Colour] = (240, 236, 232)
 WHITE: Final[Colour] = (255, 255, 255)
 BLACK: Final[Colour] = (0, 0, 0)
 ALERT: Final[Colour] = (70, 130, 255)
-MOTION: Final[Colour] = (170, 216, 70)  # bluish green: whatever moves more than it would at rest
+MOTION: Final[Colour] = (170, 216, 70)  # bluish green: motion above the threshold
 
 _LABELS: Final[dict[str, Colour]] = {
     "negative": (64, 128, 240),  # vermilion, lightened for the dark panel
@@ -33,16 +33,16 @@ _STATES: Final[dict[State, Colour]] = {
 
 
 def label_colour(label: str) -> Colour:
-    """What a label is drawn in."""
+    """Return the colour of a label."""
     return _LABELS.get(label, TEXT)
 
 
 def state_colour(state: State) -> Colour:
-    """What a state is drawn in."""
+    """Return the colour of a state."""
     return _STATES[state]
 
 
 def blend(a: Colour, b: Colour, share: float) -> Colour:
-    """``a`` with a ``share`` (0..1) of ``b`` mixed in."""
+    """Return ``a`` with a fraction ``share`` (0..1) of ``b`` mixed in."""
     mixed = [round(x + (y - x) * share) for x, y in zip(a, b, strict=True)]
     return mixed[0], mixed[1], mixed[2]

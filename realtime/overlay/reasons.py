@@ -1,4 +1,4 @@
-"""Reasons of rejection in words that a user understands."""
+"""Reasons of rejection in plain words."""
 
 from typing import Final
 
@@ -22,9 +22,9 @@ WORDS: Final = {
     "source ended": "recording ended",
     "source restarted": "recording began anew",
 }
-"""What an event carries in ``rejected``, to what is shown of it."""
+"""``Event.rejected`` -> the words that are shown."""
 
 
 def in_words(reason: str) -> str:
-    """The reason as it is shown; one that is not known as it is."""
+    """Return the words for a reason; an unknown one unchanged."""
     return WORDS.get(reason, reason)

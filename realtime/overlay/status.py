@@ -1,4 +1,4 @@
-"""One line that says how the run is going."""
+"""The status line of a run."""
 
 import cv2
 
@@ -36,7 +36,7 @@ class StatusLine:
         cv2.circle(scene, middle, round(3.6 * unit * 16), colour, -1, cv2.LINE_AA, 4)
         left = margin + 12 * unit
         write(scene, tick.state.value, (left, baseline), px, TEXT)
-        # Wide enough for every state, so that the source's name stands still.
+        # Wide enough for every state, so that the source's name does not move.
         left += width_of("no face", px) + 14 * unit
         right = width - margin
         for text, shade in (

@@ -1,5 +1,8 @@
-"""Text on pictures. Pillow's own typeface stays legible at 10 px, where OpenCV's strokes do not;
-its masks are cached, so that a label drawn before costs a blend and nothing more."""
+"""Text on pictures.
+
+Pillow's own typeface is legible at 10 px, where OpenCV's strokes are not. Its masks are cached, so
+that a label drawn before costs only a blend.
+"""
 
 import unicodedata
 from bisect import bisect_right
@@ -13,7 +16,7 @@ from PIL import ImageFont
 from htnet.engine.types import F32, U8
 from htnet.realtime.overlay.palette import BLACK, Colour
 
-SMALLEST_PX = 9
+_SMALLEST_PX = 9
 Align = Literal["left", "centre", "right"]
 
 
@@ -25,9 +28,9 @@ def write(
     colour: Colour,
     align: Align = "left",
 ) -> int:
-    """Write ``text`` with its baseline's end (or middle) at ``at``; returns its width in px.
+    """Write ``text`` with the left, middle or right of its baseline at ``at``.
 
-    What would leave the scene is cut off.
+    Returns its width in px. Parts outside the scene are cut off.
     """
     mask, left, top = _mask(_spelt(text), _size(px))
     height, width = mask.shape[:2]
@@ -43,12 +46,12 @@ def write(
 
 
 def width_of(text: str, px: float) -> int:
-    """How wide ``text`` will be."""
+    """Return the width of ``text`` in px."""
     return int(_mask(_spelt(text), _size(px))[0].shape[1])
 
 
 def fitted(text: str, px: float, width: float) -> str:
-    """``text``, or as much of its beginning as fits into ``width`` with an ellipsis."""
+    """Return ``text``, shortened with an ellipsis to fit into ``width`` px."""
     most = max(int(width / (0.15 * px)), 0)  # no letter is narrower
     if len(text) <= most and width_of(text, px) <= width:
         return text
@@ -60,8 +63,8 @@ def _cut(text: str, letters: int, px: float) -> int:
     return width_of(text[:letters].rstrip() + "…", px)
 
 
-def plate(scene: U8, box: tuple[int, int, int, int], share: float = 0.62) -> None:
-    """Darken (x0, y0, x1, y1) by ``share``, so that light text reads on any picture."""
+def _plate(scene: U8, box: tuple[int, int, int, int], share: float = 0.62) -> None:
+    """Darken (x0, y0, x1, y1) by ``share``, so that light text is legible on any picture."""
     x0, y0, x1, y1 = box
     patch = scene[max(y0, 0) : max(y1, 0), max(x0, 0) : max(x1, 0)]
     if patch.size:
@@ -76,24 +79,24 @@ def badge(
     colour: Colour,
     background: Colour = BLACK,
 ) -> None:
-    """A word or two on a plate of their own, centred on ``middle``."""
+    """Write a few words on a dark plate, centred on ``middle``."""
     width = width_of(text, px)
     pad, half = round(0.7 * px), round(0.95 * px)
     x0, y0 = round(middle[0]) - width // 2 - pad, round(middle[1]) - half
     box = (x0, y0, x0 + width + 2 * pad, y0 + 2 * half)
-    plate(scene, box)
+    _plate(scene, box)
     if background != BLACK:
         cv2.rectangle(scene, box[:2], (box[2] - 1, box[3] - 1), background, 1)
     write(scene, text, (middle[0], middle[1] + 0.36 * px), px, colour, "centre")
 
 
 def _size(px: float) -> int:
-    return max(round(px), SMALLEST_PX)
+    return max(round(px), _SMALLEST_PX)
 
 
 @lru_cache(maxsize=1024)
 def _spelt(text: str) -> str:
-    """``text`` in the letters the typeface has: accents dropped, the rest as question marks."""
+    """Return ``text`` in the typeface's letters: no accents, unknown ones as question marks."""
     bare = unicodedata.normalize("NFKD", text)
     kept = (c for c in bare if not unicodedata.combining(c))
     return "".join(c if " " <= c <= "~" or c in "·…°" else "?" for c in kept)
@@ -108,7 +111,10 @@ def _font(px: int) -> ImageFont.FreeTypeFont:
 
 @lru_cache(maxsize=1024)
 def _mask(text: str, px: int) -> tuple[F32, int, int]:
-    """Coverage (h, w, 1) 0..1 of a text, and its left and top edge against the baseline's start."""
+    """Return the coverage (h, w, 1) 0..1 of a text, its left and its top edge.
+
+    The edges are relative to the start of the baseline.
+    """
     # Word by word: at these sizes the typeface's own space rounds to next to nothing.
     gap, x, top, low = max(round(0.3 * px), 3), 0, 0, 1
     words = []

@@ -1,5 +1,5 @@
-"""Where Ticks go: context managers with ``write(tick)``.
+"""Sinks of Ticks: context managers with ``write(tick)``.
 
-Each says what it cannot do when it is made, in a `UsageError`, before a camera is opened; what it
-has begun stays whole and readable, whatever ends the run.
+A sink raises `UsageError` in its constructor for what it cannot do, before a camera is opened. What
+it has begun stays whole and readable, whatever ends the run.
 """

@@ -1,4 +1,4 @@
-"""Whether a window can be opened here, found out where a failure ends nothing but a helper."""
+"""Test for a usable display, in a helper process that may crash."""
 
 import os
 import subprocess
@@ -14,10 +14,10 @@ os._exit(0)
 
 
 def no_display(environment: Mapping[str, str] | None = None, timeout_s: float = 20.0) -> str | None:
-    """Why no window can be opened, in words, or None where one can.
+    """Return a phrase that says why no window can be opened; None where one can.
 
     OpenCV's Qt ends the whole process when it cannot reach a display, so a helper process tries
-    first. It leaves before a window would be seen.
+    first. It exits before a window would be seen.
     """
     environment = os.environ if environment is None else environment
     if sys.platform.startswith("linux"):
@@ -32,7 +32,7 @@ def no_display(environment: Mapping[str, str] | None = None, timeout_s: float = 
 
 @lru_cache(maxsize=4)
 def _tried(environment: tuple[tuple[str, str], ...], timeout_s: float) -> str | None:
-    """The same display is not tried twice."""
+    """Try to open a window in a helper process; cached for each environment."""
     name = dict(environment).get("DISPLAY", "")
     try:
         tried = subprocess.run(
@@ -55,8 +55,10 @@ def _tried(environment: tuple[tuple[str, str], ...], timeout_s: float) -> str | 
 
 
 def window_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """``environment`` as OpenCV's Qt needs it: the wheels bring its X plugin alone and no fonts,
-    and it complains about both on the terminal."""
+    """Return ``environment`` as OpenCV's Qt needs it.
+
+    The wheels contain only its X plugin and no fonts, and it prints warnings about both.
+    """
     changed = dict(environment)
     if sys.platform.startswith("linux") and changed.get("DISPLAY"):
         changed["QT_QPA_PLATFORM"] = "xcb"

@@ -1,4 +1,4 @@
-"""Events as lines of JSON."""
+"""Event log: events as lines of JSON."""
 
 import contextlib
 import json
@@ -14,10 +14,10 @@ from htnet.realtime.sinks.paths import writable
 
 
 class EventLog:
-    """A JSONL file of `Event.row`, each line on disk as soon as it is known.
+    """A JSONL file of `Event.row`; each line is on disk as soon as it is known.
 
-    Final events alone unless ``provisional``; ``explain``: with what every rule measured. A file of
-    that name is replaced on entering.
+    Only final events unless ``provisional``. ``explain``: with the decisions of all rules. A file
+    of that name is replaced on entering.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class EventLog:
         self.add(tick.events)
 
     def add(self, events: Iterable[Event]) -> None:
-        """Add events that belong to no tick: what was open when the source ended."""
+        """Add events that belong to no Tick: those open when the source ended."""
         if self._file is None:
             raise ValueError("the event log is not open")
         for event in events:
@@ -72,7 +72,7 @@ class EventLog:
         trace: TracebackType | None,
     ) -> None:
         if self._file is not None:
-            # A line that could not be written was told of then; closing tries it once more.
+            # A line that could not be written was reported then; closing tries it again.
             with contextlib.suppress(OSError):
                 self._file.close()
             self._file = None

@@ -1,4 +1,4 @@
-"""Whether a file can be written, said before the run and not after it."""
+"""Checks of output paths, made before a run."""
 
 from pathlib import Path
 
@@ -6,9 +6,9 @@ from htnet.engine.errors import UsageError
 
 
 def writable(path: str | Path, option: str) -> Path:
-    """The path of a file that may be written, or `UsageError`; ``option`` is what asked for it.
+    """Return the path of a file that can be written; ``option``: the option that names it.
 
-    A file that is there keeps its contents.
+    An existing file keeps its contents. Raises `UsageError` where it cannot be written.
     """
     try:
         path = Path(path).expanduser()

@@ -1,4 +1,4 @@
-"""The run in a terminal, where there is no window: a panel while it lasts."""
+"""The status panel: a run in a terminal, where there is no window."""
 
 import time
 from collections import deque
@@ -15,14 +15,14 @@ from htnet.engine.types import CLASSES, NEUTRAL, NS_PER_MS, Event, State, Tick
 from htnet.realtime.sinks.tables import ALERT, LABELS, MOVING
 
 _SPARKS, _ASCII_SPARKS = "▁▂▃▄▅▆▇█", "._-~=+*#"
-_SPARK_NS = 100 * NS_PER_MS  # a column is the highest of so long
+_SPARK_NS = 100 * NS_PER_MS  # time of a column, which shows the highest magnitude
 _COLUMNS, _BAR, _EVENTS = 48, 32, 4
 
 
 class StatusPanel:
-    """What the overlay shows, in 80 columns, at most ``per_second`` times a second.
+    """The content of the overlay in 80 columns, at most ``per_second`` times a second.
 
-    Where the console is no terminal nothing moves: a line for each final event, that is all.
+    Where the console is no terminal, only a line for each final event is printed.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class StatusPanel:
         return self
 
     def write(self, tick: Tick) -> None:
-        """Take in ``tick``, and show it if the last picture is old enough."""
+        """Take in ``tick``, and redraw if the last drawing is old enough."""
         self._tick = tick
         if self._start_ns is None:
             self._start_ns = tick.frame.t_ns
@@ -65,7 +65,7 @@ class StatusPanel:
             self._draw()
 
     def add(self, events: Iterable[Event]) -> None:
-        """Take in events, of a tick or of the source's end."""
+        """Take in events, of a Tick or of the source's end."""
         for event in events:
             if event.stage == "final":
                 self._events.append(event)
@@ -75,7 +75,7 @@ class StatusPanel:
                     )
 
     def say(self, status: str) -> None:
-        """Show a sentence about the source, "" when all is well again."""
+        """Show a sentence about the source; "" removes it."""
         if status == self._status:
             return
         self._status = status
@@ -101,7 +101,7 @@ class StatusPanel:
             self._live.update(self.render(), refresh=True)
 
     def render(self) -> RenderableType:
-        """The panel as it stands."""
+        """Return the panel of the last Tick."""
         tick = self._tick
         if tick is None:
             return Panel(Text(self._status or "waiting for pictures", style="dim"), title="htnet")
@@ -137,7 +137,7 @@ class StatusPanel:
         )
 
     def _spark(self, tick: Tick) -> Text:
-        """The last seconds of motion; what passes the threshold is in colour."""
+        """Return the motion of the last seconds; above the threshold it is coloured."""
         sparks = _ASCII_SPARKS if self._console.options.ascii_only else _SPARKS
         line = Text(f"{'motion':<10}")
         top = max([2 * t for _, _, t in self._motion] + [m for _, m, _ in self._motion] + [1e-6])

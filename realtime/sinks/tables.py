@@ -1,4 +1,4 @@
-"""A run's events as tables for a terminal."""
+"""Events and profiles as tables for a terminal."""
 
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final
@@ -12,7 +12,7 @@ from htnet.engine.types import NS_PER_MS, Event
 from htnet.realtime.profile import Profile
 
 if TYPE_CHECKING:
-    from htnet.engine.synth.schedule.ground_truth import TrueEvent
+    from htnet.realtime.sources.demo import TrueEvent
 
 LABELS: Final = {"negative": "#f08040", "positive": "#56b4e9", "surprise": "#f0e442"}
 MOVING: Final = "#46d8aa"
@@ -22,7 +22,7 @@ _WORDS = ("kind", "label", "true", "found", "result", "rejected", "profile", "ma
 
 
 def summary_table(events: Iterable[Event], start_ns: int = 0) -> Table:
-    """The final events of a run, rejected ones dimmed; times in ms since ``start_ns``."""
+    """Return the final events of a run, rejected ones dimmed; times in ms since ``start_ns``."""
     final = [e for e in events if e.stage == "final"]
     believed = sum(e.rejected is None for e in final)
     columns = ["time", "kind", "label", "prob.", "onset", "apex", "offset", "ms", "px"]
@@ -49,7 +49,7 @@ def summary_table(events: Iterable[Event], start_ns: int = 0) -> Table:
 
 
 def truth_table(truth: Iterable["TrueEvent"], events: Iterable[Event]) -> Table:
-    """What truly happened beside what was found, and the errors of its times."""
+    """Return the ground truth beside the events that were found, with the errors of times."""
     table = _table(
         "Truth and found",
         ["true", "at", "ms", "px", "found", "ms", "onset", "apex", "offset", "result"],
@@ -79,7 +79,7 @@ def truth_table(truth: Iterable["TrueEvent"], events: Iterable[Event]) -> Table:
 
 
 def profiles_table(profiles: Iterable[Profile]) -> Table:
-    """Stored profiles: what each was made of, and the range of its thresholds."""
+    """Return stored profiles: camera and noise of each, and the range of its thresholds."""
     table = _table("Profiles", ["profile", "made", "camera", "size", "fps", "noise", "px"])
     for each in profiles:
         thresholds = each.thresholds().values()
@@ -110,7 +110,7 @@ def _label(label: str) -> Text:
 
 
 def _table(title: str, columns: Sequence[str]) -> Table:
-    """Narrow enough for 80 columns."""
+    """Return an empty table, narrow enough for 80 columns."""
     table = Table(
         title=title,
         box=box.SIMPLE_HEAD,

@@ -1,4 +1,4 @@
-"""The overlay as a video file that plays in the ticks' own time."""
+"""The overlay as a video file, in the Ticks' own time."""
 
 import shutil
 from pathlib import Path
@@ -20,11 +20,11 @@ _ROOM = 20_000_000  # bytes
 
 
 class OverlayVideo:
-    """A video of ``fps`` frames a second, each the latest tick's scene at its time.
+    """A video of ``fps`` frames a second, each the latest Tick's scene at its time.
 
-    Slow or uneven ticks are held, surplus ones left out; a gap of more than two seconds (a pause,
-    a lost camera) is cut to that. The first scene fixes the size; later ones of another size are
-    letterboxed. Share ``overlay`` with a window, and a tick is drawn once.
+    Late Ticks are held and surplus ones left out. A gap of more than two seconds (a pause, a lost
+    camera) is shortened to that. The first scene fixes the size; later ones of another size are
+    letterboxed. With an ``overlay`` shared with a window, a Tick is drawn once.
     """
 
     def __init__(
@@ -59,14 +59,14 @@ class OverlayVideo:
         return self
 
     def write(self, tick: Tick) -> None:
-        """Add ``tick`` where its time says."""
+        """Add ``tick`` at its time."""
         if self._closed:
             raise ValueError("the video is closed")
         t_ns = tick.frame.t_ns
         if self._writer is None:
             self._start_ns = t_ns
         elif not 0 <= t_ns - self._last_ns <= _LONGEST_HOLD_S * 1e9:
-            # Another beginning: go on from the next frame, after the longest hold if time is late.
+            # Time jumped: continue with the next frame, after the longest hold if it jumped ahead.
             hold = _LONGEST_HOLD_S if t_ns > self._last_ns else 0.0
             self._start_ns = t_ns - round((self.frames / self._fps + hold) * 1e9)
         self._last_ns = t_ns
@@ -84,7 +84,7 @@ class OverlayVideo:
         self._put(self._shown)
 
     def close(self) -> None:
-        """Finish the file; more than once does no harm."""
+        """Finish the file; a second call does nothing."""
         self._closed = True
         writer, self._writer = self._writer, None
         if writer is not None:
@@ -100,7 +100,7 @@ class OverlayVideo:
         self.close()
 
     def _open(self, scene: U8) -> None:
-        # The codecs take even sizes alone.
+        # The codecs take only even sizes.
         self._size = (scene.shape[1] + scene.shape[1] % 2, scene.shape[0] + scene.shape[0] % 2)
         code = cv2.VideoWriter.fourcc(*self._codec)
         writer = cv2.VideoWriter(str(self.path), code, self._fps, self._size)
@@ -113,8 +113,8 @@ class OverlayVideo:
 
     def _put(self, scene: U8) -> None:
         assert self._writer is not None
-        # OpenCV does not tell when the disk is full, and an .mp4 without its index at the end
-        # cannot be read: so it is ended while there is room for that.
+        # OpenCV does not report a full disk, and an .mp4 without its index at the end cannot be
+        # read, so the video is ended while there is room for the index.
         if self.frames % _CHECK_EVERY == 0 and shutil.disk_usage(self.path.parent).free < _ROOM:
             self.close()
             raise OutputError(

@@ -1,4 +1,4 @@
-"""The window: shows the overlay, reads the keys."""
+"""The window: shows the overlay and handles keys."""
 
 import os
 import time
@@ -24,11 +24,11 @@ _WIDEST = 1280
 
 
 class Window:
-    """Shows ticks and obeys: q or Esc quit, space pause, r record, s snapshot.
+    """Shows Ticks and handles keys: q or Esc quit, space pause, r record, s snapshot.
 
-    ``closed`` turns true by q, Esc or the mouse. While ``paused`` the picture stands still; whoever
-    reads a file may stop reading and `pump`. Recordings and snapshots go to ``folder``. More than
-    ``max_fps`` pictures a second are not drawn. Belongs in the main thread.
+    ``closed`` turns True by q, Esc or the mouse. While ``paused`` the picture stands still; the
+    reader of a file may stop reading and `pump`. Recordings and snapshots go to ``folder``. At most
+    ``max_fps`` pictures a second are drawn. For the main thread only.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class Window:
 
     @property
     def recording(self) -> bool:
-        """Whether a recording is under way."""
+        """True while a recording is under way."""
         return self._recording is not None
 
     def __enter__(self) -> Self:
@@ -69,7 +69,7 @@ class Window:
         return self
 
     def write(self, tick: Tick) -> None:
-        """Record ``tick`` if asked to, show it unless paused, and obey the keys."""
+        """Record ``tick`` if asked to, show it unless paused, and handle keys."""
         self._record(tick)
         now = self._clock()
         if self.paused or now - self._drawn_at < self._interval_s:
@@ -81,7 +81,7 @@ class Window:
         self.pump()
 
     def pump(self, wait_s: float = 0.001) -> None:
-        """Let the window live for a moment without a new tick, and obey the keys."""
+        """Process the window's events for a moment without a new Tick, and handle keys."""
         if not self._open or self.closed:
             return
         key = cv2.waitKey(max(round(wait_s * 1000), 1))
@@ -94,7 +94,7 @@ class Window:
             self._show()
 
     def press(self, key: str) -> None:
-        """Do what a key asks for; others do nothing."""
+        """Handle a key; unknown keys do nothing."""
         match key.lower():
             case "q" | "\x1b":
                 self.closed = True
@@ -109,7 +109,7 @@ class Window:
                 self._show()
 
     def say(self, status: str) -> None:
-        """Show a sentence about the source on the last picture, "" when all is well again."""
+        """Show a sentence about the source on the last picture; "" removes it."""
         if status != self._status:
             self._status = status
             self._show()
@@ -128,13 +128,13 @@ class Window:
             try:
                 cv2.destroyWindow(self._title)
                 cv2.waitKey(1)
-            except cv2.error:  # closed by the mouse already
+            except cv2.error:  # already closed by the mouse
                 pass
 
     def _visible(self) -> bool:
         try:
             return cv2.getWindowProperty(self._title, cv2.WND_PROP_VISIBLE) >= 1
-        except cv2.error:  # some backends forget a closed window, and say so
+        except cv2.error:  # some backends raise for a closed window
             return False
 
     def _show(self) -> None:
@@ -152,7 +152,7 @@ class Window:
         cv2.imshow(self._title, self._marked(scene))
 
     def _marked(self, scene: U8) -> U8:
-        """``scene`` with what concerns the window alone, and no recording, drawn on a copy."""
+        """Return a copy of ``scene`` with the notes of the window, which no recording has."""
         if not (self.paused or self._recording or self._status or self._note):
             return scene
         marked: U8 = scene.copy()
@@ -160,7 +160,7 @@ class Window:
         px = max(12.0, 13 * min(width / 640, height / 458))
         if self._recording is not None:
             badge(marked, "REC", (width - 3 * px, 2 * px), px, WHITE, ALERT)
-        # Stacked in the corner, where a face is last.
+        # Stacked in a corner, where a face is least likely.
         paused = "paused · space goes on" if self.paused else ""
         notes = [note for note in (paused, self._status, self._note) if note]
         for row, note in enumerate(notes):
@@ -182,7 +182,7 @@ class Window:
             self._tell(f"no snapshot: {error.strerror or error}")
 
     def _tell(self, note: str) -> None:
-        """Show a sentence for a moment."""
+        """Show a sentence for `_LONGEST_NOTE_S`."""
         self._note, self._note_until = note, self._clock() + _LONGEST_NOTE_S
 
     def _record(self, tick: Tick) -> None:
@@ -210,7 +210,7 @@ class Window:
             self._tell(f"no recording: {error}")
 
     def _name(self, suffix: str) -> Path:
-        """A name that is not taken, by the time of day."""
+        """Return an unused file name by the time of day."""
         stem = f"htnet-{datetime.now():%Y%m%d-%H%M%S}"
         path, again = self._folder / f"{stem}{suffix}", 1
         while path.exists():

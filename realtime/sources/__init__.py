@@ -1,1 +1,1 @@
-"""Where frames come from: cameras, streams, files, the demo."""
+"""Frame sources: cameras, streams, files and the demo."""

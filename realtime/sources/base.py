@@ -1,4 +1,4 @@
-"""Where frames come from: the protocol every source keeps, and the one function that opens them."""
+"""The protocol of a frame source, and the function that opens one."""
 
 import time
 from collections.abc import Callable
@@ -10,21 +10,21 @@ from urllib.parse import urlsplit
 from htnet.engine.errors import DependencyError, SourceError, UsageError
 from htnet.engine.types import Frame
 
-STREAM_SCHEMES = ("http", "https", "rtmp", "rtmps", "rtp", "rtsp", "rtsps", "srt", "tcp", "udp")
+_STREAM_SCHEMES = ("http", "https", "rtmp", "rtmps", "rtp", "rtsp", "rtsps", "srt", "tcp", "udp")
 _FOLDER_FPS = 30.0
 
 
 class Source(Protocol):
-    """Anything that gives frames, one by one.
+    """A source of frames, read one by one.
 
-    ``name`` is what a person is shown. ``live`` means that frames come by themselves and the
-    latest one wins; then ``t_ns`` is the monotonic clock right after the grab, else the
-    recording's own time. Either way ``t_ns`` strictly increases and ``index`` counts from 0.
+    ``name`` is shown to the user. ``live``: frames come in real time and the latest one wins; then
+    ``t_ns`` is the monotonic clock right after the grab, else the recording's own time. ``t_ns``
+    strictly increases and ``index`` counts from 0.
 
-    Each frame's array is its own: a source never writes to it again, so it may be kept as long
-    as one likes. It is shared by all who hold the frame, so draw on a copy.
+    A source never writes to a frame's array again, so it may be kept. All holders of the frame
+    share it, so draw on a copy.
 
-    A source may also have ``status: str``, a sentence about what is the matter, "" if nothing.
+    A source may also have ``status: str``, a sentence about a problem, "" without one.
     """
 
     @property
@@ -34,20 +34,21 @@ class Source(Protocol):
     def live(self) -> bool: ...
 
     def read(self) -> Frame | None:
-        """The next frame, blocking until there is one; None at the end. `SourceError` on loss."""
+        """Return the next frame, blocking; None at the end. Raises `SourceError` on loss."""
 
     def close(self) -> None:
-        """Let go; may be called from another thread, during a read, and more than once."""
+        """Release the device or file; from any thread, during a read, and more than once."""
 
 
 @dataclass(frozen=True, slots=True)
 class SourceConfig:
-    """Which source, and how it is asked: one of ``camera`` and ``source``; neither is camera 0.
+    """The source and its settings. One of ``camera`` and ``source``; neither is camera 0.
 
-    ``source`` is a video file, a folder of pictures or an address (RTSP, HTTP MJPEG). ``size``
-    is the width and height wanted of a camera, which may give another. ``fps`` is the rate asked
-    of a camera (None: the highest it has) or at which a folder's pictures were taken (None: 30);
-    a video file keeps its own. A live source without pictures for ``give_up_s`` seconds ends.
+    ``source``: a video file, a folder of pictures or an address (RTSP, HTTP MJPEG).
+    ``size``: width and height asked of a camera, which may give another.
+    ``fps``: rate asked of a camera (None: its highest), or of a folder's pictures (None: 30). A
+    video file keeps its own.
+    ``give_up_s``: time without pictures after which a live source ends.
     """
 
     camera: int | None = None
@@ -89,7 +90,7 @@ class SourceConfig:
 def open_source(config: SourceConfig, clock: Callable[[], int] = time.monotonic_ns) -> Source:
     """Open the source that ``config`` names.
 
-    `SourceError` when it gives no pictures, `UsageError` when it cannot be meant,
+    Raises `SourceError` when it gives no pictures, `UsageError` when it names none, and
     `DependencyError` where OpenCV cannot be loaded.
     """
     try:
@@ -107,7 +108,7 @@ def open_source(config: SourceConfig, clock: Callable[[], int] = time.monotonic_
 
 
 def shown(source: str) -> str:
-    """The source as a person may see it: addresses without their password and query."""
+    """Return the source for display: an address without its password and query."""
     if "://" not in source:
         return source
     try:
@@ -121,26 +122,26 @@ def shown(source: str) -> str:
 
 def _camera(config: SourceConfig, clock: Callable[[], int]) -> Source:
     from htnet.realtime.sources.camera_modes import open_camera
-    from htnet.realtime.sources.reconnecting import Patience, ReconnectingSource
+    from htnet.realtime.sources.reconnecting import ReconnectingSource, RetryPolicy
 
     index = config.camera or 0
     return ReconnectingSource(
         f"camera {index}",
         lambda: open_camera(index, config.size, config.fps),
-        patience=Patience(give_up=config.give_up_s),
+        retry=RetryPolicy(give_up=config.give_up_s),
         clock=clock,
     )
 
 
 def _stream(config: SourceConfig, url: str, clock: Callable[[], int]) -> Source:
     from htnet.realtime.sources.files import VideoFile
-    from htnet.realtime.sources.reconnecting import Patience, ReconnectingSource
+    from htnet.realtime.sources.reconnecting import ReconnectingSource, RetryPolicy
     from htnet.realtime.sources.streams import frame_count, open_stream
 
     scheme, name = url.split("://", 1)[0].lower(), shown(url)
-    if scheme not in STREAM_SCHEMES:
+    if scheme not in _STREAM_SCHEMES:
         raise UsageError(
-            f"expected an address that begins with one of {', '.join(STREAM_SCHEMES)}, "
+            f"expected an address that begins with one of {', '.join(_STREAM_SCHEMES)}, "
             f"but got {name}; give a file by its path alone"
         )
     capture = open_stream(url, name)
@@ -150,7 +151,7 @@ def _stream(config: SourceConfig, url: str, clock: Callable[[], int]) -> Source:
         name,
         lambda: open_stream(url, name),
         capture=capture,
-        patience=Patience(give_up=config.give_up_s),
+        retry=RetryPolicy(give_up=config.give_up_s),
         clock=clock,
     )
 

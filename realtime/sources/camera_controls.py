@@ -1,8 +1,7 @@
-"""Holding a camera still: exposure and white balance that do not adapt, and the mains filter.
+"""Camera controls: locked exposure and white balance, and the mains filter.
 
-A camera that brightens the picture moves every pixel's value, and flow takes some of that for
-motion. No camera has to allow any of this, and none of it ever ends a run: what cannot be had is
-told.
+A camera that brightens the picture changes every pixel's value, which flow partly takes for motion.
+Cameras may refuse each of these; a refusal is reported and never ends a run.
 """
 
 import contextlib
@@ -18,10 +17,10 @@ import cv2
 from htnet.realtime.sources.base import Source, SourceConfig, open_source
 from htnet.realtime.sources.camera_modes import open_camera
 from htnet.realtime.sources.capture import Capture
-from htnet.realtime.sources.reconnecting import Patience, ReconnectingSource
+from htnet.realtime.sources.reconnecting import ReconnectingSource, RetryPolicy
 
-# Drivers name their modes by numbers of their own: Video4Linux has a menu in which 1 is manual and
-# 3 lets the exposure time adapt; the others have 0 for manual and 1 for automatic.
+# Drivers number their modes differently: in Video4Linux 1 is manual and 3 is automatic exposure
+# time; the others have 0 for manual and 1 for automatic.
 _MANUAL, _AUTO = (1.0, 3.0) if sys.platform == "linux" else (0.0, 1.0)
 _MENU: Final = {50: "1", 60: "2"}
 _TOOL: Final = "v4l2-ctl"
@@ -30,7 +29,7 @@ _SETTLE_S: Final = 1.0
 
 
 def lock(capture: Capture) -> list[str]:
-    """Hold exposure and white balance at what they are now; says of each how that went."""
+    """Lock exposure and white balance at their present values; return a sentence on each."""
     return [
         _lock(capture, "exposure", cv2.CAP_PROP_AUTO_EXPOSURE, cv2.CAP_PROP_EXPOSURE, _MANUAL),
         _lock(capture, "white balance", cv2.CAP_PROP_AUTO_WB, cv2.CAP_PROP_WB_TEMPERATURE, 0.0),
@@ -38,16 +37,18 @@ def lock(capture: Capture) -> list[str]:
 
 
 def unlock(capture: Capture) -> None:
-    """Let exposure and white balance adapt again: a camera remembers, and the next program would
-    find it stuck."""
+    """Let exposure and white balance adapt again.
+
+    A camera remembers its settings, and the next program would find it locked.
+    """
     _set(capture, cv2.CAP_PROP_AUTO_EXPOSURE, _AUTO)
     _set(capture, cv2.CAP_PROP_AUTO_WB, 1.0)
 
 
 def set_mains(index: int, mains_hz: int, run: Callable[..., Any] = subprocess.run) -> str:
-    """Have camera ``index`` filter the flicker of lamps on 50 or 60 Hz; says how that went.
+    """Let camera ``index`` filter the flicker of lamps on 50 or 60 Hz; return the result.
 
-    Through v4l2-ctl, which is a Linux tool; OpenCV has no such property.
+    Uses v4l2-ctl, which is a Linux tool; OpenCV has no such property.
     """
     tool = shutil.which(_TOOL) if sys.platform == "linux" else None
     if tool is None:
@@ -69,10 +70,10 @@ def set_mains(index: int, mains_hz: int, run: Callable[..., Any] = subprocess.ru
 
 
 class SteadyCapture:
-    """A capture that locks itself once its automatics have had time to settle.
+    """A capture that locks itself once its automatic controls have settled.
 
-    Behind the `Capture` seam, because a camera's properties are best set by the thread that reads
-    it. ``tell`` is given what `lock` says, once. Closing lets the camera adapt again.
+    It wraps a `Capture`, since a camera's properties are best set by the thread that reads it.
+    ``tell`` is given the result of `lock`, once. `release` lets the camera adapt again.
     """
 
     def __init__(
@@ -91,7 +92,7 @@ class SteadyCapture:
         self._locked = False
 
     def isOpened(self) -> bool:
-        """As OpenCV has it; so are the rest."""
+        """As in OpenCV; so are the other methods."""
         return self._capture.isOpened()
 
     def grab(self) -> bool:
@@ -106,11 +107,11 @@ class SteadyCapture:
         return grabbed
 
     def retrieve(self) -> tuple[bool, Any]:
-        """Decode it."""
+        """Decode the grabbed picture."""
         return self._capture.retrieve()
 
     def get(self, prop: int, /) -> float:
-        """A property."""
+        """Return a property."""
         return self._capture.get(prop)
 
     def set(self, prop: int, value: float, /) -> bool:
@@ -118,7 +119,7 @@ class SteadyCapture:
         return self._capture.set(prop, value)
 
     def release(self) -> None:
-        """Let it adapt again, and go."""
+        """Let the camera adapt again and release it."""
         if self._locked:
             unlock(self._capture)
         self._capture.release()
@@ -132,10 +133,10 @@ def open_steady(
     clock: Callable[[], int] = time.monotonic_ns,
     open_one: Callable[..., Capture] = open_camera,
 ) -> Source:
-    """The source that ``config`` names; a camera is held still, and ``tell`` hears how that went.
+    """Open the source that ``config`` names; a camera is locked, and ``tell`` is told the result.
 
-    ``tell`` is called from the capture thread, again whenever the camera had to be opened anew.
-    Raises as `open_source` does.
+    ``tell`` is called from the capture thread, again whenever the camera was reopened. Raises as
+    `open_source` does.
     """
     if config.source is not None:
         return open_source(config, clock)
@@ -147,8 +148,8 @@ def open_steady(
             tell([set_mains(index, mains_hz)])
         return SteadyCapture(capture, tell)
 
-    patience = Patience(give_up=config.give_up_s)
-    return ReconnectingSource(f"camera {index}", reopen, patience=patience, clock=clock)
+    retry = RetryPolicy(give_up=config.give_up_s)
+    return ReconnectingSource(f"camera {index}", reopen, retry=retry, clock=clock)
 
 
 def _lock(capture: Capture, what: str, automatic: int, value: int, manual: float) -> str:
@@ -166,7 +167,7 @@ def _lock(capture: Capture, what: str, automatic: int, value: int, manual: float
 
 
 def _set(capture: Capture, prop: int, value: float) -> bool:
-    """Set a property; whether it reads back as set."""
+    """Set a property; return True if it reads back as set."""
     with contextlib.suppress(cv2.error):
         return capture.set(prop, value) and abs(capture.get(prop) - value) < 1e-3
     return False

@@ -1,4 +1,4 @@
-"""Which cameras there are, and what each can do: found by setting a mode and reading it back."""
+"""Cameras and their modes, found by setting a mode and reading it back."""
 
 import sys
 from collections.abc import Callable, Sequence
@@ -12,7 +12,7 @@ from htnet.realtime.sources.capture import Capture, CaptureFactory, Size, new_ca
 # One backend per system, and named: asked for "any", OpenCV tries several, slowly, and numbers
 # the cameras in each one's own order. DirectShow takes MJPG and rates, and opens at once.
 _BACKENDS = {"win32": cv2.CAP_DSHOW, "darwin": cv2.CAP_AVFOUNDATION, "linux": cv2.CAP_V4L2}
-BACKEND = _BACKENDS.get(sys.platform, cv2.CAP_ANY)
+_BACKEND = _BACKENDS.get(sys.platform, cv2.CAP_ANY)
 
 MJPG = cv2.VideoWriter.fourcc(*"MJPG")
 SIZES: tuple[Size, ...] = (
@@ -30,7 +30,7 @@ _FIRST_GRABS = 3
 
 @dataclass(frozen=True, slots=True)
 class Camera:
-    """A camera that is plugged in; ``index`` is what ``--camera`` takes."""
+    """A connected camera; ``index`` is the value of ``--camera``."""
 
     index: int
     name: str
@@ -39,7 +39,7 @@ class Camera:
 
 @dataclass(frozen=True, slots=True)
 class Mode:
-    """What a camera says it gives: pixels, frames a second and format ("MJPG", "YUYV")."""
+    """A mode that a camera reports: pixels, frames a second and format ("MJPG", "YUYV")."""
 
     width: int
     height: int
@@ -52,23 +52,23 @@ class Mode:
 
 
 def list_cameras() -> list[Camera]:
-    """The cameras by index, with their names; empty where there are none or none can be told."""
+    """Return the cameras by index, with their names; empty where none can be listed."""
     try:
         from cv2_enumerate_cameras import enumerate_cameras
 
-        found = enumerate_cameras(BACKEND)
+        found = enumerate_cameras(_BACKEND)
     except (ImportError, NotImplementedError, OSError, RuntimeError):
-        # Names are a convenience; where they cannot be had, opening by number still works.
+        # Without names, opening by number still works.
         return []
     cameras = [Camera(int(i.index), str(i.name or ""), str(i.path or "")) for i in found]
     return sorted(cameras, key=lambda camera: camera.index)
 
 
-def set_mode(capture: Capture, size: Size, fps: float | None = None) -> Mode:
-    """Ask for MJPG at ``size`` and the highest rate (or ``fps``); what the camera then says.
+def _set_mode(capture: Capture, size: Size, fps: float | None = None) -> Mode:
+    """Set MJPG at ``size`` and the highest rate (or ``fps``); return the mode that is reported.
 
-    The format goes first, because raw pictures do not fit through USB at high rates and the
-    camera would offer less; a buffer of one, because an old frame is worth nothing here.
+    The format is set first: raw pictures do not fit through USB at high rates, and the camera would
+    offer less. The buffer holds one frame, since an old one is of no use.
     """
     capture.set(cv2.CAP_PROP_FOURCC, MJPG)
     capture.set(cv2.CAP_PROP_FRAME_WIDTH, size[0])
@@ -82,7 +82,7 @@ def set_mode(capture: Capture, size: Size, fps: float | None = None) -> Mode:
 
 
 def read_mode(capture: Capture) -> Mode:
-    """The mode the camera reports."""
+    """Return the mode that the camera reports."""
     code = int(capture.get(cv2.CAP_PROP_FOURCC))
     letters = bytes((code >> shift) & 0xFF for shift in (0, 8, 16, 24)) if code > 0 else b""
     return Mode(
@@ -101,15 +101,15 @@ def open_camera(
     factory: CaptureFactory = new_capture,
     cameras: Callable[[], list[Camera]] = list_cameras,
 ) -> Capture:
-    """Camera ``index``, set up and proven by a grab.
+    """Open camera ``index``, set its mode and grab a picture.
 
-    `SourceError` says whether it is not there, or there but busy or not permitted.
+    Raises `SourceError`, which says if it is absent, busy or not permitted.
     """
-    capture = factory(index, BACKEND)
+    capture = factory(index, _BACKEND)
     if not capture.isOpened():
         capture.release()
         raise SourceError(_why_not(index, cameras()))
-    set_mode(capture, size, fps)
+    _set_mode(capture, size, fps)
     # A camera that another program holds may well open, and only then give nothing; one that
     # has just been plugged in may need a moment.
     if not any(capture.grab() for _ in range(_FIRST_GRABS)):
@@ -128,15 +128,16 @@ def find_modes(
     factory: CaptureFactory = new_capture,
     cameras: Callable[[], list[Camera]] = list_cameras,
 ) -> list[Mode]:
-    """The highest rate for each of ``sizes`` that the camera takes; `SourceError` as above.
+    """Return the highest rate for each of ``sizes`` that the camera takes.
 
-    The rates are what the driver says; what really arrives in the light at hand may be less.
+    The rates are those of the driver; in low light fewer frames may arrive. Raises `SourceError` as
+    `open_camera` does.
     """
-    capture = factory(index, BACKEND)
+    capture = factory(index, _BACKEND)
     try:
         if not capture.isOpened():
             raise SourceError(_why_not(index, cameras()))
-        return list(dict.fromkeys(set_mode(capture, size) for size in sizes))
+        return list(dict.fromkeys(_set_mode(capture, size) for size in sizes))
     finally:
         capture.release()
 

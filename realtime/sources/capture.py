@@ -1,4 +1,4 @@
-"""The seam to OpenCV's VideoCapture: what is used of it, its noise, and what all sources share."""
+"""The interface to OpenCV's VideoCapture, and what all sources share."""
 
 import os
 import threading
@@ -12,16 +12,16 @@ import numpy as np
 from htnet.engine.errors import SourceError
 from htnet.engine.types import U8, Frame
 
-# Read by OpenCV when it first opens something; what the user has set stays. Without the first,
-# a V4L2 camera that stalls holds its reader for ten seconds; without the second, the decoder
-# writes a line to stderr for every broken packet, over whatever the terminal shows.
+# OpenCV reads them when it first opens something; values that the user has set stay. Without the
+# first, a V4L2 camera that stalls blocks its reader for ten seconds. Without the second, the
+# decoder writes a line to stderr for every broken packet.
 _ENVIRONMENT = {"OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT": "2", "OPENCV_FFMPEG_LOGLEVEL": "-8"}
 
 Size = tuple[int, int]
 
 
 class Capture(Protocol):
-    """The part of ``cv2.VideoCapture`` that is used. `retrieve` gives a fresh array each time."""
+    """The used part of ``cv2.VideoCapture``. `retrieve` returns a new array each time."""
 
     def isOpened(self) -> bool: ...
     def grab(self) -> bool: ...
@@ -35,7 +35,7 @@ CaptureFactory = Callable[..., Capture]
 
 
 def new_capture(*arguments: Any) -> Capture:
-    """A ``cv2.VideoCapture`` that keeps its warnings to itself and its stalls short."""
+    """Return a ``cv2.VideoCapture`` without warnings on stderr and with short time-outs."""
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     if "OPENCV_LOG_LEVEL" not in os.environ:
@@ -44,7 +44,7 @@ def new_capture(*arguments: Any) -> Capture:
 
 
 def take(capture: Capture) -> U8 | None:
-    """The picture last grabbed as (H, W, 3) uint8 BGR; None when it cannot be decoded."""
+    """Return the picture last grabbed as (H, W, 3) uint8 BGR; None if it cannot be decoded."""
     try:
         ok, image = capture.retrieve()
         if not ok or image is None or image.size == 0:
@@ -57,15 +57,14 @@ def take(capture: Capture) -> U8 | None:
 
 
 def size_of(bgr: U8) -> Size:
-    """Width and height."""
+    """Return width and height."""
     return bgr.shape[1], bgr.shape[0]
 
 
 def require_size(name: str, wanted: Size | None, bgr: U8, which: str) -> Size:
-    """The picture's size, which has to be ``wanted`` where that is known.
+    """Return the picture's size; raise `SourceError` unless it is ``wanted``, where that is known.
 
-    Landmarks, crops and a recording all hold on to the first size, so a change ends the source
-    with a `SourceError`; what was recorded until then is whole and stays.
+    Landmarks, crops and recordings all rely on the first size, so a change ends the source.
     """
     size = size_of(bgr)
     if wanted is not None and size != wanted:
@@ -78,10 +77,10 @@ def require_size(name: str, wanted: Size | None, bgr: U8, which: str) -> Size:
 
 
 class Stillness:
-    """For how long the picture has been the very same.
+    """Detector of a frozen picture.
 
-    Only every third pixel of every third row is compared: sensor noise never leaves all of
-    those alone, and a whole frame would cost as much as a stage of the pipeline.
+    It compares every third pixel of every third row: sensor noise always changes some of those, and
+    a whole frame would take as long as a stage of the pipeline.
     """
 
     def __init__(self) -> None:
@@ -89,7 +88,7 @@ class Stillness:
         self._since_ns = 0
 
     def seen(self, bgr: U8, t_ns: int) -> int:
-        """Take the next picture; ns since the first of the identical ones, 0 for a new one."""
+        """Take in a picture; return ns since the first of the identical ones, 0 for a new one."""
         sample = bgr[::3, ::3]
         if self._sample is None or not np.array_equal(sample, self._sample):
             self._sample = sample.copy()
@@ -98,15 +97,15 @@ class Stillness:
         return t_ns - self._since_ns
 
     def restart(self, t_ns: int) -> None:
-        """Count from ``t_ns`` on, still comparing with the last picture."""
+        """Count from ``t_ns`` on; the last picture is still compared with."""
         self._since_ns = t_ns
 
 
 class Closable(ABC):
-    """`read` in one thread, `close` from any.
+    """A source with `read` in one thread and `close` from any.
 
     OpenCV must not release a capture while another thread is inside it, and a camera's read may
-    block; so whichever of the two comes last lets the device go.
+    block. The later of the two calls releases the device.
     """
 
     def __init__(self) -> None:
@@ -114,7 +113,7 @@ class Closable(ABC):
         self._turn = threading.Lock()
 
     def read(self) -> Frame | None:
-        """The next frame, blocking; None at the end and once closed."""
+        """Return the next frame, blocking; None at the end and once closed."""
         try:
             with self._turn:
                 return None if self._closing.is_set() else self._read()
@@ -123,7 +122,7 @@ class Closable(ABC):
                 self.close()
 
     def close(self) -> None:
-        """Let go of the device or file, at once or as soon as a running `read` returns."""
+        """Release the device or file, at once or as soon as a running `read` returns."""
         self._closing.set()
         if self._turn.acquire(blocking=False):
             try:

@@ -4,9 +4,11 @@ from htnet.engine.synth.demo import DemoConfig, render_demo
 from htnet.engine.synth.schedule.ground_truth import TrueEvent
 from htnet.engine.types import Frame
 
+__all__ = ["DemoConfig", "DemoSource", "TrueEvent"]
+
 
 class DemoSource:
-    """Plays the clip that a seed draws; ``truth`` is what happens in it."""
+    """The demo clip of a seed; ``truth``: the expressions in it."""
 
     live = False
 
@@ -18,7 +20,7 @@ class DemoSource:
         self.fps = self._clip.config.fps
 
     def read(self) -> Frame | None:
-        """The next frame; None at the end."""
+        """Return the next frame; None at the end."""
         if self._next == len(self._clip):
             return None
         frame = self._clip.frame(self._next)
@@ -26,4 +28,4 @@ class DemoSource:
         return frame
 
     def close(self) -> None:
-        """Nothing to let go of."""
+        """Do nothing: no device is held."""

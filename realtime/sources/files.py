@@ -1,4 +1,4 @@
-"""Sources that end: a video file, and a folder of pictures. Nothing is lost, nothing is hurried."""
+"""Sources that end: a video file and a folder of pictures. No frame is lost."""
 
 import re
 from pathlib import Path
@@ -25,7 +25,7 @@ _STILL_NS = 2_000_000_000
 
 
 def open_video(path: Path, factory: CaptureFactory = new_capture) -> "VideoFile":
-    """The video file at ``path``; `SourceError` where there is none that can be read."""
+    """Open the video file at ``path``; raises `SourceError` where none can be read."""
     if not path.exists():
         raise SourceError(
             f"expected a video file or a folder of pictures at {path}, but there is nothing; "
@@ -47,8 +47,7 @@ def open_video(path: Path, factory: CaptureFactory = new_capture) -> "VideoFile"
     if empty:
         raise SourceError(f"expected a video at {path}, but the file is empty; record it again")
     # An absolute path, because a colon in a relative one would read as a protocol. One decoding
-    # thread: its frames come sooner than the rest of the path wants them (0.5 ms at 640 x 360), and
-    # the cores are for that rest.
+    # thread is fast enough (0.5 ms a frame at 640 x 360) and leaves the cores to the pipeline.
     parameters = [cv2.CAP_PROP_N_THREADS, 1]
     capture = factory(str(path.absolute()), cv2.CAP_FFMPEG, parameters)
     if not capture.isOpened():
@@ -64,9 +63,9 @@ def open_video(path: Path, factory: CaptureFactory = new_capture) -> "VideoFile"
 class VideoFile(Closable):
     """Every decodable frame of an opened video, with its own timestamps in ns.
 
-    A file cut short gives what it holds; `status` then says so in one sentence. Size changes
-    that OpenCV reports raise `SourceError`; those it hides (its decoder goes on repeating the
-    last picture) show up in `status` as a picture that stands still.
+    A file that is cut short gives its frames; `status` then says so in one sentence. Changes of
+    size that OpenCV reports raise `SourceError`. Where it hides them, its decoder repeats the last
+    picture, and `status` reports a picture that does not change.
     """
 
     live = False
@@ -88,7 +87,7 @@ class VideoFile(Closable):
     def _read(self) -> Frame | None:
         capture = self._capture
         while capture is not None and capture.grab():
-            # After the grab this is the grabbed frame's own time; before it, the last one's.
+            # After the grab this is the time of the grabbed frame, before it that of the last one.
             self._t_ns = self._stamps.next(capture.get(cv2.CAP_PROP_POS_MSEC))
             self._grabbed += 1
             bgr = take(capture)
@@ -119,10 +118,10 @@ class VideoFile(Closable):
             self.status = note
 
     def _shortfall(self) -> str:
-        """A sentence if much less came than the header promises.
+        """Return a sentence if much less came than the header promises.
 
-        Headers are often off: edit lists hide frames, and some containers only hold a duration
-        that is turned into a count by the nominal rate. So both the count and the time covered
+        Headers are often wrong: edit lists hide frames, and some containers hold only a duration,
+        which is converted to a count by the nominal rate. So both the count and the time covered
         have to fall short, by more than a few frames.
         """
         expected, fps = self._expected, self.fps
@@ -146,10 +145,10 @@ class VideoFile(Closable):
 
 
 class ImageFolder:
-    """The pictures of a folder in natural order (img2 before img10), ``fps`` of them a second.
+    """The pictures of a folder in natural order (img2 before img10), at ``fps``.
 
-    Hidden files and other kinds of files are passed over; a picture that cannot be read or is
-    of another size than the first raises `SourceError` when its turn comes.
+    Hidden files and other kinds of files are skipped. A picture that cannot be read or is of
+    another size than the first raises `SourceError` when it is read.
     """
 
     live = False
@@ -182,13 +181,13 @@ class ImageFolder:
         return len(self._paths)
 
     def read(self) -> Frame | None:
-        """The next picture; None after the last and once closed."""
+        """Return the next picture; None after the last and once closed."""
         index = self._next
         if index >= len(self._paths):
             return None
         path = self._paths[index]
         try:
-            # imread cannot open every path on Windows, and says no more than None.
+            # imread cannot open every path on Windows, and gives no reason.
             data = np.fromfile(path, np.uint8)
             bgr = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
         except (OSError, cv2.error):
@@ -204,12 +203,12 @@ class ImageFolder:
         return Frame(index, round(index * 1e9 / self.fps), image)
 
     def close(self) -> None:
-        """No more pictures."""
+        """End the source: no more pictures."""
         self._next = len(self._paths)
 
 
 def natural_key(name: str) -> list[tuple[int, int, str]]:
-    """Sorts numbers inside names by value."""
+    """Return a sort key that orders numbers inside names by value."""
     parts = re.split(r"([0-9]+)", name.casefold())
     # The bare name last, so that a1 and a01 keep one order everywhere.
     key = [(1, int(part), "") if part.isdecimal() else (2, 0, part) for part in parts if part]

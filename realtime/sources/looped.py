@@ -1,4 +1,4 @@
-"""A recording played over and over."""
+"""A looped recording."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -8,10 +8,10 @@ from htnet.realtime.sources.base import Source
 
 
 class LoopedSource:
-    """Opens a recording again whenever it ends, up to ``frames`` frames.
+    """Reopens a recording whenever it ends, up to ``frames`` frames.
 
-    Numbers and times run on; the first frame of every round but the first is `Frame.fresh`, so
-    that nothing is measured across the seam.
+    Numbers and times continue. The first frame of every round but the first is `Frame.fresh`, so
+    that no motion is measured across the seam.
     """
 
     live = False
@@ -27,7 +27,7 @@ class LoopedSource:
         self._step_ns = 33_333_333
 
     def read(self) -> Frame | None:
-        """The next frame; None after ``frames`` of them, or when the recording is empty."""
+        """Return the next frame; None after ``frames`` of them, or if the recording is empty."""
         if self._count >= self._frames:
             return None
         frame = self._source.read()
@@ -48,5 +48,5 @@ class LoopedSource:
         return frame
 
     def close(self) -> None:
-        """Let the recording go."""
+        """Close the recording."""
         self._source.close()

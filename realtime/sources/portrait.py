@@ -1,4 +1,4 @@
-"""The portrait that a simulation moves, out of whatever picture or clip a person has."""
+"""The portrait of a simulation, from a person's picture or clip."""
 
 from pathlib import Path
 
@@ -13,10 +13,10 @@ PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff")
 
 
 def open_portrait(face: Path | None = None) -> Portrait:
-    """The face in a picture, or in the first frame of a video or folder that shows one; without any
-    the portrait that ships.
+    """Return the face in a picture, or in the first frame of a video or folder that shows one.
 
-    Raises `FaceError` where none is found, `UsageError` or `SourceError` where nothing can be read.
+    None: the portrait that ships. Raises `FaceError` where no face is found, `UsageError` or
+    `SourceError` where nothing can be read.
     """
     if face is None:
         return load_portrait()

@@ -1,4 +1,4 @@
-"""A run by a stored profile: the source it meets, and a spotter that starts from what was measured."""
+"""A source that is checked against a stored profile."""
 
 import math
 from collections.abc import Callable
@@ -18,10 +18,10 @@ _TIMED: Final = 30
 def open_profiled(
     open_one: Callable[[], Source], profile: Profile, say: Callable[[str], None]
 ) -> tuple[Source, F32]:
-    """The source that ``open_one`` opens, and the profile's thresholds (8,) in px, adapted to the size
-    and frame rate that come; ``say`` is told what to beware of.
+    """Return the source of ``open_one`` and the profile's thresholds (8,) in px.
 
-    A camera is watched for `_TIMED` frames, since what it says of its rate is seldom true; a
+    The thresholds are adapted to the size and frame rate of the source; ``say`` is given warnings.
+    A camera's rate is measured over `_TIMED` frames, since drivers seldom report the true one. A
     recording is opened twice. Raises `UsageError` where the profile cannot be adapted and
     `SourceError` where no pictures come.
     """
@@ -41,7 +41,7 @@ def open_profiled(
 
 
 def _seen(source: Source) -> tuple[Size, float | None]:
-    """Size of the pictures and how many come a second, None where a recording does not say."""
+    """Return the pictures' size and frame rate; None where a recording does not say."""
     first = source.read()
     if first is None:
         raise SourceError(f"expected pictures from {source.name}; it ended without one: check it.")

@@ -1,4 +1,4 @@
-"""Cameras and streams: stamped right after the grab, and reopened when they stall or freeze."""
+"""Cameras and streams: timestamped after the grab, and reopened when they stall or freeze."""
 
 import time
 from collections.abc import Callable
@@ -14,13 +14,13 @@ _BROKEN_PICTURES = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
-    """How long a live source is waited for; all in seconds.
+class RetryPolicy:
+    """Waiting times of a live source, in seconds.
 
-    The wait before reopening doubles from ``first_wait`` to ``longest_wait``; without a picture
-    for ``give_up`` the source ends with an error. ``frozen`` is how long identical pictures are
-    taken for real before the device is reopened; it doubles up to ``longest_frozen`` while
-    reopening does not help, as with a covered lens.
+    ``first_wait``, ``longest_wait``: wait before reopening; it doubles from one to the other.
+    ``give_up``: time without a picture after which the source ends with an error.
+    ``frozen``, ``longest_frozen``: time of identical pictures after which the device is reopened;
+    it doubles while reopening does not help, as with a covered lens.
     """
 
     first_wait: float = 0.25
@@ -31,10 +31,10 @@ class Patience:
 
 
 class ReconnectingSource(Closable):
-    """Frames of a camera or stream as they come, from whatever ``reopen`` opens.
+    """Frames of a camera or stream, reopened by ``reopen``.
 
-    ``t_ns`` is ``clock`` right after the grab, strictly increasing. `status` says in words what
-    is the matter, "" while all is well. ``wait(seconds)`` returns True when it was woken to stop.
+    ``t_ns`` is ``clock`` right after the grab, strictly increasing. `status` is a sentence about a
+    problem, "" without one. ``wait(seconds)`` returns True when it was woken to stop.
     """
 
     live = True
@@ -45,31 +45,25 @@ class ReconnectingSource(Closable):
         reopen: Callable[[], Capture],
         *,
         capture: Capture | None = None,
-        patience: Patience | None = None,
+        retry: RetryPolicy | None = None,
         clock: Callable[[], int] = time.monotonic_ns,
         wait: Callable[[float], bool] | None = None,
     ) -> None:
         super().__init__()
         self.name = name
         self.status = ""
-        self._patience = patience or Patience()
+        self._retry = retry or RetryPolicy()
         self._reopen = reopen
         self._clock = clock
         self._wait = wait or self._closing.wait
         self._capture: Capture | None = reopen() if capture is None else capture
         self._stillness = Stillness()
-        self._frozen_s = self._patience.frozen
+        self._frozen_s = self._retry.frozen
         self._size: Size | None = None
         self._index = 0
         self._tries = 0
-        self._reopened = 0
         self._t_ns = -1
         self._good_ns = clock()
-
-    @property
-    def reopened(self) -> int:
-        """How many times the device was opened anew."""
-        return self._reopened
 
     def _read(self) -> Frame | None:
         while not self._closing.is_set():
@@ -91,10 +85,10 @@ class ReconnectingSource(Closable):
         if capture is None:
             return None
         for _ in range(_BROKEN_PICTURES):
-            # After a failed grab a retrieve may hand out old memory or crash: never do it.
+            # After a failed grab a retrieve may return old memory or crash.
             if self._closing.is_set() or not capture.grab():
                 return None
-            # A coarse clock may stand still between two frames; time must not.
+            # A coarse clock may give two frames one time; t_ns has to increase.
             self._t_ns = max(self._clock(), self._t_ns + 1)
             bgr = take(capture)
             if bgr is not None:
@@ -106,10 +100,10 @@ class ReconnectingSource(Closable):
     def _frozen(self, bgr: U8) -> bool:
         still_ns = self._stillness.seen(bgr, self._t_ns)
         if still_ns == 0:
-            self._frozen_s = self._patience.frozen
+            self._frozen_s = self._retry.frozen
             self.status = ""
         elif still_ns >= self._frozen_s * 1e9:
-            self._frozen_s = min(2 * self._frozen_s, self._patience.longest_frozen)
+            self._frozen_s = min(2 * self._frozen_s, self._retry.longest_frozen)
             self._stillness.restart(self._t_ns)
             return True
         elif self.status:
@@ -117,23 +111,25 @@ class ReconnectingSource(Closable):
         return False
 
     def _recover(self, trouble: str) -> None:
-        """Open the device anew after a wait that grows; `SourceError` when patience ends."""
+        """Reopen the device after a growing wait.
+
+        Raises `SourceError` when `RetryPolicy.give_up` is over.
+        """
         self._release()
-        patience = self._patience
-        if (self._clock() - self._good_ns) >= patience.give_up * 1e9:
+        retry = self._retry
+        if (self._clock() - self._good_ns) >= retry.give_up * 1e9:
             raise SourceError(
                 f"expected pictures from {self.name}, but after frame {self._index} none came "
-                f"for {patience.give_up:.0f} s and {self._tries} tries to open it again; "
+                f"for {retry.give_up:.0f} s and {self._tries} tries to open it again; "
                 "check that it is plugged in or reachable, then start again"
             )
         self._tries += 1
         self.status = f"{self.name} {trouble}: opening it again, try {self._tries}"
-        pause = patience.first_wait * 2.0 ** min(self._tries - 1, 30)
-        if self._wait(min(pause, patience.longest_wait)):
+        pause = retry.first_wait * 2.0 ** min(self._tries - 1, 30)
+        if self._wait(min(pause, retry.longest_wait)):
             return
         try:
             self._capture = self._reopen()
-            self._reopened += 1
         except (SourceError, cv2.error):
             self._capture = None
 

@@ -1,19 +1,19 @@
-"""A file's own timestamps, made fit to use: always finite, always increasing."""
+"""Timestamps of a file, made finite and strictly increasing."""
 
 import math
 
 _TICK_NS = 1_000
 _JUMP_BACK_NS = 500_000_000
-_ABSURD_MS = 1e11  # three years; what OpenCV reports for a container without timestamps is more
+_ABSURD_MS = 1e11  # three years; OpenCV reports more for a container without timestamps
 
 
 class Timestamps:
-    """Turns the positions a decoder reports into strictly increasing ns.
+    """Converts the positions that a decoder reports to strictly increasing ns.
 
-    Increasing positions pass unchanged, whatever their spacing, so variable frame rates stay
-    true. A repeated or absent position is placed one nominal interval after the last frame, a
-    small step back just after it, and where the clock starts anew (joined recordings) the time
-    line goes on from there. ``fps`` is the nominal frame rate.
+    Increasing positions pass unchanged, so variable frame rates stay true. A repeated or absent
+    position is placed one nominal interval after the last frame, a small step back just after it.
+    Where the clock starts anew (joined recordings) the times continue from there. ``fps`` is the
+    nominal frame rate.
     """
 
     def __init__(self, fps: float) -> None:
@@ -25,7 +25,7 @@ class Timestamps:
         self._offset_ns = 0
 
     def next(self, position_ms: float) -> int:
-        """The frame's time in ns, from its ``CAP_PROP_POS_MSEC`` read after the grab."""
+        """Return the frame's time in ns from ``CAP_PROP_POS_MSEC``, read after the grab."""
         known = math.isfinite(position_ms) and abs(position_ms) < _ABSURD_MS
         raw = round(position_ms * 1e6) if known else self._raw_ns or 0
         if self._last_ns is None or self._raw_ns is None:

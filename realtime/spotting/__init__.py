@@ -1,1 +1,1 @@
-"""Spotting: which movements of a face are expressions, and when they begin, peak and end."""
+"""Spotting: onset, apex and offset of expressions, and the rejection of artifacts."""

@@ -1,8 +1,8 @@
-"""The arbiter: one stream of spots from what small and large movements tell.
+"""The arbiter: one stream of spots from small and large movements.
 
-A large movement (by landmarks) holds the final answers back that the fit of small movements gives
-while it lasts. Where it ends as an expression or as speech, it explains what lies in it; where it
-comes to nothing, they are told as they were.
+While a large movement (by landmarks) is under way, the final answers of the fit of small movements
+are held back. If it ends as an expression or as speech, it explains the spots that lie in it.
+Otherwise they are emitted unchanged.
 """
 
 from collections import deque
@@ -15,41 +15,48 @@ from htnet.realtime.spotting.large import LargeMovement
 from htnet.realtime.spotting.spot import Spot
 
 PART = "part of a larger movement"
-_INSIDE = 0.5  # of a spot's time, from which on a large movement explains it
-_UNMEASURED = ("lid tighten", "nose wrinkle", "lip press")  # no measure stands where these pull
+_INSIDE = 0.5  # fraction of a spot's time in a large movement, from which on that explains it
+_UNMEASURED = ("lid tighten", "nose wrinkle", "lip press")  # muscles that move no landmark measure
 
 
 @dataclass(frozen=True, slots=True)
 class ArbiterConfig:
-    """``score``: the operating point; a large movement reaches so many times its threshold.
-    ``speech_turns``: a mouth that turns back more often in a second speaks. ``visible_px``: a
-    pull from which on landmarks have to show it, by the share ``borne_out`` of it at least, and
-    ``borne_out_macro`` where it lasts: the head has time to go far then.
-    ``restless_px``: landmarks that go further, from ``beside_ms`` before a short movement on, explain
-    it."""
+    """Settings of the arbiter.
+
+    ``score``: operating point; a large movement has to reach this multiple of its threshold.
+    ``speech_turns_per_s``: reversals of the mouth a second, above which it speaks.
+    ``visible_px``: activation from which on landmarks have to show the movement.
+    ``seen_fraction``: least fraction of the activation that landmarks have to move by.
+    ``seen_fraction_macro``: the same for a macro-expression, in whose time a head moves far.
+    ``before_ms``, ``restless_px``: landmarks that move further, from so long before a short
+    movement on, explain it.
+    """
 
     score: float = 1.0
-    speech_turns: float = 3.0
+    speech_turns_per_s: float = 3.0
     visible_px: float = 2.5
-    borne_out: float = 0.4
-    borne_out_macro: float = 0.8
-    beside_ms: float = 700.0
+    seen_fraction: float = 0.4
+    seen_fraction_macro: float = 0.8
+    before_ms: float = 700.0
     restless_px: float = 10.0
 
 
 Reach = Callable[[int, int], float]
-"""From and until when, ns, to how far the landmark measures went in between, px."""
+"""(since_ns, until_ns) -> largest distance in px that the landmark measures went in between."""
 
 
 class Arbiter:
-    """Merges the spots of one face; ids are its own, in the order in which movements are told."""
+    """Merges the spots of one face.
+
+    Its ids are numbered in the order in which movements are first emitted.
+    """
 
     def __init__(self, config: ArbiterConfig | None = None) -> None:
         self._config = config or ArbiterConfig()
         self._next_id = 1
-        self._ids: dict[int, int] = {}  # of small movements that were told provisionally
+        self._ids: dict[int, int] = {}  # small movements told provisionally: spotter id -> own id
         self._held: list[Spot] = []
-        self._large: Spot | None = None  # told provisionally
+        self._large: Spot | None = None  # its provisional spot
         self._lately: deque[tuple[LargeMovement, str]] = deque(maxlen=4)
 
     def step(
@@ -60,9 +67,11 @@ class Arbiter:
         moving: bool,
         reach: Reach,
     ) -> tuple[Spot, ...]:
-        """What is told at ``t_ns``. ``spots``: of small movements; ``large``: the large movement
-        that peaked or ended; ``moving``: whether one is under way; ``reach``: how far the
-        landmarks went between two times, px."""
+        """Return the spots that are emitted at ``t_ns``.
+
+        ``spots``: of small movements. ``large``: the large movement that peaked or ended.
+        ``moving``: True while one is under way. ``reach``: motion of the landmarks.
+        """
         told: list[Spot] = []
         for spot in spots:
             if spot.stage == "final":
@@ -82,7 +91,7 @@ class Arbiter:
         return tuple(told)
 
     def cut_off(self, t_ns: int, spots: tuple[Spot, ...], reason: str) -> tuple[Spot, ...]:
-        """The end of everything: what waits is told, and what is under way rejected."""
+        """End everything: return what waits, and what is under way as rejected."""
         self._held += [spot for spot in spots if spot.stage == "final"]
         told = (*self._given_up(t_ns, reason), *self._released())
         self._ids.clear()
@@ -90,17 +99,17 @@ class Arbiter:
         return told
 
     def _judged(self, t_ns: int, spot: Spot, reach: Reach) -> Spot:
-        """A spot with what the landmarks say of it; rejected where they explain it."""
+        """Return the spot with the decisions of the landmarks; rejected where they explain it."""
         if spot.rejected is not None:
             return spot
-        stay = landmarks_stay(spot, reach, self._config)
-        beside = restless(t_ns, spot, reach, self._config)
+        stay = _unseen_by_landmarks(spot, reach, self._config)
+        beside = restless_landmarks(t_ns, spot, reach, self._config)
         return spot.judged(beside) if stay is None else spot.judged(stay, beside)
 
     def _settle(self, large: LargeMovement) -> list[Spot]:
-        """A large movement is over: it is told, and explains what lies in it."""
+        """End a large movement; return it and the spots that were held back."""
         first = self._large
-        if first is None:  # a small movement in it may have been told provisionally
+        if first is None:  # a small movement in it may have a provisional answer
             first = next((s for s in self._held if s.id in self._ids and _within(s, large)), None)
             number = self._new() if first is None else self._ids.pop(first.id)
         else:
@@ -111,18 +120,19 @@ class Arbiter:
         return [*self._released(), final]
 
     def _given_up(self, t_ns: int, reason: str) -> list[Spot]:
-        """A large movement that was told and never went back."""
+        """End a large movement that was told provisionally and never returned."""
         spot, self._large = self._large, None
         if spot is None or spot.rejected is not None:
             return []
         return [replace(spot, stage="final", offset_ns=max(t_ns, spot.apex_ns), rejected=reason)]
 
     def _released(self) -> list[Spot]:
-        """What was held back; what lies in a large movement is explained by it."""
+        """Return the spots held back; those in a large movement are rejected as its part."""
         held, self._held = self._held, []
         return [self._explained(replace(spot, id=self._own(spot.id))) for spot in held]
 
     def _explained(self, spot: Spot) -> Spot:
+        """Return the spot, rejected if a recent large movement holds most of it."""
         for large, reason in self._lately:
             if _within(spot, large):
                 share = Decision(reason, _share(spot, large), _INSIDE, "of its time", True)
@@ -130,12 +140,13 @@ class Arbiter:
         return spot
 
     def _known(self, number: int) -> int:
+        """Return the id of a spot that is told provisionally."""
         if number not in self._ids:
             self._ids[number] = self._new()
         return self._ids[number]
 
     def _own(self, number: int) -> int:
-        """The id under which a spot is told for the last time."""
+        """Return the id for the final answer of a spot and forget it."""
         return self._ids.pop(number) if number in self._ids else self._new()
 
     def _new(self) -> int:
@@ -158,30 +169,38 @@ class Arbiter:
             rejected=None,
         )
         return spot.judged(
-            Decision("speech", turns, config.speech_turns, "a second", turns > config.speech_turns),
+            Decision(
+                "speech",
+                turns,
+                config.speech_turns_per_s,
+                "a second",
+                turns > config.speech_turns_per_s,
+            ),
             Decision("weak", score, config.score, "", score < config.score),
         )
 
 
-def landmarks_stay(spot: Spot, reach: Reach, config: ArbiterConfig) -> Decision | None:
-    """What is large for the fit and moves no landmark is the head, whose depth and perspective leak
-    into the muscles; None for a movement that landmarks need not show."""
+def _unseen_by_landmarks(spot: Spot, reach: Reach, config: ArbiterConfig) -> Decision | None:
+    """Return the decision on a large activation that moves no landmark: "head turn".
+
+    The depth and perspective of a moving head leak into the muscle fit. None for a movement that
+    landmarks need not show.
+    """
     if spot.magnitude_px < config.visible_px or spot.muscle in _UNMEASURED:
         return None
-    share = config.borne_out if spot.kind == "micro" else config.borne_out_macro
+    share = config.seen_fraction if spot.kind == "micro" else config.seen_fraction_macro
     seen, limit = reach(spot.onset_ns, spot.offset_ns), share * spot.magnitude_px
     return Decision("head turn", seen, limit, "px of the landmarks", seen < limit)
 
 
-def restless(t_ns: int, spot: Spot, reach: Reach, config: ArbiterConfig) -> Decision:
-    """Landmarks that go many times further than what was spotted.
+def restless_landmarks(t_ns: int, spot: Spot, reach: Reach, config: ArbiterConfig) -> Decision:
+    """Return the decision on landmarks that move much further than the spotted movement.
 
-    Beside a short movement that is a mouth that speaks, a head that is thrown about or the flank of
-    an expression. Under a long one it is a head that takes another pose: were it an expression, it
-    would have been told as a large movement.
+    Beside a short movement that is speech, a fast head or the flank of an expression. Under a long
+    one it is a head that takes another pose: an expression would have been a large movement.
     """
     if spot.kind == "micro":
-        rule, moved = PART, reach(spot.onset_ns - int(config.beside_ms * NS_PER_MS), t_ns)
+        rule, moved = PART, reach(spot.onset_ns - int(config.before_ms * NS_PER_MS), t_ns)
     else:
         rule, moved = "head turn", reach(spot.onset_ns, spot.offset_ns)
     limit = config.restless_px
@@ -193,13 +212,13 @@ def _within(spot: Spot, large: LargeMovement) -> bool:
 
 
 def _share(spot: Spot, large: LargeMovement) -> float:
-    """The share of the spot that lies in the large movement."""
+    """Return the fraction of the spot's time that lies in the large movement."""
     shared = min(spot.offset_ns, large.offset_ns) - max(spot.onset_ns, large.onset_ns)
     return shared / max(spot.offset_ns - spot.onset_ns, 1)
 
 
 def leading_muscle(peak: F32) -> str:
-    """The muscle that a displacement (9,) of the measures stands for most."""
+    """Return the muscle that a displacement (9,) of the measures stands for most."""
     at = dict(zip(MEASURES, map(float, peak), strict=True))
     lips_up = -(at["left lip corner y"] + at["right lip corner y"]) / 2
     wider = (at["right lip corner x"] - at["left lip corner x"]) / 2

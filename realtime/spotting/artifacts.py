@@ -1,6 +1,6 @@
-"""Artifact rejection: blink, gaze, speech, lighting, occlusion, each a rule of its own.
+"""Artifact rejection: blink, gaze, speech, lighting, occlusion and others, one rule each.
 
-The names are what a rejected event carries in ``rejected``.
+The name of a rule is the reason in ``rejected`` of an event.
 """
 
 from collections import deque
@@ -25,35 +25,42 @@ _MEMORY_NS = 10_000 * NS_PER_MS
 
 
 @dataclass(frozen=True, slots=True)
-class GateConfig:
-    """``turns``: how often the mouth must turn back within ``speech_ms`` to be speaking: one
-    expression sets off and turns back once. ``grey_share``: by how much of itself the face's mean
-    grey may change between onset and apex. ``gaze_px``: how far the pupils may move between them, px
-    of the crop. ``plain``: so many times its threshold a pull is no doing of light. ``lasting``: so many
-    times its threshold a macro-expression reaches: a weak pull that lasts is the head's, whose depth
-    is not quite known. ``with_lids``: a brow or nose that moved in a blink for more than this share of
-    its time went with the lids. ``unexplained``: as in `MuscleActivations`; above it something lies on the face,
-    unless a muscle pulls by ``broad_px``: so broad a grin is no sum of small pulls either. ``eyes``: as
-    in `MuscleActivations`; above it the lids or the pupils have moved. ``slowest_fps``: with fewer frames a second
-    micro-expressions fall between them."""
+class ArtifactConfig:
+    """Limits of the rules.
+
+    ``speech_turns``: reversals of the mouth within ``speech_ms`` from which on it speaks; one
+    expression reverses once, at its apex.
+    ``grey_fraction``: change of the mean grey between onset and apex, as a fraction of it, that
+    explains a weak movement.
+    ``gaze_px``: motion of the pupils between onset and apex that explains a lid, px of the crop.
+    ``lighting_strength``: strength, in thresholds, from which on lighting explains no movement.
+    ``macro_strength``: least strength, in thresholds, of a macro-expression. A weak activation that
+    lasts is the head's, whose depth is known only roughly.
+    ``blink_fraction``: a brow or nose that moves in a blink for more than this fraction of its time
+    is moved by the lids.
+    ``unexplained``: `MuscleActivations.unexplained` above which something covers the face, unless a
+    muscle moves by ``broad_px``: a broad grin is not a sum of small displacements either.
+    ``eyes_unexplained``: `MuscleActivations.eyes` above which lids or pupils have moved.
+    ``min_fps``: frame rate below which micro-expressions fall between frames.
+    """
 
     speech_ms: float = 1000.0
-    turns: int = 4
-    grey_share: float = 0.08
+    speech_turns: int = 4
+    grey_fraction: float = 0.08
     gaze_px: float = 1.2
-    plain: float = 2.0
-    lasting: float = 2.0
-    with_lids: float = 0.8
+    lighting_strength: float = 2.0
+    macro_strength: float = 2.0
+    blink_fraction: float = 0.8
     unexplained: float = 0.5
     broad_px: float = 5.0
-    eyes: float = 0.42
-    slowest_fps: float = 18.0
+    eyes_unexplained: float = 0.42
+    min_fps: float = 18.0
 
 
-class SpeechGate:
-    """Whether a muscle of the mouth moves to and fro."""
+class SpeechDetector:
+    """Speech detector: counts the reversals of the mouth's muscles."""
 
-    def __init__(self, config: GateConfig) -> None:
+    def __init__(self, config: ArtifactConfig) -> None:
         self._config = config
         self.reset()
 
@@ -67,12 +74,15 @@ class SpeechGate:
         self._t_ns = 0
 
     def restart(self, activations: F32) -> None:
-        """The onset was replaced, so that pulls (8,) jump, which no mouth did."""
+        """Continue from activations (8,) against another onset: the jump is no reversal."""
         self._extreme = activations[MOUTH]
 
     def observe(self, t_ns: int, activations: F32, thresholds: F32) -> None:
-        """Take in the pulls (8,) of a frame; going back by a threshold (8,) is a turn. A mouth that
-        went further lately than speech takes it has to go back further: a broad grin trembles."""
+        """Take in activations and thresholds (8,) of a frame.
+
+        A muscle that goes back by a threshold has reversed. A mouth that recently went further than
+        speech does has to go back further, since a broad grin trembles.
+        """
         mouth = activations[MOUTH]
         passed_ms, self._t_ns = (t_ns - self._t_ns) / NS_PER_MS, t_ns
         fading = float(np.exp(-max(passed_ms, 0.0) / _LATELY_MS))
@@ -89,8 +99,7 @@ class SpeechGate:
             self._turns.popleft()
 
     def spoken(self, since_ns: int, until_ns: int) -> int:
-        """How often a muscle turned back within `GateConfig.speech_ms`, at most, in a stretch of time
-        that meets this one."""
+        """Return the most reversals of one muscle within any `speech_ms` in or near a span."""
         span = int(self._config.speech_ms * NS_PER_MS)
         near = [(t, who) for t, who in self._turns if since_ns - span <= t <= until_ns + span]
         most = 0
@@ -103,18 +112,14 @@ class SpeechGate:
                 most = max(most, last - first + 1)
         return most
 
-    def speaking(self, since_ns: int, until_ns: int) -> bool:
-        """Whether a muscle turned often enough to be speaking."""
-        return self.spoken(since_ns, until_ns) >= self._config.turns
-
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Candidate:
-    """A movement that was spotted, as the rules see it.
+class CandidateCourse:
+    """The course of a candidate, as the rules see it.
 
-    ``inside``: its samples from onset to offset, ``peak`` the highest of them; ``strength``: how many
-    times its threshold the muscle that leads there reached. ``spoken``: how often the mouth turned
-    back within `GateConfig.speech_ms` in or near it.
+    ``inside``: its samples from onset to offset; ``peak``: the highest of them. ``strength``:
+    activation of the leading muscle at the peak, in thresholds. ``spoken``: reversals of the mouth
+    within `ArtifactConfig.speech_ms`, in or near it.
     """
 
     inside: Sequence[FrameActivations]
@@ -124,70 +129,70 @@ class Candidate:
 
     @property
     def leading(self) -> int:
-        """The muscle that pulls most at the peak, its place in `MUSCLE_NAMES`."""
+        """Index in `MUSCLE_NAMES` of the muscle that is highest at the peak."""
         return int(self.peak.level.argmax())
 
     @property
     def blinks(self) -> float:
-        """The share of its samples in which the eyes blink."""
+        """Fraction of its samples in which the eyes blink."""
         return float(np.mean([sample.blinking for sample in self.inside]))
 
 
-Rule = Callable[[Candidate, GateConfig], Decision | None]
-"""What a rule measured; None where it has no say."""
+Rule = Callable[[CandidateCourse, ArtifactConfig], Decision | None]
+"""Returns what the rule measured; None where it does not apply."""
 
 
-def out_of_frame(candidate: Candidate, config: GateConfig) -> Decision:
-    """A part of the face leaves the picture."""
+def out_of_frame(candidate: CandidateCourse, config: ArtifactConfig) -> Decision:
+    """Reject a face of which a part leaves the picture."""
     share = float(np.mean([sample.outside for sample in candidate.inside]))
     return Decision("out of frame", share, 0.0, "of the frames", share > 0)
 
 
-def occlusion(candidate: Candidate, config: GateConfig) -> Decision:
-    """Something lies on the face: no head and no muscle carries its contrast."""
+def occlusion(candidate: CandidateCourse, config: ArtifactConfig) -> Decision:
+    """Reject a covered face: neither head nor muscles explain its contrast."""
     worst = max(sample.unexplained for sample in candidate.inside)
     broad = float(candidate.peak.smooth[candidate.leading]) > config.broad_px
     rejects = not broad and worst > config.unexplained
     return Decision("occlusion", worst, config.unexplained, "of the contrast", rejects)
 
 
-def blink(candidate: Candidate, config: GateConfig) -> Decision | None:
-    """Lids that move, and what they take along."""
+def blink(candidate: CandidateCourse, config: ArtifactConfig) -> Decision | None:
+    """Reject lids that blink, and the skin that they move."""
     if MOUTH[candidate.leading]:
         return None
-    limit = 0.0 if LIDS[candidate.leading] else config.with_lids
+    limit = 0.0 if LIDS[candidate.leading] else config.blink_fraction
     return Decision("blink", candidate.blinks, limit, "of the frames", candidate.blinks > limit)
 
 
-def gaze(candidate: Candidate, config: GateConfig) -> Decision | None:
-    """Pupils that move, with nothing but a lid."""
+def gaze(candidate: CandidateCourse, config: ArtifactConfig) -> Decision | None:
+    """Reject a lid that follows the pupils."""
     if not LIDS[candidate.leading]:
         return None
     moved = float(np.hypot(*(candidate.peak.pupils - candidate.inside[0].pupils)))
     return Decision("gaze", moved, config.gaze_px, "px", moved > config.gaze_px)
 
 
-def speech(candidate: Candidate, config: GateConfig) -> Decision:
-    """A mouth that turns back again and again."""
-    rejects = candidate.spoken >= config.turns
-    return Decision("speech", candidate.spoken, config.turns, "turns", rejects)
+def speech(candidate: CandidateCourse, config: ArtifactConfig) -> Decision:
+    """Reject a mouth that reverses again and again."""
+    rejects = candidate.spoken >= config.speech_turns
+    return Decision("speech", candidate.spoken, config.speech_turns, "turns", rejects)
 
 
-def lighting(candidate: Candidate, config: GateConfig) -> Decision:
-    """Light that changes with a weak movement."""
+def lighting(candidate: CandidateCourse, config: ArtifactConfig) -> Decision:
+    """Reject a weak movement during a change of lighting."""
     grey = candidate.inside[0].grey
     changed = abs(candidate.peak.grey - grey) / max(grey, 1.0)
-    rejects = candidate.strength < config.plain and changed > config.grey_share
-    return Decision("lighting", changed, config.grey_share, "of the grey", rejects)
+    rejects = candidate.strength < config.lighting_strength and changed > config.grey_fraction
+    return Decision("lighting", changed, config.grey_fraction, "of the grey", rejects)
 
 
-def low_frame_rate(candidate: Candidate, config: GateConfig) -> Decision | None:
-    """Too few frames to see a movement in."""
+def low_frame_rate(candidate: CandidateCourse, config: ArtifactConfig) -> Decision | None:
+    """Reject a movement that was seen in too few frames a second."""
     inside = candidate.inside
     if len(inside) < 3:
         return None
     fps = (len(inside) - 1) / ((inside[-1].t_ns - inside[0].t_ns) / 1e9)
-    return Decision("low frame rate", fps, config.slowest_fps, "fps", fps < config.slowest_fps)
+    return Decision("low frame rate", fps, config.min_fps, "fps", fps < config.min_fps)
 
 
 RULES: Final[tuple[Rule, ...]] = (
@@ -199,15 +204,15 @@ RULES: Final[tuple[Rule, ...]] = (
     lighting,
     low_frame_rate,
 )
-"""In the order in which they decide."""
+"""The rules; the first that rejects gives the reason."""
 
 
-def decisions(candidate: Candidate, config: GateConfig) -> tuple[Decision, ...]:
-    """What every rule measured of a candidate, in the order in which they decide."""
+def decisions(candidate: CandidateCourse, config: ArtifactConfig) -> tuple[Decision, ...]:
+    """Return what every rule measured of a candidate, in the order of `RULES`."""
     told = (rule(candidate, config) for rule in RULES)
     return tuple(decision for decision in told if decision is not None)
 
 
 def reason(told: Sequence[Decision]) -> str | None:
-    """The first rule that rejects; None where none does."""
+    """Return the first rule that rejects; None where none does."""
     return next((decision.rule for decision in told if decision.rejects), None)

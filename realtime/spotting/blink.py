@@ -1,4 +1,4 @@
-"""Telling a blink from the rest of the face."""
+"""Blink detection by eye openness."""
 
 from collections import deque
 
@@ -7,12 +7,12 @@ import numpy as np
 from htnet.engine.types import NS_PER_MS
 
 
-class BlinkGate:
-    """Whether the eyes are closing: openness well under its running level, and under its noise.
+class BlinkDetector:
+    """Blink detector: openness well below its running median, and below its noise.
 
-    The level is the median of the last seconds, so it follows a person's own eyes; eyes that stay
-    lower for longer than any blink look down, and that becomes the level. Where narrow eyes or
-    spectacles make openness noisy, a blink has to stand out of the noise too.
+    The median of the last 4 s follows a person's own eyes. Eyes that stay lower for longer than any
+    blink (0.6 s) look down, and that becomes the level. Narrow eyes or spectacles make openness
+    noisy, so a blink also has to exceed 4 standard deviations of the noise.
     """
 
     _WINDOW_NS = 4000 * NS_PER_MS
@@ -34,7 +34,7 @@ class BlinkGate:
         self._until_ns: int | None = None
 
     def closing(self, t_ns: int, openness: float) -> bool:
-        """Whether a blink is under way at ``t_ns``, or ended less than the margin ago."""
+        """Return True while a blink is under way, or ended less than the margin ago."""
         self._seen.append((t_ns, openness))
         while t_ns - self._seen[0][0] > self._WINDOW_NS:
             self._seen.popleft()
@@ -53,10 +53,10 @@ class BlinkGate:
         return self._until_ns is not None and t_ns <= self._until_ns
 
     def _lowest_open(self) -> float:
-        """The least openness that is no blink."""
+        """Return the least openness that is no blink."""
         values = np.array([each for _, each in self._seen])
         level = float(np.median(values))
-        # Of the steps from frame to frame, in which a blink is rare: it is no noise.
+        # Noise of the steps from frame to frame, in which blinks are rare.
         steps = np.abs(np.diff(values)) if len(values) > 8 else np.zeros(1)
         noise = 1.4826 * float(np.median(steps)) / np.sqrt(2)
         return float(min(self._ratio * level, level - self._DEVIATIONS * noise))

@@ -1,4 +1,4 @@
-"""The second look at a movement that is over: when it began, peaked and ended."""
+"""Onset, apex and offset of a movement from its whole course."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,12 +12,13 @@ _LOW, _HIGH, _TOP = 0.3, 0.7, 0.8
 
 
 def read_course(times: NDArray[np.int64], vectors: F64, peak_ns: int) -> tuple[int, int, int]:
-    """Onset, apex and offset in ns of one movement.
+    """Return onset, apex and offset in ns of one movement.
 
     ``times``: (N,) ns, increasing. ``vectors``: (N, R, D), every part's motion against a
-    neutral face, in any unit. ``peak_ns``: about where the peak is. The course is projected on its
-    own shape at the peak; the apex is the middle of its top, and onset and offset lie where a raised cosine
-    as steep as the course between 30% and 70% of the top would start and end.
+    neutral face, in any unit. ``peak_ns``: approximate time of the peak.
+
+    The course is projected on its own shape at the peak. The apex is the middle of its top. Onset
+    and offset are those of a raised cosine as steep as the course between 30% and 70% of the top.
     """
     ms = (times - times[0]) / NS_PER_MS
     peak = (peak_ns - int(times[0])) / NS_PER_MS
@@ -35,8 +36,8 @@ def read_course(times: NDArray[np.int64], vectors: F64, peak_ns: int) -> tuple[i
         _falls_through(ms[: top + 1][::-1], course[: top + 1][::-1], _TOP)
         + _falls_through(ms[top:], course[top:], _TOP)
     ) / 2
-    # A slope may point beyond what was seen: nothing is claimed about what came before, and of what
-    # comes after no more than an event that closes on its way down leaves unseen.
+    # A slope may point beyond the samples. Nothing is claimed about the time before them, and of
+    # the time after them no more than an event that closes on its way down leaves unseen.
     rise, fall = max(rise, 0.0), min(fall, float(ms[-1]) + _UNSEEN_MS)
     start = int(times[0])
     ns = [start + int(t * NS_PER_MS) for t in (min(rise, apex), apex, max(fall, apex))]
@@ -44,21 +45,25 @@ def read_course(times: NDArray[np.int64], vectors: F64, peak_ns: int) -> tuple[i
 
 
 def _soften(ms: F64, course: F64) -> F64:
-    """A Gaussian mean over some 12 ms: nothing at 30 fps, a third of the noise at 200."""
+    """Return the course smoothed by a Gaussian of 12 ms.
+
+    It changes nothing at 30 fps and removes two thirds of the noise at 200.
+    """
     weights = np.exp(-0.5 * ((ms[:, None] - ms[None, :]) / _SOFT_MS) ** 2)
     softened: F64 = weights @ course / weights.sum(axis=1)
     return softened
 
 
 def _foot(ms: F64, course: F64) -> float:
-    """Where a flank that starts at the top (1) reaches 0; ``ms`` runs away from the top.
+    """Return the time at which a flank that starts at the top (1) reaches 0.
 
-    A top may sag for seconds, so the slope is that of the last descent from `_HIGH`.
+    ``ms`` runs away from the top. A top may sag for seconds, so the slope is that of the last
+    descent from `_HIGH`.
     """
     below = np.flatnonzero(course < _LOW)
     end = int(below[0]) if below.size else int(course.argmin())
     low = max(_LOW, float(course[end]))
-    if low > 0.6:  # cut off before it fell: its last known moment is all there is
+    if low > 0.6:  # cut off before it fell: the last sample is all there is
         return float(ms[-1])
     start = int(np.flatnonzero(course[: end + 1] >= _HIGH)[-1])
     t_high, t_low = (_between(ms, course, start, end, level) for level in (_HIGH, low))
@@ -67,7 +72,7 @@ def _foot(ms: F64, course: F64) -> float:
 
 
 def _falls_through(ms: F64, course: F64, level: float) -> float:
-    """When a flank that starts at the top first comes below ``level``, interpolated."""
+    """Return the time at which a flank first falls below ``level``, interpolated."""
     below = np.flatnonzero(course < level)
     if not below.size:
         return float(ms[-1])
@@ -76,7 +81,7 @@ def _falls_through(ms: F64, course: F64, level: float) -> float:
 
 
 def _between(ms: F64, course: F64, start: int, end: int, level: float) -> float:
-    """When the descent from place ``start`` to ``end`` first reaches ``level``, interpolated."""
+    """Return the time at which the descent from ``start`` to ``end`` first reaches ``level``."""
     i = start + 1 + int(np.flatnonzero(course[start + 1 : end + 1] <= level)[0])
     share = (course[i - 1] - level) / max(float(course[i - 1] - course[i]), 1e-9)
     return float(ms[i - 1] + share * (ms[i] - ms[i - 1]))

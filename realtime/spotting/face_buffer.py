@@ -1,4 +1,4 @@
-"""The last seconds of aligned faces, in memory laid out once."""
+"""The ring buffer of aligned faces, in memory allocated once."""
 
 import numpy as np
 
@@ -8,11 +8,11 @@ from htnet.engine.types import AlignedFace
 
 
 class FaceBuffer:
-    """Keeps ``seconds`` of aligned faces and gives them back by time.
+    """Ring buffer of ``seconds`` of aligned faces, read by time.
 
-    Memory is for ``seconds * max_fps`` faces. A source faster than ``max_fps`` would push faces
-    out early, so faces closer together than its period are not kept: time is never shortened.
-    Faces given back are copies, safe to hold while the ring moves on.
+    Memory is for ``seconds * max_fps`` faces. Faces closer together than the period of ``max_fps``
+    are not kept, so that a faster source does not shorten the time that is held. Faces are returned
+    as copies.
     """
 
     def __init__(self, seconds: float = 6.0, max_fps: float = 240.0) -> None:
@@ -38,7 +38,7 @@ class FaceBuffer:
         self._count = 0
 
     def push(self, face: AlignedFace, *, usable: bool = True) -> None:
-        """Keep ``face``; ``usable`` says whether it may serve as an onset (eyes open)."""
+        """Keep ``face``; ``usable``: it may serve as an onset (eyes open)."""
         slots = len(self._t_ns)
         if self._count and face.t_ns - self._t_ns[self._slot(self._count - 1)] < self._period_ns:
             return
@@ -59,26 +59,30 @@ class FaceBuffer:
             self._count -= 1
 
     def spoil_since(self, t_ns: int) -> None:
-        """Faces from ``t_ns`` on may no longer serve as an onset."""
+        """Mark the faces from ``t_ns`` on as no onset."""
         for place in range(self._last_at_or_before(t_ns - 1) + 1, self._count):
             self._usable[self._slot(place)] = False
 
     def onset_before(self, t_ns: int) -> AlignedFace:
-        """The newest usable face at or before ``t_ns``, else the oldest usable one, else the oldest.
+        """Return the newest usable face at or before ``t_ns``.
 
-        Raises `LookupError` when the ring is empty.
+        Without one, the oldest usable face, else the oldest. Raises `LookupError` when the buffer
+        is empty.
         """
         if not self._count:
-            raise LookupError("the ring is empty")
+            raise LookupError("the buffer is empty")
         last = self._last_at_or_before(t_ns)
         places = (*range(last, -1, -1), *range(last + 1, self._count))
         usable = (place for place in places if self._usable[self._slot(place)])
         return self._copy(next(usable, 0))
 
     def nearest(self, t_ns: int) -> AlignedFace:
-        """The face closest in time to ``t_ns``; raises `LookupError` when the ring is empty."""
+        """Return the face closest in time to ``t_ns``.
+
+        Raises `LookupError` when the buffer is empty.
+        """
         if not self._count:
-            raise LookupError("the ring is empty")
+            raise LookupError("the buffer is empty")
         before = self._last_at_or_before(t_ns)
         places = [p for p in (before, before + 1) if 0 <= p < self._count]
         return self._copy(min(places, key=lambda p: abs(int(self._t_ns[self._slot(p)]) - t_ns)))

@@ -1,8 +1,8 @@
-"""The operating point in words people understand: how many false alarms a minute.
+"""The operating point as a rate of false alarms a minute.
 
-``assets/operating.json`` holds what `htnet evaluate live --simulate standard --neutral` measured: for
-each score how many believed events a minute there were on disturbed neutral faces, where every one is
-false. Simulated faces, not people: the figure is an order of magnitude.
+``assets/operating.json`` holds what `htnet evaluate live --simulate standard --neutral` measured:
+for each score the believed events a minute on disturbed neutral faces, where every one is false.
+The faces are simulated, so a rate is an order of magnitude.
 """
 
 import json
@@ -15,7 +15,7 @@ FILE: Final = asset("operating.json")
 
 
 def score_for(false_alarms_per_minute: float) -> float:
-    """The least score (`SpotterConfig.score`) with so few measured false alarms.
+    """Return the least score (`SpotterConfig.score`) with at most this rate of false alarms.
 
     Raises `UsageError` for fewer than any score had.
     """
@@ -30,6 +30,6 @@ def score_for(false_alarms_per_minute: float) -> float:
 
 
 def measured() -> list[tuple[float, float]]:
-    """(score, false alarms a minute), by rising score."""
+    """Return (score, false alarms a minute), by rising score."""
     read = json.loads(FILE.read_text(encoding="utf-8"))
     return sorted((float(score), float(rate)) for score, rate in read["points"])

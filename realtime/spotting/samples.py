@@ -1,4 +1,4 @@
-"""What is known of a face from frame to frame: how far each muscle pulls, smoothed, and against what."""
+"""The activations of a face from frame to frame: smoothed, with their thresholds."""
 
 from collections import deque
 from dataclasses import dataclass
@@ -13,20 +13,25 @@ from htnet.engine.types import F32, NS_PER_MS, Pair
 from htnet.realtime.spotting.threshold import RollingThreshold
 
 LIDS: Final = np.array([n == "lid tighten" for n in MUSCLE_NAMES])
-"""The muscle (8,) whose skin a blink moves; the others are read beyond the boxes round the eyes."""
+"""The muscle (8,) whose skin a blink moves; the others are measured outside the eye boxes."""
 
 _NO_TURN = np.zeros(2, np.float32)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FrameActivations:
-    """A face against its onset."""
+    """One face measured against its onset.
+
+    ``smooth``: running mean of the activations. ``still_thresholds``: thresholds for a head that
+    has not turned. ``grey``: mean of the crop. ``pupils``: as `pupils` returns them.
+    ``unexplained``: as in `MuscleActivations`. ``outside``: a part of the face is not in the frame.
+    """
 
     t_ns: int
     activations: F32  # (8,) px
-    smooth: F32  # (8,) px, over the last moments
+    smooth: F32  # (8,) px
     thresholds: F32  # (8,) px
-    still: F32  # (8,) px, what they were if the head had not turned
+    still_thresholds: F32  # (8,) px
     blinking: bool
     grey: float
     pupils: F32  # (2,) px
@@ -35,49 +40,53 @@ class FrameActivations:
 
     @property
     def level(self) -> F32:
-        """How far it is pulled, (8,) in thresholds."""
+        """Activations (8,) in thresholds."""
         return self.smooth / self.thresholds
 
     @property
-    def bare(self) -> F32:
-        """The same, (8,), if the head had not turned."""
-        return self.smooth / self.still
+    def still_level(self) -> F32:
+        """Activations (8,) in thresholds of a head that has not turned."""
+        return self.smooth / self.still_thresholds
 
-    def along(self, level: F32) -> float:
-        """What share of the way to ``level`` (8,) it is: 1 there, 0 at the onset."""
+    def progress(self, level: F32) -> float:
+        """Return the fraction of the way to ``level`` (8,): 1 there, 0 at the onset."""
         return float(self.level @ level) / float(level @ level)
 
 
 class ActivationTrace:
-    """Those since the onset was chosen, the newest last.
+    """The samples since the onset was chosen, in order.
 
-    ``smoothing_ms``: over how long pulls are averaged (not their sizes: noise cancels).
-    ``margin_ms``: so long before a blink can be told the lids have set out. ``eyes``: as in `MuscleActivations`;
-    above it the lids have moved.
+    ``smoothing_ms``: window of the running mean of signed activations, in which noise cancels.
+    ``margin_ms``: time for which lids have moved before a blink is detected.
+    ``eyes_unexplained``: `MuscleActivations.eyes` above which the lids have moved.
     """
 
     def __init__(
-        self, threshold: RollingThreshold, smoothing_ms: float, margin_ms: float, eyes: float
+        self,
+        threshold: RollingThreshold,
+        smoothing_ms: float,
+        margin_ms: float,
+        eyes_unexplained: float,
     ) -> None:
         self._threshold = threshold
         self._smoothing_ns = int(smoothing_ms * NS_PER_MS)
         self._margin_ns = int(margin_ms * NS_PER_MS)
-        self._eyes = eyes
+        self._eyes_unexplained = eyes_unexplained
         self._kept: deque[FrameActivations] = deque(maxlen=2048)
 
     def clear(self) -> None:
-        """Forget them: the onset is another, or the face."""
+        """Drop all samples: the onset or the face is another."""
         self._kept.clear()
 
     def take(
-        self, pair: Pair, pulled: MuscleActivations, blinking: bool, outside: bool
+        self, pair: Pair, fitted: MuscleActivations, blinking: bool, outside: bool
     ) -> FrameActivations:
-        """The sample of a pair and what pulled between it; ``outside``: part of the face is cut off."""
-        t_ns, activations = pair.apex.t_ns, pulled.muscles
-        blinking = blinking or pulled.eyes > self._eyes
+        """Add and return the sample of a pair; ``outside``: a part of the face is cut off."""
+        t_ns, activations = pair.apex.t_ns, fitted.muscles
+        blinking = blinking or fitted.eyes > self._eyes_unexplained
         if blinking:
-            # A lid that shuts is no tightened one, whose pull from before holds. No other muscle comes
-            # to its threshold in a blink.
+            # A shutting lid is not a tightened one: its activation from before the blink holds. No
+            # other muscle reaches its threshold in a blink.
             activations = np.where(LIDS, self._before(t_ns), activations)
         recent = [activations]
         for sample in reversed(self._kept):
@@ -88,27 +97,27 @@ class ActivationTrace:
             t_ns,
             activations,
             np.mean(recent, axis=0, dtype=np.float32),
-            self._threshold.at(pulled.turn),
+            self._threshold.at(fitted.turn),
             self._threshold.at(_NO_TURN),
             blinking,
             float(pair.apex.gray.mean()),
             pupils(pair.apex.landmarks),
-            pulled.unexplained,
+            fitted.unexplained,
             outside,
         )
         self._kept.append(taken)
         return taken
 
     def since(self, t_ns: int) -> list[FrameActivations]:
-        """Those from ``t_ns`` on."""
+        """Return the samples from ``t_ns`` on."""
         return list(takewhile(lambda sample: sample.t_ns >= t_ns, reversed(self._kept)))[::-1]
 
     def moved(self, since_ns: int) -> float:
-        """How far the muscle that moved most did from then on, in thresholds of a head at rest."""
-        return float(np.ptp([sample.bare for sample in self.since(since_ns)], axis=0).max())
+        """Return the largest motion of a muscle since then, in thresholds of a still head."""
+        return float(np.ptp([sample.still_level for sample in self.since(since_ns)], axis=0).max())
 
     def _before(self, t_ns: int) -> F32:
-        """The pulls (8,) from before the lids set out."""
+        """Return the activations (8,) from before the lids moved."""
         for sample in reversed(self._kept):
             if sample.blinking or sample.t_ns <= t_ns - self._margin_ns:
                 return sample.activations
@@ -116,7 +125,7 @@ class ActivationTrace:
 
 
 def pupils(landmarks: F32) -> F32:
-    """Where both irises stand between the corners of their eyes, (2,) px of the crop."""
+    """Return the mean position of both irises relative to the eye corners, (2,) px of the crop."""
     irises = landmarks[list(lm.IRISES)].mean(axis=0)
     corners = landmarks[[*lm.LEFT_EYE_CORNERS, *lm.RIGHT_EYE_CORNERS]].mean(axis=0)
     where: F32 = irises - corners

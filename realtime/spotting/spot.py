@@ -1,4 +1,4 @@
-"""A spot: what the spotter tells of a movement, before the network has said what it is."""
+"""A spotted movement, before its recognition."""
 
 from dataclasses import dataclass, replace
 
@@ -7,7 +7,7 @@ from htnet.engine.types import Decision
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Spot:
-    """A spotted course. Fields as in `htnet.engine.types.Event`."""
+    """A spotted movement. Fields as in `htnet.engine.types.Event`."""
 
     id: int
     stage: str
@@ -22,12 +22,15 @@ class Spot:
     decisions: tuple[Decision, ...] = ()
 
     def judged(self, *decisions: Decision) -> "Spot":
-        """The spot with what more rules measured; the first that rejects decides, unless one has."""
+        """Return the spot with further decisions.
+
+        The first that rejects gives the reason, unless the spot has one.
+        """
         told = next((each.rule for each in decisions if each.rejects), None)
         return replace(
             self, rejected=self.rejected or told, decisions=(*self.decisions, *decisions)
         )
 
     def overruled(self, decision: Decision) -> "Spot":
-        """The spot rejected by this rule, whatever rules before it have said."""
+        """Return the spot rejected by this decision, whatever earlier ones say."""
         return replace(self, rejected=decision.rule, decisions=(*self.decisions, decision))

@@ -1,4 +1,4 @@
-"""What each muscle of this face in front of this camera does not exceed at rest."""
+"""Adaptive thresholds: the level that each muscle does not exceed at rest."""
 
 from collections import deque
 from dataclasses import dataclass
@@ -11,12 +11,14 @@ from htnet.engine.types import F32, NS_PER_MS
 
 @dataclass(frozen=True, slots=True)
 class ThresholdConfig:
-    """``floor_px`` is never undercut. A muscle's threshold is ``spreads`` times the median of how far
-    it was from nought over ``window_ms``, expressions and speech and all: for that it takes less than
-    half of the time. Until ``warmup_ms`` of rest have been seen it is ``start_px``, and in the first
-    third of a window rest alone counts, since one expression would fill it. Every radian that the head
-    has turned since the onset adds ``per_turn`` px, since no head has quite the depth it is taken to
-    have.
+    """Settings of the thresholds.
+
+    threshold = ``spreads`` x median(abs(activation)) over ``window_ms``, at least ``floor_px``. The
+    median is robust while movement fills less than half of the window.
+    ``start_px``: the threshold until ``warmup_ms`` of rest have been seen. In the first third of a
+    window only rest counts, since one expression would fill it.
+    ``per_turn``: px added for each radian that the head has turned since the onset, since the depth
+    of a head is known only roughly.
     """
 
     floor_px: float = 0.12
@@ -28,12 +30,12 @@ class ThresholdConfig:
 
 
 class RollingThreshold:
-    """Adapts to what is measured; the seam for calibration."""
+    """Thresholds (8,) of one face in front of one camera, updated every 250 ms."""
 
     _REFRESH_NS = 250 * NS_PER_MS
 
     def __init__(self, config: ThresholdConfig | None = None, least: F32 | None = None) -> None:
-        """``least``: (8,) px that a profile says are the least to hold a muscle against."""
+        """``least``: (8,) px, lower limits from a profile."""
         self._config = config or ThresholdConfig()
         floor = np.full(len(MUSCLE_NAMES), self._config.floor_px, np.float32)
         self._floor = floor if least is None else np.maximum(floor, least)
@@ -43,16 +45,16 @@ class RollingThreshold:
         """Start over: another face, another camera."""
         self._seen: deque[tuple[int, F32, bool]] = deque(maxlen=4096)
         start = np.full(len(MUSCLE_NAMES), self._config.start_px, np.float32)
-        # With a profile too: a face that has just come is still settling.
+        # With a profile too: a face that has just appeared still moves.
         self._rest = np.maximum(start, self._floor)
         self._refreshed_ns: int | None = None
 
     def at(self, turn: F32) -> F32:
-        """Thresholds (8,) in px for a head that has turned by ``turn`` (2,) radians."""
+        """Return thresholds (8,) in px for a head that has turned by ``turn`` (2,) radians."""
         return self._rest + np.float32(self._config.per_turn * float(np.hypot(*turn)))
 
     def observe(self, t_ns: int, activations: F32, *, rest: bool) -> None:
-        """Take in the pulls (8,) of a frame; ``rest``: nothing is under way in it."""
+        """Take in the activations (8,) px of a frame; ``rest``: no movement is under way."""
         config, seen = self._config, self._seen
         seen.append((t_ns, activations, rest))
         while t_ns - seen[0][0] > config.window_ms * NS_PER_MS:

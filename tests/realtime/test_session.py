@@ -8,7 +8,7 @@ import pytest
 
 from htnet.engine.types import Frame, Health, State, Tick
 from htnet.realtime.capture_thread import CaptureThread
-from htnet.realtime.pipeline import Tracked
+from htnet.realtime.pipeline import TrackedFrame
 from htnet.realtime.session import ticks
 from htnet.realtime.sources.looped import LoopedSource
 
@@ -39,10 +39,10 @@ class Recording:
 class Path:
     """A pipeline that takes no time and finds no face."""
 
-    def track(self, frame: Frame) -> Tracked:
-        return Tracked(frame, None, None, {})
+    def track(self, frame: Frame) -> TrackedFrame:
+        return TrackedFrame(frame, None, None, {})
 
-    def judge(self, tracked: Tracked) -> Tick:
+    def judge(self, tracked: TrackedFrame) -> Tick:
         return Tick(tracked.frame, None, None, None, State.NO_FACE, None, None, (), Health())
 
 

@@ -33,20 +33,15 @@ from htnet.engine.types import (
     State,
     Tick,
 )
-from htnet.realtime.overlay import (
-    EventCard,
-    Layout,
-    MotionCurve,
-    MotionMarks,
-    Overlay,
-    ProbabilityBars,
-    RegionBoxes,
-    StatusLine,
-    card,
-)
-from htnet.realtime.overlay.boxes import MARKS
+from htnet.realtime.overlay import card
+from htnet.realtime.overlay.bars import ProbabilityBars
+from htnet.realtime.overlay.boxes import MARKS, MotionMarks, RegionBoxes
+from htnet.realtime.overlay.card import EventCard
+from htnet.realtime.overlay.compose import Layout, Overlay
+from htnet.realtime.overlay.curve import MotionCurve
 from htnet.realtime.overlay.palette import DIM, MOTION, PANEL, WHITE, label_colour
 from htnet.realtime.overlay.reasons import WORDS, in_words
+from htnet.realtime.overlay.status import StatusLine
 from htnet.realtime.overlay.text import fitted, width_of, write
 from htnet.realtime.pipeline import Pipeline
 from htnet.realtime.sources.base import SourceConfig, open_source

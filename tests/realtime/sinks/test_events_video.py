@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from htnet.engine.errors import OutputError, UsageError
 from htnet.engine.types import NS_PER_MS, U8, Decision, Event, Frame, State, Tick
-from htnet.realtime.overlay import Overlay
+from htnet.realtime.overlay.compose import Overlay
 from htnet.realtime.sinks import video
 from htnet.realtime.sinks.events import EventLog
 from htnet.realtime.sinks.video import OverlayVideo

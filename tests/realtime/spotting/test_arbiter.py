@@ -6,7 +6,13 @@ import pytest
 
 from htnet.engine.anatomy.measures import MEASURES
 from htnet.engine.types import F32
-from htnet.realtime.spotting.arbiter import PART, Arbiter, ArbiterConfig, leading_muscle, restless
+from htnet.realtime.spotting.arbiter import (
+    PART,
+    Arbiter,
+    ArbiterConfig,
+    leading_muscle,
+    restless_landmarks,
+)
 from htnet.realtime.spotting.large import LargeMovement
 from htnet.realtime.spotting.spot import Spot
 
@@ -116,7 +122,7 @@ def test_a_short_movement_beside_a_far_larger_one_is_its_part() -> None:
     assert [spot.rejected for spot in told] == [PART]
     told = Arbiter().step(600 * MS, (small(100, 400),), None, False, beside(5.0))
     assert [spot.rejected for spot in told] == [None]
-    decision = restless(600 * MS, small(100, 400), beside(12.0), ArbiterConfig())
+    decision = restless_landmarks(600 * MS, small(100, 400), beside(12.0), ArbiterConfig())
     assert (decision.measured, decision.limit, decision.rejects) == (12.0, 10.0, True)
 
 

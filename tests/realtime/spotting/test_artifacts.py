@@ -1,4 +1,4 @@
-"""Gates by themselves; what they do to candidates is in test_spotter."""
+"""Artifact rules by themselves; their effect on candidates is in test_spotter."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,10 +12,10 @@ from htnet.engine.motion.muscle_fit import MUSCLE_NAMES
 from htnet.engine.types import F32
 from htnet.realtime.spotting.artifacts import (
     MOUTH,
-    Candidate,
-    GateConfig,
+    ArtifactConfig,
+    CandidateCourse,
     Rule,
-    SpeechGate,
+    SpeechDetector,
     blink,
     decisions,
     gaze,
@@ -33,12 +33,18 @@ THRESHOLDS = np.full(len(MUSCLE_NAMES), 0.15, np.float32)
 Course = Callable[[float], float]
 
 
-def heard(gate: SpeechGate, muscle: str, course: Course, until: float, fps: float = 60) -> None:
+def heard(
+    detector: SpeechDetector, muscle: str, course: Course, until: float, fps: float = 60
+) -> None:
     """Let ``muscle`` pull by ``course`` px from 0 to ``until`` ms."""
     activations = np.zeros(len(MUSCLE_NAMES), np.float32)
     for i in range(round(until * fps / 1000)):
         activations[MUSCLE_NAMES.index(muscle)] = course(i * 1000 / fps)
-        gate.observe(round(i * 1e9 / fps), activations.copy(), THRESHOLDS)
+        detector.observe(round(i * 1e9 / fps), activations.copy(), THRESHOLDS)
+
+
+def speaking(detector: SpeechDetector, since_ns: int, until_ns: int) -> bool:
+    return detector.spoken(since_ns, until_ns) >= ArtifactConfig().speech_turns
 
 
 def talk(px: float, each: float, since: float = 1000, until: float = 3000) -> Course:
@@ -60,70 +66,70 @@ def test_the_mouths_muscles_are_those_below_the_nose() -> None:
 def test_three_to_seven_syllables_a_second_are_speech(
     fps: float, muscle: str, syllable_ms: float
 ) -> None:
-    gate = SpeechGate(GateConfig())
-    heard(gate, muscle, talk(1.0, syllable_ms), 4000, fps)
-    assert gate.speaking(1500 * MS, 2500 * MS)
+    detector = SpeechDetector(ArtifactConfig())
+    heard(detector, muscle, talk(1.0, syllable_ms), 4000, fps)
+    assert speaking(detector, 1500 * MS, 2500 * MS)
 
 
 def test_brows_do_not_speak() -> None:
-    gate = SpeechGate(GateConfig())
-    heard(gate, "brow raise", talk(2.0, 200), 4000)
-    assert not gate.speaking(0, 4000 * MS)
+    detector = SpeechDetector(ArtifactConfig())
+    heard(detector, "brow raise", talk(2.0, 200), 4000)
+    assert not speaking(detector, 0, 4000 * MS)
 
 
 def test_what_stays_under_the_threshold_is_no_speech() -> None:
-    gate = SpeechGate(GateConfig())
-    heard(gate, "jaw drop", talk(0.1, 200), 4000)
-    assert not gate.speaking(0, 4000 * MS)
+    detector = SpeechDetector(ArtifactConfig())
+    heard(detector, "jaw drop", talk(0.1, 200), 4000)
+    assert not speaking(detector, 0, 4000 * MS)
 
 
 @settings(deadline=None)  # a busy machine is no fault of the rule
 @given(st.floats(0.3, 5), st.floats(100, 900))
 def test_one_expression_is_no_speech(px: float, length: float) -> None:
-    gate = SpeechGate(GateConfig())
-    heard(gate, "lip corner pull", talk(px, length, 1000, 1000 + length), 3000)
-    assert not gate.speaking(900 * MS, 2200 * MS)
+    detector = SpeechDetector(ArtifactConfig())
+    heard(detector, "lip corner pull", talk(px, length, 1000, 1000 + length), 3000)
+    assert not speaking(detector, 900 * MS, 2200 * MS)
 
 
 def test_a_broad_grin_that_trembles_is_no_speech() -> None:
-    gate = SpeechGate(GateConfig())
+    detector = SpeechDetector(ArtifactConfig())
 
     def grin(t: float) -> float:
         held = min(max((t - 1000) / 200, 0), 1) * min(max((4000 - t) / 200, 0), 1)
         return 12 * held + 0.4 * np.sin(t / 30) * (1200 < t < 3800)
 
-    heard(gate, "lip corner pull", grin, 5000)
-    assert not gate.speaking(0, 5000 * MS)
+    heard(detector, "lip corner pull", grin, 5000)
+    assert not speaking(detector, 0, 5000 * MS)
 
 
 def test_speech_is_said_of_the_time_around_it_alone() -> None:
-    gate = SpeechGate(GateConfig())
-    heard(gate, "jaw drop", talk(1.0, 200, 3000, 4000), 7000)
-    assert gate.speaking(3300 * MS, 3600 * MS)
-    assert gate.speaking(4500 * MS, 4800 * MS)  # half a second after the last syllable
-    assert not gate.speaking(500 * MS, 900 * MS)
-    assert not gate.speaking(6000 * MS, 6400 * MS)
+    detector = SpeechDetector(ArtifactConfig())
+    heard(detector, "jaw drop", talk(1.0, 200, 3000, 4000), 7000)
+    assert speaking(detector, 3300 * MS, 3600 * MS)
+    assert speaking(detector, 4500 * MS, 4800 * MS)  # half a second after the last syllable
+    assert not speaking(detector, 500 * MS, 900 * MS)
+    assert not speaking(detector, 6000 * MS, 6400 * MS)
 
 
 def test_a_new_onset_is_no_movement_of_the_mouth() -> None:
-    config = GateConfig()
+    config = ArtifactConfig()
     for told in (False, True):
-        gate = SpeechGate(config)
+        detector = SpeechDetector(config)
         away = np.zeros(len(MUSCLE_NAMES), np.float32)
         back = away + MOUTH  # the same mouth against two onsets
         for i in range(20):
             activations = away if i % 2 else back
             if told:
-                gate.restart(activations)
-            gate.observe(i * 100 * MS, activations, THRESHOLDS)
-        assert gate.speaking(0, 2000 * MS) != told
+                detector.restart(activations)
+            detector.observe(i * 100 * MS, activations, THRESHOLDS)
+        assert speaking(detector, 0, 2000 * MS) != told
 
 
 def test_after_a_reset_nothing_was_said() -> None:
-    gate = SpeechGate(GateConfig())
-    heard(gate, "jaw drop", talk(1.0, 200), 4000)
-    gate.reset()
-    assert not gate.speaking(0, 4000 * MS)
+    detector = SpeechDetector(ArtifactConfig())
+    heard(detector, "jaw drop", talk(1.0, 200), 4000)
+    detector.reset()
+    assert not speaking(detector, 0, 4000 * MS)
 
 
 def sample(ms: float = 0, **changes: object) -> FrameActivations:
@@ -144,8 +150,10 @@ def pulling(name: str, px: float = 1.0) -> F32:
     return activations
 
 
-def candidate(*inside: FrameActivations, strength: float = 10.0, spoken: int = 1) -> Candidate:
-    return Candidate(inside, inside[-1], strength, spoken)
+def candidate(
+    *inside: FrameActivations, strength: float = 10.0, spoken: int = 1
+) -> CandidateCourse:
+    return CandidateCourse(inside, inside[-1], strength, spoken)
 
 
 REST = sample()
@@ -179,9 +187,9 @@ CASES = [
 
 @pytest.mark.parametrize(("rule", "fine", "wrong"), CASES, ids=lambda case: str(case)[:30])
 def test_a_rule_rejects_what_it_is_for_and_says_by_how_much(
-    rule: Rule, fine: Candidate, wrong: Candidate
+    rule: Rule, fine: CandidateCourse, wrong: CandidateCourse
 ) -> None:
-    passed, failed = rule(fine, GateConfig()), rule(wrong, GateConfig())
+    passed, failed = rule(fine, ArtifactConfig()), rule(wrong, ArtifactConfig())
     assert passed is not None and not passed.rejects
     assert failed is not None and failed.rejects
     assert failed.measured != passed.measured or rule is lighting
@@ -189,17 +197,17 @@ def test_a_rule_rejects_what_it_is_for_and_says_by_how_much(
 
 def test_a_broad_grin_covers_nothing() -> None:
     grin = sample(33, unexplained=0.9, smooth=pulling("lip corner pull", 8.0))
-    assert not occlusion(candidate(REST, grin), GateConfig()).rejects
+    assert not occlusion(candidate(REST, grin), ArtifactConfig()).rejects
 
 
 def test_the_mouth_may_move_in_a_blink_and_look_about() -> None:
     eyes_shut = candidate(REST, sample(33, blinking=True))
-    assert blink(eyes_shut, GateConfig()) is None
-    assert gaze(eyes_shut, GateConfig()) is None
+    assert blink(eyes_shut, ArtifactConfig()) is None
+    assert gaze(eyes_shut, ArtifactConfig()) is None
 
 
 def test_the_first_rule_that_rejects_decides_and_all_are_told() -> None:
-    told = decisions(candidate(REST, sample(33, outside=True), spoken=9), GateConfig())
+    told = decisions(candidate(REST, sample(33, outside=True), spoken=9), ArtifactConfig())
     assert reason(told) == "out of frame"
     assert [d.rule for d in told if d.rejects] == ["out of frame", "speech"]
-    assert reason(decisions(candidate(REST, sample(33)), GateConfig())) is None
+    assert reason(decisions(candidate(REST, sample(33)), ArtifactConfig())) is None

@@ -3,14 +3,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from htnet.realtime.spotting.blink import BlinkGate
+from htnet.realtime.spotting.blink import BlinkDetector
 
 RATIO, MARGIN_MS = 0.72, 100.0
 
 
 def closing(openness: list[float], step_ms: float = 1000 / 30) -> list[bool]:
-    gate = BlinkGate(RATIO, MARGIN_MS)
-    return [gate.closing(round(i * step_ms * 1e6), value) for i, value in enumerate(openness)]
+    detector = BlinkDetector(RATIO, MARGIN_MS)
+    return [detector.closing(round(i * step_ms * 1e6), value) for i, value in enumerate(openness)]
 
 
 def test_a_blink_is_told_until_its_margin_is_over() -> None:
@@ -56,11 +56,11 @@ def test_eyes_that_stay_down_stop_being_a_blink() -> None:
 
 
 def test_what_was_learnt_of_another_face_is_forgotten() -> None:
-    gate = BlinkGate(RATIO, MARGIN_MS)
+    detector = BlinkDetector(RATIO, MARGIN_MS)
     for i in range(60):
-        gate.closing(i * 33_000_000, 0.35)
-    gate.reset()
-    assert not any(gate.closing((60 + i) * 33_000_000, 0.2) for i in range(30))
+        detector.closing(i * 33_000_000, 0.35)
+    detector.reset()
+    assert not any(detector.closing((60 + i) * 33_000_000, 0.2) for i in range(30))
 
 
 @given(st.floats(0.1, 0.45), st.floats(0.02, 0.6), st.integers(20, 120))

@@ -8,7 +8,7 @@ import pytest
 from htnet.engine.anatomy.measures import MEASURES
 from htnet.engine.synth.face.time_course import TimeCourse
 from htnet.engine.types import F32
-from htnet.realtime.spotting.large import LargeConfig, LargeMovement, LargeMovements
+from htnet.realtime.spotting.large import LargeConfig, LargeMovement, LargeMovementSpotter
 
 SMILE = np.zeros(len(MEASURES), np.float32)
 for name, px in (("left lip corner x", -4), ("right lip corner x", 4)):
@@ -34,7 +34,7 @@ def seen(
 ) -> list[tuple[float, LargeMovement]]:
     """What was told and when, s; the eyes are shut from and until ``shut``."""
     rng = np.random.default_rng(0)
-    large, found = LargeMovements(config), []
+    large, found = LargeMovementSpotter(config), []
     for number in range(round(seconds * fps)):
         t_ns = round(number * 1e9 / fps)
         measures = rng.normal(0, 0.12, len(MEASURES)).astype(np.float32)
@@ -95,7 +95,7 @@ def test_a_mouth_that_turns_back_again_and_again_speaks() -> None:
 
 
 def test_reach_is_how_far_the_landmarks_went() -> None:
-    large = LargeMovements()
+    large = LargeMovementSpotter()
     for number in range(60):
         measures = SMILE * np.float32(number >= 30)
         large.step(round(number * 1e9 / 30), measures.astype(np.float32), False)
@@ -120,4 +120,4 @@ def test_it_is_told_past_its_apex_once_it_has_lasted_and_again_when_it_is_over()
 def test_a_pose_that_changes_slowly_draws_the_baseline_along() -> None:
     there_and_back = [(SMILE, pulse(1.0, 41.0, 0.0))]
     assert told(there_and_back, 44.0) == []
-    assert told(there_and_back, 44.0, config=LargeConfig(follow_ms=1e9, longest_ms=1e6)) != []
+    assert told(there_and_back, 44.0, config=LargeConfig(baseline_ms=1e9, longest_ms=1e6)) != []

@@ -7,8 +7,8 @@ import pytest
 
 from htnet.engine.errors import UsageError
 from htnet.realtime.spotting import operating_point as operating
+from htnet.realtime.spotting.config import SpotterConfig
 from htnet.realtime.spotting.operating_point import measured, score_for
-from htnet.realtime.spotting.spotter import SpotterConfig
 
 
 @pytest.fixture

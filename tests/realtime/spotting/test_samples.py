@@ -19,7 +19,9 @@ ONSET = AlignedFace(0, 0, GRAY, POINTS, np.eye(2, 3), 0.3)
 
 
 def new() -> ActivationTrace:
-    return ActivationTrace(RollingThreshold(), smoothing_ms=66, margin_ms=100, eyes=0.42)
+    return ActivationTrace(
+        RollingThreshold(), smoothing_ms=66, margin_ms=100, eyes_unexplained=0.42
+    )
 
 
 def take(
@@ -60,14 +62,14 @@ def test_in_a_blink_only_the_lids_are_held_at_what_they_were_before_it(
 def test_how_far_along_a_movement_is() -> None:
     samples = new()
     peak = take(samples, 0, 1.2)
-    assert peak.along(peak.level) == pytest.approx(1)
-    assert take(samples, 500, -0.6).along(peak.level) == pytest.approx(-0.5)
-    assert take(samples, 1000, 0.0).along(peak.level) == 0
+    assert peak.progress(peak.level) == pytest.approx(1)
+    assert take(samples, 500, -0.6).progress(peak.level) == pytest.approx(-0.5)
+    assert take(samples, 1000, 0.0).progress(peak.level) == 0
 
 
 def test_what_moved_is_the_widest_any_muscle_went() -> None:
     samples = new()
-    start = float(take(samples, 0, 5.0).still[0])
+    start = float(take(samples, 0, 5.0).still_thresholds[0])
     for ms, px in ((100, 0.0), (200, 0.5), (300, 0.2)):
         take(samples, ms, px)
     assert samples.moved(100 * MS) == pytest.approx(0.5 / start, rel=1e-5)

@@ -13,8 +13,9 @@ from htnet.engine.face.alignment import CROP_HEIGHT, CROP_WIDTH
 from htnet.engine.motion.muscle_fit import MUSCLE_NAMES, MuscleActivations
 from htnet.engine.motion.region_motion import REGION_NAMES, PairMotion
 from htnet.engine.types import AlignedFace, Motion, Pair, State
-from htnet.realtime.spotting.face_buffer import FaceBuffer
-from htnet.realtime.spotting.spotter import Spot, Spotter, SpotterConfig
+from htnet.realtime.spotting.config import SpotterConfig
+from htnet.realtime.spotting.spot import Spot
+from htnet.realtime.spotting.spotter import Spotter
 
 MS = 1_000_000
 FLOW = np.zeros((CROP_HEIGHT, CROP_WIDTH, 2), np.float32)
@@ -50,11 +51,11 @@ def blink_at(start: float) -> Course:
 
 
 class Run:
-    """A face seen at ``fps`` whose ``muscles`` pull by px of the crop, each read with ``noise`` px.
+    """A face at ``fps`` with activations ``muscles`` in px of the crop and ``noise`` px on each.
 
     ``openness`` of the eyes; ``yaw`` in radians; ``light``: mean grey; ``gaze``: the irises to the
-    side, px of the crop; ``unexplained`` as in `MuscleActivations`; ``outside``: whether a part of the face is
-    out of the frame.
+    side, px of the crop; ``unexplained`` as in `MuscleActivations`; ``outside``: a part of the face
+    is out of the frame.
     """
 
     def __init__(
@@ -74,7 +75,7 @@ class Run:
     ) -> None:
         muscles = muscles or {}
         draw = np.random.default_rng(3)
-        self.spotter, self.ring = Spotter(config), FaceBuffer()
+        self.spotter = Spotter(config)
         self.told: list[tuple[float, Spot]] = []
         self.states: list[State] = []
         self.motions: list[Motion] = []
@@ -94,16 +95,15 @@ class Run:
             points[list(lm.IRISES), 0] = gaze(ms)
             gray = np.full((CROP_HEIGHT, CROP_WIDTH), round(light(ms)), np.uint8)
             face = AlignedFace(i, t_ns, gray, points, np.eye(2, 3), openness(ms))
-            blinking = self.spotter.keep(self.ring, face)
-            onset = self.spotter.onset(self.ring, t_ns)
-            then = onset.t_ns / MS
+            pair, blinking = self.spotter.pair(face)
+            onset, then = pair.onset, pair.onset.t_ns / MS
             pulled = MuscleActivations(
                 (look(i, ms) - look(onset.frame_index, then)).astype(np.float32),
                 np.array([yaw(ms) - yaw(then), 0], np.float32),
                 unexplained(ms),
             )
             motion, state, spots = self.spotter.step(
-                Pair(onset, face), STILL, pulled, blinking, outside=outside(ms)
+                pair, STILL, pulled, blinking, outside=outside(ms)
             )
             self.motions.append(motion)
             self.states.append(state)
@@ -204,8 +204,8 @@ def test_a_provisional_spot_comes_soon_after_the_apex_and_the_final_one_waits(fp
     assert first_ms - 3100 < 150
     # When it is over it waits for what may turn out to be speech.
     over = 3250 - 2000 / fps  # a closing frame may see it nearly down
-    assert last_ms >= over + SpotterConfig().hold_ms - 66
-    assert last_ms < 3250 + SpotterConfig().hold_ms + 150
+    assert last_ms >= over + SpotterConfig().answer_delay_ms - 66
+    assert last_ms < 3250 + SpotterConfig().answer_delay_ms + 150
 
 
 def test_one_too_quick_for_its_apex_is_told_when_it_closes_and_before_its_final_answer() -> None:
@@ -513,15 +513,14 @@ def test_the_same_frames_give_the_same_spots() -> None:
 def test_after_a_reset_nothing_is_left_of_the_other_face() -> None:
     run = Run({"lip corner pull": movement(1.0, 2700, 3100, 3500)}, seconds=3.1)
     run.spotter.reset()
-    run.ring.clear()
     assert run.spotter.cut_off("another face") == ()
     face = AlignedFace(
         0, 0, np.zeros((170, 140), np.uint8), np.zeros((478, 2), np.float32), np.eye(2, 3), 0.3
     )
-    blinking = run.spotter.keep(run.ring, face)
-    assert run.spotter.onset(run.ring, 0).t_ns == 0
+    pair, blinking = run.spotter.pair(face)
+    assert pair.onset.t_ns == 0
     nothing = MuscleActivations(np.zeros(8, np.float32), np.zeros(2, np.float32))
-    motion, state, spots = run.spotter.step(Pair(face, face), STILL, nothing, blinking)
+    motion, state, spots = run.spotter.step(pair, STILL, nothing, blinking)
     assert (state, spots, motion.magnitude) == (State.NEUTRAL, (), 0.0)
 
 
