@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from htnet.engine.models.two_streams import TwoStreamConfig
+from htnet.engine.models.two_streams import TwoStreamConfig, TwoStreamNet
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,28 +41,11 @@ class Inception(nn.Module):
         return torch.cat([branch(x) for branch in branches], dim=1)
 
 
-class DualInception(nn.Module):
+class DualInception(TwoStreamNet):
     """``forward``: maps (B, channels, S, S) to logits (B, classes)."""
 
     def __init__(self, config: DualInceptionConfig) -> None:
-        super().__init__()
-        self.config = config
-        self.horizontal = _stream(config.widths)
-        self.vertical = _stream(config.widths)
-        flat = 2 * 4 * config.widths[1] * (config.image_size // 4) ** 2
-        self.classifier = nn.Sequential(
-            nn.Linear(flat, config.hidden),
-            nn.ReLU(),
-            nn.Dropout(config.dropout),
-            nn.Linear(config.hidden, config.classes),
-        )
-
-    def forward(self, maps: Tensor) -> Tensor:
-        """Logits (B, classes)."""
-        u, v = self.config.streams
-        both = [self.horizontal(maps[:, u : u + 1]), self.vertical(maps[:, v : v + 1])]
-        logits: Tensor = self.classifier(torch.cat(both, dim=1))
-        return logits
+        super().__init__(config, _stream, width=4 * config.widths[1], hidden_layers=1)
 
 
 def _conv(channels: int, width: int, side: int) -> nn.Sequential:

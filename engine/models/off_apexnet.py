@@ -12,10 +12,9 @@ Parameters: 2,664,475.
 
 from dataclasses import dataclass
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
-from htnet.engine.models.two_streams import TwoStreamConfig
+from htnet.engine.models.two_streams import TwoStreamConfig, TwoStreamNet
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,31 +22,11 @@ class OffApexNetConfig(TwoStreamConfig):
     """Shape of an OFF-ApexNet; the defaults are the paper's."""
 
 
-class OffApexNet(nn.Module):
+class OffApexNet(TwoStreamNet):
     """``forward``: maps (B, channels, S, S) to logits (B, classes)."""
 
     def __init__(self, config: OffApexNetConfig) -> None:
-        super().__init__()
-        self.config = config
-        self.horizontal = _stream(config.widths)
-        self.vertical = _stream(config.widths)
-        flat = 2 * config.widths[1] * (config.image_size // 4) ** 2
-        self.classifier = nn.Sequential(
-            nn.Linear(flat, config.hidden),
-            nn.ReLU(),
-            nn.Dropout(config.dropout),
-            nn.Linear(config.hidden, config.hidden),
-            nn.ReLU(),
-            nn.Dropout(config.dropout),
-            nn.Linear(config.hidden, config.classes),
-        )
-
-    def forward(self, maps: Tensor) -> Tensor:
-        """Logits (B, classes)."""
-        u, v = self.config.streams
-        both = [self.horizontal(maps[:, u : u + 1]), self.vertical(maps[:, v : v + 1])]
-        logits: Tensor = self.classifier(torch.cat(both, dim=1))
-        return logits
+        super().__init__(config, _stream, width=config.widths[1], hidden_layers=2)
 
 
 def _stream(widths: tuple[int, ...]) -> nn.Sequential:

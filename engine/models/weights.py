@@ -12,7 +12,6 @@ import math
 import os
 import pickle
 import re
-import tempfile
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -26,6 +25,7 @@ from torch import Tensor, nn
 
 from htnet.engine.assets import asset
 from htnet.engine.errors import UsageError, WeightsError
+from htnet.engine.files import atomic_file
 from htnet.engine.models.htnet import HTNet, HTNetConfig
 from htnet.engine.models.htnet_folded import FoldedHTNet
 from htnet.engine.models.hyphtnet import HypHTNetConfig
@@ -110,15 +110,8 @@ def save(
         "card": json.dumps(dict(card)),
     }
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        os.close(handle)
-        try:
-            save_file(tensors, temporary, metadata)
-            os.chmod(temporary, 0o644)  # mkstemp makes it private
-            os.replace(temporary, path)
-        finally:
-            Path(temporary).unlink(missing_ok=True)
+        with atomic_file(path) as part:
+            save_file(tensors, part, metadata)
     except (OSError, SafetensorError) as error:
         raise WeightsError(
             f"expected to write weights to {path}; got {error}: choose a writable place."

@@ -8,14 +8,17 @@ rtx          TensorRT-RTX
 `open_runtime` makes one of a `Graph`; `choose` says which one ``auto`` means on a device and why.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from numpy.typing import NDArray
 
 from htnet.engine.errors import EngineError
 from htnet.engine.types import F32
+
+if TYPE_CHECKING:
+    from htnet.engine.runtimes.graph import Graph
 
 
 class Runtime(Protocol):
@@ -50,12 +53,30 @@ class Availability:
     remedy: str = ""
 
 
-def require_shapes(shapes: Mapping[str, tuple[int, ...]], inputs: Sequence[NDArray[Any]]) -> None:
-    """Raise `EngineError` unless ``inputs`` are of a graph's ``shapes``."""
-    came = [tuple(each.shape) for each in inputs]
-    if came != list(shapes.values()):
-        wanted = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
-        raise EngineError(
-            f"expected {wanted}, which this graph was made for; got {', '.join(map(str, came))}: "
-            "export it again with the --batch you need."
-        )
+class GraphRuntime:
+    """Base class of the runtimes: the attributes of `Runtime` and the check of input shapes."""
+
+    name: str
+
+    def __init__(self, graph: "Graph", device: str) -> None:
+        self.device = device
+        self.precision = graph.precision
+        self.part = graph.part
+        self.outputs = graph.outputs
+        self.registered = graph.registered
+        self._shapes = graph.inputs
+
+    def _require_shapes(self, inputs: Sequence[NDArray[Any]]) -> None:
+        """Raise `EngineError` unless ``inputs`` have the shapes of the graph's inputs."""
+        came = [tuple(each.shape) for each in inputs]
+        if came != list(self._shapes.values()):
+            wanted = ", ".join(f"{name} {shape}" for name, shape in self._shapes.items())
+            raise EngineError(
+                f"expected {wanted}, which this graph was made for; got "
+                f"{', '.join(map(str, came))}: export it again with the --batch you need."
+            )
+
+
+def first_line(error: Exception, longest: int = 160) -> str:
+    """Return the first line of an error's message, cut at ``longest`` characters."""
+    return str(error).strip().partition("\n")[0][:longest] or type(error).__name__

@@ -6,8 +6,6 @@ first, so that whatever an interruption leaves has no card, and is built again.
 """
 
 import hashlib
-import os
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -21,6 +19,7 @@ from torch import nn
 
 from htnet import __version__
 from htnet.engine.errors import EngineError, OutputError, UsageError
+from htnet.engine.files import atomic_file
 from htnet.engine.runtimes import Runtime, tensorrt, tensorrt_rtx
 from htnet.engine.runtimes.engine_card import (
     ANY,
@@ -313,17 +312,8 @@ def _card(
 def _whole(path: Path) -> Iterator[Path]:
     """A file to be written, which becomes ``path`` if all goes well and nothing if not."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # In the same folder, since a file can be moved into place at once only within one disk.
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-        os.close(handle)
-        part = Path(name)
-        try:
+        with atomic_file(path) as part:
             yield part
-            part.chmod(0o644)  # mkstemp makes it private
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
     except OSError as error:
         raise OutputError(
             f"expected to write {path}; got {error.strerror or error}: choose a writable folder, "

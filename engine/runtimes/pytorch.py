@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from htnet.engine.errors import EngineError, UsageError
-from htnet.engine.runtimes import Availability, require_shapes
+from htnet.engine.runtimes import Availability, GraphRuntime, first_line
 from htnet.engine.runtimes.graph import Graph
 from htnet.engine.types import F32
 
 
-class PyTorch:
+class PyTorch(GraphRuntime):
     """A graph in PyTorch on ``device``.
 
     ``compiled`` hands it to `torch.compile`, which takes its time at the first call. On CUDA the
@@ -30,13 +30,8 @@ class PyTorch:
                 "expected fp32, fp16 or bf16 for PyTorch; got int8, which ONNX Runtime and TensorRT "
                 "run: use --runtime onnx."
             )
+        super().__init__(graph, device)
         self.name = "compile" if compiled else "torch"
-        self.device = device
-        self.precision = graph.precision
-        self.part = graph.part
-        self.outputs = graph.outputs
-        self.registered = graph.registered
-        self._shapes = graph.inputs
         self._cuda = torch.device(device).type == "cuda"
         # The graph's own module stays where it is: it may be exported too.
         self._module: Any = graph.module if device == "cpu" else deepcopy(graph.module).to(device)
@@ -50,7 +45,7 @@ class PyTorch:
 
     def __call__(self, *inputs: NDArray[Any]) -> tuple[F32, ...]:
         """Run it on arrays of the graph's shapes."""
-        require_shapes(self._shapes, inputs)
+        self._require_shapes(inputs)
         try:
             with torch.inference_mode():
                 tensors = [torch.from_numpy(each) for each in inputs]
@@ -74,7 +69,7 @@ class PyTorch:
             raise out_of_memory(self.device) from None
         except Exception as error:  # noqa: BLE001 - compilers raise errors of all kinds
             raise EngineError(
-                f"expected torch.compile to take this network here; it failed ({_line(error)}): "
+                f"expected torch.compile to take this network here; it failed ({first_line(error)}): "
                 "install a C++ compiler, or use --runtime torch."
             ) from None
 
@@ -100,7 +95,7 @@ class _Recorded:
             raise out_of_memory(device) from None
         except RuntimeError as error:
             raise EngineError(
-                f"expected a graph that CUDA can record; it cannot ({_line(error)}): use --runtime "
+                f"expected a graph that CUDA can record; it cannot ({first_line(error)}): use --runtime "
                 "compile."
             ) from None
         self._outputs = made if isinstance(made, tuple) else (made,)
@@ -136,7 +131,3 @@ def out_of_memory(device: str) -> EngineError:
 
 def _arrays(tensors: tuple[Tensor, ...]) -> tuple[F32, ...]:
     return tuple(np.asarray(t.float().cpu().numpy(), np.float32) for t in tensors)
-
-
-def _line(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0][:160] or type(error).__name__

@@ -22,7 +22,8 @@ import torch
 from numpy.typing import NDArray
 
 from htnet.engine.errors import DependencyError, EngineError, UsageError
-from htnet.engine.runtimes import Availability, require_shapes
+from htnet.engine.runtimes import Availability, GraphRuntime, first_line
+from htnet.engine.runtimes.cuda import gpu_availability, require_cuda
 from htnet.engine.runtimes.graph import Graph
 from htnet.engine.runtimes.pytorch import out_of_memory
 from htnet.engine.types import F32
@@ -32,7 +33,7 @@ _REMEDY = "pip install 'htnet[trt]', with NVIDIA's package index as its --extra-
 _AGAIN = "export it again with htnet export-trt --runtime tensorrt."
 
 
-class TensorRT:
+class TensorRT(GraphRuntime):
     """A graph's ``engine`` file, as `build` makes them, on a CUDA ``device``.
 
     It has not been run (see the module). Such a file is a program in torch's own format: open only
@@ -43,14 +44,9 @@ class TensorRT:
     name = NAME
 
     def __init__(self, engine: os.PathLike[str], graph: Graph, device: str = "cuda") -> None:
-        _require_cuda(device)
+        require_cuda(device, "TensorRT")
         library = _library()
-        self.device = device
-        self.precision = graph.precision
-        self.part = graph.part
-        self.outputs = graph.outputs
-        self.registered = graph.registered
-        self._shapes = graph.inputs
+        super().__init__(graph, device)
         try:
             with _hushed(), torch.cuda.device(device):
                 self._module = library.load(str(engine)).module()
@@ -58,13 +54,13 @@ class TensorRT:
             raise out_of_memory(device) from None
         except Exception as error:  # noqa: BLE001 - its errors share no base
             raise EngineError(
-                f"expected an engine that {version()} reads on this GPU; got {_line(error)}: "
+                f"expected an engine that {version()} reads on this GPU; got {first_line(error, 200)}: "
                 f"{_AGAIN}"
             ) from None
 
     def __call__(self, *inputs: NDArray[Any]) -> tuple[F32, ...]:
         """Run it on arrays of the graph's shapes."""
-        require_shapes(self._shapes, inputs)
+        self._require_shapes(inputs)
         try:
             with torch.inference_mode(), torch.cuda.device(self.device):
                 tensors = [torch.from_numpy(each).to(self.device).float() for each in inputs]
@@ -75,7 +71,7 @@ class TensorRT:
             raise out_of_memory(self.device) from None
         except RuntimeError as error:
             raise EngineError(
-                f"expected TensorRT to run this graph; it failed ({_line(error)}): use --runtime "
+                f"expected TensorRT to run this graph; it failed ({first_line(error, 200)}): use --runtime "
                 "torch."
             ) from None
 
@@ -93,7 +89,7 @@ def build(graph: Graph, device: str = "cuda") -> bytes:
             "expected fp32, fp16 or bf16 for TensorRT through torch-tensorrt; got int8: use "
             "--runtime tensorrt-rtx or onnx."
         )
-    _require_cuda(device)
+    require_cuda(device, "TensorRT")
     library = _library()
     example = tuple(each.to(device) for each in graph.example())
     compiler = library.dynamo.compile
@@ -112,7 +108,7 @@ def build(graph: Graph, device: str = "cuda") -> bytes:
         raise out_of_memory(device) from None
     except Exception as error:  # noqa: BLE001 - its errors share no base
         raise EngineError(
-            f"expected {version()} to build this graph; it failed ({_line(error)}): use --runtime "
+            f"expected {version()} to build this graph; it failed ({first_line(error, 200)}): use --runtime "
             "torch."
         ) from None
     finally:
@@ -130,14 +126,7 @@ def availability() -> Availability:
         said = version()
     except DependencyError:
         return Availability(NAME, False, _reason() or "unusable", _REMEDY)
-    if not torch.cuda.is_available():
-        return Availability(
-            NAME,
-            False,
-            f"{said}, but torch finds no CUDA GPU",
-            "run on a machine with an NVIDIA GPU and its driver",
-        )
-    return Availability(NAME, True, said)
+    return gpu_availability(NAME, said, f"{said}, but torch finds no CUDA GPU")
 
 
 def _library() -> Any:
@@ -160,7 +149,7 @@ def _reason() -> str:
         with _hushed():
             import_module("torch_tensorrt")
     except Exception as error:  # noqa: BLE001 - Exception itself, AssertionError, RuntimeError
-        return _line(error).rpartition("got error ")[2]
+        return first_line(error, 200).rpartition("got error ")[2]
     return ""
 
 
@@ -169,14 +158,6 @@ def _own_version() -> str:
         return metadata.version("tensorrt")
     except metadata.PackageNotFoundError:  # NVIDIA's containers have it outside pip
         return str(import_module("tensorrt").__version__)
-
-
-def _require_cuda(device: str) -> None:
-    if not device.startswith("cuda") or not torch.cuda.is_available():
-        raise EngineError(
-            f"expected a CUDA GPU for TensorRT; torch finds none as {device!r}: install NVIDIA's "
-            "driver and a torch for CUDA, or use --runtime torch."
-        )
 
 
 @contextmanager
@@ -189,7 +170,3 @@ def _hushed() -> Iterator[None]:
             yield
     finally:
         logging.disable(level)
-
-
-def _line(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0][:200] or type(error).__name__

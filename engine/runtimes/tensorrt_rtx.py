@@ -17,7 +17,8 @@ from torch import Tensor
 
 from htnet.engine.errors import DependencyError, EngineError, UsageError
 from htnet.engine.optional import need
-from htnet.engine.runtimes import Availability, require_shapes
+from htnet.engine.runtimes import Availability, GraphRuntime
+from htnet.engine.runtimes.cuda import gpu_availability, require_cuda
 from htnet.engine.runtimes.engine_card import CURRENT, DEFAULT
 from htnet.engine.runtimes.graph import Graph
 from htnet.engine.runtimes.pytorch import out_of_memory
@@ -28,7 +29,7 @@ _EXTRA = "rtx"
 _AGAIN = "export it again with htnet export-trt --runtime tensorrt-rtx."
 
 
-class RtxRuntime:
+class RtxRuntime(GraphRuntime):
     """A graph's ``engine`` (its file or its bytes) in TensorRT-RTX on a CUDA ``device``.
 
     Inputs and outputs have their places on the GPU once and for all. It is written from the
@@ -44,13 +45,8 @@ class RtxRuntime:
     ) -> None:
         trt = need("tensorrt_rtx", _EXTRA)
         read = engine if isinstance(engine, bytes) else Path(engine).read_bytes()
-        _require_cuda(device)
-        self.device = device
-        self.precision = graph.precision
-        self.part = graph.part
-        self.outputs = graph.outputs
-        self.registered = graph.registered
-        self._shapes = graph.inputs
+        require_cuda(device, "TensorRT-RTX")
+        super().__init__(graph, device)
         log = _log(trt)
         with _on(device):
             self._runtime = trt.Runtime(log)
@@ -75,7 +71,7 @@ class RtxRuntime:
 
     def __call__(self, *inputs: NDArray[Any]) -> tuple[F32, ...]:
         """Run it on arrays of the graph's shapes."""
-        require_shapes(self._shapes, inputs)
+        self._require_shapes(inputs)
         with _on(self.device), torch.cuda.stream(self._stream):
             for place, each in zip(self._inputs, inputs, strict=True):
                 place.copy_(torch.from_numpy(each))
@@ -156,14 +152,9 @@ def availability() -> Availability:
         return Availability(NAME, False, "not installed", f"pip install 'htnet[{_EXTRA}]'")
     except Exception as error:  # noqa: BLE001 - a broken install raises anything
         return Availability(NAME, False, _line(str(error)), f"pip install 'htnet[{_EXTRA}]' anew")
-    if not torch.cuda.is_available():
-        return Availability(
-            NAME,
-            False,
-            f"{said} builds engines here but cannot run them: torch finds no CUDA GPU",
-            "run on a machine with an NVIDIA GPU and its driver",
-        )
-    return Availability(NAME, True, said)
+    return gpu_availability(
+        NAME, said, f"{said} builds engines here but cannot run them: torch finds no CUDA GPU"
+    )
 
 
 def _folded(onnx: bytes) -> bytes:
@@ -191,16 +182,8 @@ def _capabilities(trt: Any, target: str) -> list[Any]:
             f"expected a target among {DEFAULT}, {CURRENT}, or some of {able}; got {target!r}."
         )
     if CURRENT in names:
-        _require_cuda("cuda")
+        require_cuda("cuda", "TensorRT-RTX")
     return [known[name.upper()] for name in names]
-
-
-def _require_cuda(device: str) -> None:
-    if not device.startswith("cuda") or not torch.cuda.is_available():
-        raise EngineError(
-            f"expected a CUDA GPU for TensorRT-RTX; torch finds none as {device!r}: install "
-            "NVIDIA's driver and a torch for CUDA, or use --runtime torch."
-        )
 
 
 @contextmanager
