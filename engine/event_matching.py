@@ -1,31 +1,21 @@
-"""Matching of spotted events to true ones by intersection over union in time."""
+"""What was found against what truly happened."""
 
 from collections.abc import Iterable
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING
 
 from htnet.engine.types import Event
 
+if TYPE_CHECKING:
+    from htnet.engine.synth.schedule.ground_truth import TrueEvent
 
-class Span(Protocol):
-    """True event as the matching reads it: onset and offset in ns."""
-
-    @property
-    def onset_ns(self) -> int: ...
-
-    @property
-    def offset_ns(self) -> int: ...
+Match = tuple["TrueEvent | None", Event | None]
 
 
-T = TypeVar("T", bound=Span)
+def match_events(truth: Iterable["TrueEvent"], events: Iterable[Event]) -> list[Match]:
+    """Pair what overlaps in time, one to one, in order of time.
 
-
-def match_events(
-    truth: Iterable[T], events: Iterable[Event]
-) -> list[tuple[T | None, Event | None]]:
-    """Match true events and final, accepted events one to one, greedily by descending IoU.
-
-    Returns pairs in order of onset. A missed true event comes as (true, None), a false alarm as
-    (None, event).
+    Only believed final events count. The largest intersection over union is paired first; a
+    true event without a partner comes as (true, None), a false alarm as (None, event).
     """
     truths = list(truth)
     found = [e for e in events if e.stage == "final" and e.rejected is None]
@@ -36,7 +26,7 @@ def match_events(
         if overlap > 0 and i not in partner and j not in taken:
             partner[i] = j
             taken.add(j)
-    matches: list[tuple[int, tuple[T | None, Event | None]]] = []
+    matches: list[tuple[int, Match]] = []
     for i, true in enumerate(truths):
         event = found[partner[i]] if i in partner else None
         matches.append((true.onset_ns, (true, event)))
@@ -44,8 +34,8 @@ def match_events(
     return [match for _, match in sorted(matches, key=lambda m: m[0])]
 
 
-def _overlap(true: Span, event: Event) -> float:
-    """Intersection over union of two spans of time, 0..1."""
+def _overlap(true: "TrueEvent", event: Event) -> float:
+    """Intersection over union of two spans of time."""
     shared = min(true.offset_ns, event.offset_ns) - max(true.onset_ns, event.onset_ns)
     union = max(true.offset_ns, event.offset_ns) - min(true.onset_ns, event.onset_ns)
     return max(shared, 0) / union if union > 0 else 0.0

@@ -22,26 +22,7 @@ _OVAL = (10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 37
 # fmt: on
 _OUTLINE = (1.4, 1.6, 1.9)  # rings of depth 0, in radii of the mesh's oval
 _SKULL = 1.3  # above the mesh the head goes on
-_BEHIND = 0.15  # how far the axes lie behind the deepest point of the mesh, eye distances
 _FINE, _COARSE, _FAINT = 0.09, 0.35, 1e-3  # kernel widths in eye distances; the wide one's weight
-
-
-def mesh_depth(points: F64) -> F64:
-    """The depth (478,) that a mesh (478, 3) in px shows, in eye distances towards the camera from
-    the axes of turning. z as MediaPipe has it: away from the camera, in the scale of x.
-
-    ``assets/head_depth.npy`` is this function's answer for the shipped portrait.
-    """
-    face = FaceFrame.of(points[:, :2])
-    x, y = face.points.T
-    z = -points[:, 2] / face.unit
-    mirror = np.argmin((x[:, None] + x) ** 2 + (y[:, None] - y) ** 2, axis=1)
-    # the turn that makes both sides equally deep, by least squares in small angles
-    slope = float((x * (z - z[mirror])).sum() / (x * (x - x[mirror])).sum())
-    level = z - slope * x
-    level = (level + level[mirror]) / 2
-    depth: F64 = level - level[:_SKIN].min() + _BEHIND
-    return depth
 
 
 def mean_depths() -> F64:

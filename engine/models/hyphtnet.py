@@ -85,10 +85,6 @@ class HypHTNet(Backbone):
             return logits
         return on_mean(self.ce_head, x)
 
-    def embed(self, pictures: Tensor) -> Tensor:
-        """Places (B, embedding) on the ball of ``pictures`` (B, channels, S, S)."""
-        return self._place(self.features(pictures))
-
     def training_outputs(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
         """Logits (B, classes) and places (B, embedding), which `extra_loss` takes."""
         x = self.features(pictures)
