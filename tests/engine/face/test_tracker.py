@@ -234,14 +234,14 @@ def test_silences_that_overlap_end_with_the_last(capfd: pytest.CaptureFixture[st
     inside, leave = threading.Event(), threading.Event()
 
     def first() -> None:
-        with face_module.quiet():
+        with face_module.suppress_stderr():
             inside.set()
             assert leave.wait(10)
 
     thread = threading.Thread(target=first)
     thread.start()
     assert inside.wait(10)
-    with face_module.quiet():
+    with face_module.suppress_stderr():
         leave.set()
         thread.join(10)
         os.write(2, b"hushed\n")
@@ -250,7 +250,11 @@ def test_silences_that_overlap_end_with_the_last(capfd: pytest.CaptureFixture[st
 
 
 def test_a_silence_ends_with_an_error_too(capfd: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(ZeroDivisionError), face_module.quiet(), face_module.quiet():
+    with (
+        pytest.raises(ZeroDivisionError),
+        face_module.suppress_stderr(),
+        face_module.suppress_stderr(),
+    ):
         raise ZeroDivisionError
     os.write(2, b"heard\n")
     assert capfd.readouterr().err == "heard\n"
