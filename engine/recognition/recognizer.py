@@ -147,8 +147,8 @@ def open_recognizer(
 
     On a CPU, OpenCV computes the flow and the runtime runs the network. On another device, one
     graph does both where a solver of the weights runs on tensors; that solver is preferred unless
-    ``flow`` names another. ``say`` is given notices. Raises `UsageError`, `WeightsError`, `DependencyError`
-    or `EngineError`.
+    ``flow`` names another. ``say`` is given notices. Raises `UsageError`, `WeightsError`,
+    `DependencyError` or `EngineError`.
     """
     # One thread each: the pictures are small, and the face tracker needs the other cores.
     torch.set_num_threads(1)

@@ -1,11 +1,11 @@
-"""The runtimes behind one protocol: arrays in, arrays out.
+"""Runtimes behind one protocol: arrays in, arrays out.
 
-pytorch      eager, compiled, and on CUDA replayed as one graph
-onnx         ONNX Runtime
-tensorrt     TensorRT through torch-tensorrt
-rtx          TensorRT-RTX
+pytorch        eager, compiled, and on CUDA recorded as one CUDA graph
+onnx           ONNX Runtime
+tensorrt       TensorRT through torch-tensorrt
+tensorrt_rtx   TensorRT-RTX
 
-`open_runtime` makes one of a `Graph`; `choose` says which one ``auto`` means on a device and why.
+`htnet.engine.runtimes.select.open_runtime` opens one for a `Graph`.
 """
 
 from collections.abc import Sequence
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 
 class Runtime(Protocol):
-    """A graph ready to run.
+    """Compiled graph.
 
-    ``name``: as in ``--runtime``. ``device``: where it runs, as torch names it. ``precision``: the
-    network's. ``part``, ``outputs`` and ``registered`` are its graph's.
+    ``name``: as in ``--runtime``. ``device``: as torch names it. ``precision``: the network's.
+    ``part``, ``outputs`` and ``registered``: the graph's.
     """
 
     name: str
@@ -36,16 +36,19 @@ class Runtime(Protocol):
     registered: bool
 
     def __call__(self, *inputs: NDArray[Any]) -> tuple[F32, ...]:
-        """Run it on arrays of the graph's shapes (uint8 crops will do where float32 is meant).
+        """Run the graph on arrays of its input shapes; uint8 crops are accepted for float32.
 
-        Raises `EngineError` for a shape that it was not made for, or where the device fails.
+        Raises `EngineError` for other shapes, or where the device fails.
         """
 
 
 @dataclass(frozen=True, slots=True)
 class Availability:
-    """Whether a runtime can be used here. ``said``: its version, or why not; ``remedy``: the
-    install line, or what to do, "" where nothing is to be done."""
+    """Availability of a runtime on this machine.
+
+    ``said``: its version, or the reason why it cannot be used. ``remedy``: the install line or
+    another action, "" where none is needed.
+    """
 
     name: str
     usable: bool

@@ -19,10 +19,10 @@ _CPU = "CPUExecutionProvider"
 
 
 class OnnxRuntime(GraphRuntime):
-    """A graph's ONNX ``model`` (its file or its bytes) in ONNX Runtime.
+    """ONNX Runtime session of a graph's ONNX ``model`` (its file or its bytes).
 
-    ``threads``: for one call; one is best beside the face tracker. Raises `EngineError` for a model
-    that is damaged, is not the graph's, or for a device that ONNX Runtime cannot use here.
+    ``threads``: of one call; one is best beside the face tracker. Raises `EngineError` for a model
+    that is damaged or not the graph's, and for a device that ONNX Runtime cannot use here.
     """
 
     name = "onnx"
@@ -72,7 +72,7 @@ class OnnxRuntime(GraphRuntime):
             )
 
     def __call__(self, *inputs: NDArray[Any]) -> tuple[F32, ...]:
-        """Run it on arrays of the graph's shapes."""
+        """Run the graph on arrays of its input shapes."""
         self._require_shapes(inputs)
         feeds = {
             name: each if each.dtype == np.float32 else each.astype(np.float32)
@@ -90,7 +90,7 @@ class OnnxRuntime(GraphRuntime):
 
 
 def availability() -> Availability:
-    """Of ONNX Runtime, with what it can run on."""
+    """Availability of ONNX Runtime, with the devices it can use."""
     try:
         runtime = need("onnxruntime", None)
         need("onnx", None)
@@ -113,6 +113,6 @@ def _providers(runtime: Any, device: str) -> list[Any]:
             "expected an ONNX Runtime that can use CUDA; the one here runs on the CPU alone: pip "
             "install onnxruntime-gpu in its place, or use --runtime torch."
         )
-    # TF32 would cost flow up to 4e-3 px.
+    # TF32 would add errors of up to 4e-3 px to the flow.
     number = int(device.partition(":")[2] or 0)
     return [(_CUDA, {"device_id": number, "use_tf32": 0}), _CPU]

@@ -1,4 +1,4 @@
-"""A graph as ONNX: what ONNX Runtime and TensorRT read."""
+"""Export of a graph to ONNX, which ONNX Runtime and TensorRT-RTX read."""
 
 import contextlib
 import io
@@ -16,10 +16,10 @@ OPSET = 20
 
 
 def to_onnx(graph: Graph) -> bytes:
-    """The graph as an ONNX model of static shapes, inputs and outputs named as the graph's.
+    """Export a graph as an ONNX model of static shapes with the graph's input and output names.
 
-    An int8 graph comes out in float32, to be quantised. Raises `DependencyError` without the
-    exporter's libraries and `EngineError` for a network that the exporter cannot take.
+    An int8 graph is exported in float32, to be quantised afterwards. Raises `DependencyError`
+    without the exporter's libraries and `EngineError` for a network that the exporter refuses.
     """
     need("onnx", None)
     need("onnxscript", None)
@@ -31,12 +31,12 @@ def to_onnx(graph: Graph) -> bytes:
                 example,
                 dynamo=True,
                 opset_version=OPSET,
-                optimize=False,  # ONNX Runtime and TensorRT do that, and in a second
+                optimize=False,  # ONNX Runtime and TensorRT do that, faster
                 verbose=False,
                 input_names=list(graph.inputs),
                 output_names=list(graph.outputs),
             )
-    except Exception as error:  # noqa: BLE001 - the exporter raises its own and torch's of all kinds
+    except Exception as error:  # noqa: BLE001 - the exporter raises errors of all kinds
         reason = str(error).strip().partition("\n")[0] or type(error).__name__
         raise EngineError(
             f"expected a network that ONNX can express; exporting it failed ({reason}): use "
@@ -48,7 +48,7 @@ def to_onnx(graph: Graph) -> bytes:
 
 @contextlib.contextmanager
 def _hushed() -> Iterator[None]:
-    """Without what the exporter says of packages that nobody asked for."""
+    """Suppress the exporter's warnings, log and prints about optional packages."""
     level = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

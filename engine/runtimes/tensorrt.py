@@ -1,8 +1,7 @@
-"""TensorRT through torch-tensorrt.
+"""TensorRT runtime through torch-tensorrt.
 
-Nothing here but the refusals has been run: torch-tensorrt needs a GPU to build as much as to run,
-and TensorRT's own libraries, which NVIDIA's package index holds. It is written for torch-tensorrt
-2.11 to 2.13.
+Only the error paths have been run: torch-tensorrt needs a GPU both to build and to run, and
+TensorRT's libraries from NVIDIA's package index. Written for torch-tensorrt 2.11 to 2.13.
 """
 
 import inspect
@@ -34,11 +33,11 @@ _AGAIN = "export it again with htnet export-trt --runtime tensorrt."
 
 
 class TensorRT(GraphRuntime):
-    """A graph's ``engine`` file, as `build` makes them, on a CUDA ``device``.
+    """Engine file of `build` on a CUDA ``device``.
 
-    It has not been run (see the module). Such a file is a program in torch's own format: open only
-    those that you built. Raises `EngineError` for an engine that is damaged or for another GPU or
-    version, and where there is no CUDA or too little memory; `DependencyError` without TensorRT.
+    It has not been run (see the module). The file is a program in torch's own format: open only
+    files that you built. Raises `EngineError` for an engine that is damaged or for another GPU or
+    version, without CUDA, and where memory is too small; `DependencyError` without TensorRT.
     """
 
     name = NAME
@@ -54,12 +53,12 @@ class TensorRT(GraphRuntime):
             raise out_of_memory(device) from None
         except Exception as error:  # noqa: BLE001 - its errors share no base
             raise EngineError(
-                f"expected an engine that {version()} reads on this GPU; got {first_line(error, 200)}: "
-                f"{_AGAIN}"
+                f"expected an engine that {version()} reads on this GPU; got "
+                f"{first_line(error, 200)}: {_AGAIN}"
             ) from None
 
     def __call__(self, *inputs: NDArray[Any]) -> tuple[F32, ...]:
-        """Run it on arrays of the graph's shapes."""
+        """Run the graph on arrays of its input shapes."""
         self._require_shapes(inputs)
         try:
             with torch.inference_mode(), torch.cuda.device(self.device):
@@ -71,18 +70,17 @@ class TensorRT(GraphRuntime):
             raise out_of_memory(self.device) from None
         except RuntimeError as error:
             raise EngineError(
-                f"expected TensorRT to run this graph; it failed ({first_line(error, 200)}): use --runtime "
-                "torch."
+                f"expected TensorRT to run this graph; it failed ({first_line(error, 200)}): use "
+                "--runtime torch."
             ) from None
 
 
 def build(graph: Graph, device: str = "cuda") -> bytes:
-    """The graph's engine for the GPU here, as a file that torch-tensorrt loads.
+    """Build the graph's engine for this machine's GPU: the bytes of a file for torch-tensorrt.
 
-    Types are the module's own (2.13 knows no other way, and ignores a wished-for precision), and
-    products are taken in full float32 (no TF32). Raises `EngineError` without CUDA or where it
-    cannot build, `UsageError` for int8, whose ranges only the ONNX form carries, and
-    `DependencyError` without TensorRT.
+    Types are the module's own (2.13 ignores a requested precision). Products are computed in full
+    float32 (no TF32). Raises `EngineError` without CUDA or where the build fails, `UsageError` for
+    int8, whose ranges only the ONNX form holds, and `DependencyError` without TensorRT.
     """
     if graph.precision == "int8":
         raise UsageError(
@@ -93,13 +91,13 @@ def build(graph: Graph, device: str = "cuda") -> bytes:
     library = _library()
     example = tuple(each.to(device) for each in graph.example())
     compiler = library.dynamo.compile
-    wished = {"disable_tf32": True, "truncate_double": True, "min_block_size": 1}
+    options = {"disable_tf32": True, "truncate_double": True, "min_block_size": 1}
     if "use_explicit_typing" in inspect.signature(compiler).parameters:  # before 2.13
-        wished["use_explicit_typing"] = True
+        options["use_explicit_typing"] = True
     try:
         with _hushed(), torch.cuda.device(device), torch.no_grad():
             program = torch.export.export(graph.module.to(device), example)
-            compiled = compiler(program, arg_inputs=example, **wished)
+            compiled = compiler(program, arg_inputs=example, **options)
             with tempfile.TemporaryDirectory() as folder:
                 path = Path(folder, "engine.ep")
                 library.save(compiled, str(path), arg_inputs=example)
@@ -108,20 +106,20 @@ def build(graph: Graph, device: str = "cuda") -> bytes:
         raise out_of_memory(device) from None
     except Exception as error:  # noqa: BLE001 - its errors share no base
         raise EngineError(
-            f"expected {version()} to build this graph; it failed ({first_line(error, 200)}): use --runtime "
-            "torch."
+            f"expected {version()} to build this graph; it failed ({first_line(error, 200)}): use "
+            "--runtime torch."
         ) from None
     finally:
         graph.module.cpu()
 
 
 def version() -> str:
-    """What engines are tied to; raises `DependencyError` without TensorRT."""
+    """Version that engines are tied to; raises `DependencyError` without TensorRT."""
     return f"torch-tensorrt {_library().__version__}, TensorRT {_own_version()}"
 
 
 def availability() -> Availability:
-    """Of TensorRT through torch-tensorrt."""
+    """Availability of TensorRT through torch-tensorrt."""
     try:
         said = version()
     except DependencyError:
@@ -139,9 +137,9 @@ def _library() -> Any:
 
 
 def _reason() -> str:
-    """Why torch-tensorrt cannot be loaded; "" where it can.
+    """Reason why torch-tensorrt cannot be loaded; "" where it can.
 
-    Without TensorRT its import prints, and raises whatever its parts happen to.
+    Without TensorRT its import prints and raises errors of any kind.
     """
     if find_spec("torch_tensorrt") is None:
         return "torch-tensorrt is not installed"
@@ -162,7 +160,7 @@ def _own_version() -> str:
 
 @contextmanager
 def _hushed() -> Iterator[None]:
-    """Without what the library prints and logs on its way."""
+    """Suppress what the library prints and logs."""
     level = logging.root.manager.disable
     logging.disable(logging.ERROR)
     try:
