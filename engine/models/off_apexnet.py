@@ -1,11 +1,11 @@
 """OFF-ApexNet: one small convolutional stream for each flow component (Gan et al., Signal
 Processing: Image Communication 74, 2019, arXiv 1805.08699).
 
-Each stream has 5 x 5 convolutions with 6 and 16 filters, each before a 2 x 2 max pool; 2 x 784
-values go through two layers of 1,024 to the classes. Layer sizes are those that others report for
-it, and so is their sum, 2.66 million; ReLU behind the convolutions and dropout between the layers
-of 1,024 are our reading. The paper feeds flow as measured (TV-L1); ours is the published map, each
-component min-maxed, less its median.
+Each stream has 5 x 5 convolutions with 6 and 16 filters, each followed by a 2 x 2 max pool. The 2 x
+784 values go through two layers of 1,024 to the classes. Layer sizes, 2.66 million parameters in
+all, are those reported by later papers; ReLU after the convolutions and dropout between the layers
+of 1,024 are our reading. The paper's input is flow as measured (TV-L1); ours is the published map,
+each component min-maxed, minus its median.
 
 Parameters: 2,664,475.
 """
@@ -30,7 +30,7 @@ class OffApexNet(TwoStreamNet):
 
 
 def _stream(widths: tuple[int, ...]) -> nn.Sequential:
-    """One component (B, 1, S, S) to (B, widths[1] (S / 4)^2)."""
+    """Stream of one flow component: (B, 1, S, S) to (B, widths[1] (S / 4)^2)."""
     return nn.Sequential(
         nn.Conv2d(1, widths[0], 5, padding=2),
         nn.ReLU(),
