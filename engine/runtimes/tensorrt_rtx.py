@@ -105,8 +105,8 @@ def build(onnx: bytes, *, target: str = DEFAULT) -> bytes:
 
     ``target``: "default" for every GPU from Ampere on, compute capabilities such as "sm80,sm89" for
     those alone, or "current" for this machine's GPU, which alone needs one. Turing, "sm75",
-    supports half precision only. Types are the model's own. Products are computed in full float32 (no TF32).
-    Raises `UsageError` for an unknown target, `EngineError` where the build fails, and
+    supports half precision only. Types are the model's own. Products are computed in full float32
+    (no TF32). Raises `UsageError` for an unknown target, `EngineError` where the build fails, and
     `DependencyError` without the library.
     """
     trt = need("tensorrt_rtx", _EXTRA)
