@@ -8,7 +8,9 @@ tensorrt_rtx   TensorRT-RTX
 `htnet.engine.runtimes.select.open_runtime` opens one for a `Graph`.
 """
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -78,6 +80,17 @@ class GraphRuntime:
                 f"expected {wanted}, which this graph was made for; got "
                 f"{', '.join(map(str, came))}: export it again with the --batch you need."
             )
+
+
+@contextmanager
+def logging_disabled(level: int) -> Iterator[None]:
+    """Disable logging up to ``level`` for the whole process."""
+    before = logging.root.manager.disable
+    logging.disable(level)
+    try:
+        yield
+    finally:
+        logging.disable(before)
 
 
 def first_line(error: Exception, longest: int = 160) -> str:

@@ -101,7 +101,7 @@ def build_engine(
     cannot be run, the card says "not run here" and the reason.
     ``quantise``: function from the ONNX model of an int8 graph to an int8 model. With it the engine
     is always built, since an engine's key does not contain the int8 ranges.
-    ``say``: is told of a build.
+    ``say``: callback for notices, such as that of a build.
 
     A refused or interrupted build leaves no engine. Raises `EngineError`, `UsageError`,
     `DependencyError`, and `OutputError` where the files cannot be written.

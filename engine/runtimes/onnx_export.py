@@ -10,6 +10,7 @@ import torch
 
 from htnet.engine.errors import EngineError
 from htnet.engine.optional import need
+from htnet.engine.runtimes import logging_disabled
 from htnet.engine.runtimes.graph import Graph
 
 OPSET = 20
@@ -25,7 +26,7 @@ def to_onnx(graph: Graph) -> bytes:
     need("onnxscript", None)
     example = graph.example()
     try:
-        with _hushed(), torch.inference_mode():
+        with _output_suppressed(), torch.inference_mode():
             program = torch.onnx.export(
                 torch.export.export(graph.module, example),
                 example,
@@ -47,13 +48,12 @@ def to_onnx(graph: Graph) -> bytes:
 
 
 @contextlib.contextmanager
-def _hushed() -> Iterator[None]:
+def _output_suppressed() -> Iterator[None]:
     """Suppress the exporter's warnings, log and prints about optional packages."""
-    level = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(level)
+    with (
+        logging_disabled(logging.WARNING),
+        warnings.catch_warnings(),
+        contextlib.redirect_stdout(io.StringIO()),
+    ):
+        warnings.simplefilter("ignore")
+        yield

@@ -8,8 +8,7 @@ and sums stay float32, and so do flow, strain and scaling outside the network.
 import ast
 import logging
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,6 +16,7 @@ import numpy as np
 
 from htnet.engine.errors import EngineError, UsageError
 from htnet.engine.optional import need
+from htnet.engine.runtimes import logging_disabled
 from htnet.engine.runtimes.graph import Graph
 from htnet.engine.types import F32
 
@@ -45,7 +45,10 @@ def quantise(model: bytes, graph: Graph, feeds: Iterable[Mapping[str, F32]]) -> 
     _fold_transposes(proto)
     del proto.graph.value_info[:]  # shapes of tensors that the quantiser renames
     reader = _Reader(feeds)
-    with tempfile.TemporaryDirectory(prefix="htnet-int8-") as folder, _hushed():
+    with (
+        tempfile.TemporaryDirectory(prefix="htnet-int8-") as folder,
+        logging_disabled(logging.WARNING),  # advice on preprocessing, which has been done already
+    ):
         target = Path(folder) / "int8.onnx"
         quantisation.quantize_static(
             proto,
@@ -117,14 +120,3 @@ class _Reader:
     def get_next(self) -> dict[str, F32] | None:
         given, self._next = self._next, next(self._feeds, None)
         return None if given is None else dict(given)
-
-
-@contextmanager
-def _hushed() -> Iterator[None]:
-    """Suppress the quantiser's advice on preprocessing, which has been done already."""
-    level = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        yield
-    finally:
-        logging.disable(level)

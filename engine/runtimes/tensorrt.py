@@ -21,7 +21,7 @@ import torch
 from numpy.typing import NDArray
 
 from htnet.engine.errors import DependencyError, EngineError, UsageError
-from htnet.engine.runtimes import Availability, GraphRuntime, first_line
+from htnet.engine.runtimes import Availability, GraphRuntime, first_line, logging_disabled
 from htnet.engine.runtimes.cuda import gpu_availability, require_cuda
 from htnet.engine.runtimes.graph import Graph
 from htnet.engine.runtimes.pytorch import out_of_memory
@@ -47,7 +47,7 @@ class TensorRT(GraphRuntime):
         library = _library()
         super().__init__(graph, device)
         try:
-            with _hushed(), torch.cuda.device(device):
+            with _output_suppressed(), torch.cuda.device(device):
                 self._module = library.load(str(engine)).module()
         except torch.cuda.OutOfMemoryError:
             raise out_of_memory(device) from None
@@ -95,7 +95,7 @@ def build(graph: Graph, device: str = "cuda") -> bytes:
     if "use_explicit_typing" in inspect.signature(compiler).parameters:  # before 2.13
         options["use_explicit_typing"] = True
     try:
-        with _hushed(), torch.cuda.device(device), torch.no_grad():
+        with _output_suppressed(), torch.cuda.device(device), torch.no_grad():
             program = torch.export.export(graph.module.to(device), example)
             compiled = compiler(program, arg_inputs=example, **options)
             with tempfile.TemporaryDirectory() as folder:
@@ -144,7 +144,7 @@ def _reason() -> str:
     if find_spec("torch_tensorrt") is None:
         return "torch-tensorrt is not installed"
     try:
-        with _hushed():
+        with _output_suppressed():
             import_module("torch_tensorrt")
     except Exception as error:  # noqa: BLE001 - Exception itself, AssertionError, RuntimeError
         return first_line(error, 200).rpartition("got error ")[2]
@@ -159,12 +159,11 @@ def _own_version() -> str:
 
 
 @contextmanager
-def _hushed() -> Iterator[None]:
+def _output_suppressed() -> Iterator[None]:
     """Suppress what the library prints and logs."""
-    level = logging.root.manager.disable
-    logging.disable(logging.ERROR)
-    try:
-        with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
-            yield
-    finally:
-        logging.disable(level)
+    with (
+        logging_disabled(logging.ERROR),
+        redirect_stdout(io.StringIO()),
+        redirect_stderr(io.StringIO()),
+    ):
+        yield

@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all, however writing them ends."""
+"""Atomic files: complete or absent, however the writing ends."""
 
 import errno
 import json

@@ -1,4 +1,4 @@
-"""A head turns by its depth: the truth, the pixels and what a face tracker finds agree."""
+"""Head depth: ground truth, pixels and a face tracker agree on a rotation."""
 
 import cv2
 import numpy as np
@@ -78,7 +78,7 @@ def test_a_turn_is_a_rotation_seen_from_the_front(x, y, z, yaw, pitch):
 @settings(deadline=None, max_examples=25)
 @given(yaw=st.floats(-12, 12), pitch=st.floats(-10, 10), grow=st.floats(0.7, 1.6))
 def test_landmarks_never_fold(yaw, pitch, grow):
-    """Along the eye line and down the nose the order of the landmarks stays."""
+    """Landmarks keep their order along the eye line and down the nose."""
     points = load_portrait().landmarks * np.float32(grow)
     head = Head(points, points[[10, 152]].mean(0).astype(np.float64))
     at = points.astype(np.float64)
@@ -131,7 +131,7 @@ def test_a_face_tracker_agrees_under_turns(animator, tracker, yaw, pitch):
 
 
 def test_a_turn_alone_is_rigid_motion_and_no_muscle(animator):
-    """The flow of a turn is what the depth says; of the muscles' fields little is in it."""
+    """The flow of a rotation follows the depth and resembles no muscle's field."""
     to_crop = crop_transform(animator.neutral)
     turn = pose(1.5, 1.0)  # as far as a held crop lets a head go
     flow = Dis()(cut(animator.render(), to_crop), cut(animator.render(turn), to_crop))
@@ -148,7 +148,7 @@ def test_a_turn_alone_is_rigid_motion_and_no_muscle(animator):
 
 
 def turned_crop(animator, turn, to_crop):
-    """The true flow of a turn on the crop (170, 140, 2)."""
+    """True flow (170, 140, 2) of a rotation on the crop."""
     back = cv2.invertAffineTransform(to_crop)
     grid = np.stack(np.meshgrid(np.arange(140.0), np.arange(170.0)), -1).reshape(-1, 2)
     at = grid @ back[:, :2].T + back[:, 2]

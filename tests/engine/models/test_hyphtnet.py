@@ -1,4 +1,4 @@
-"""HypHTNet against the official outputs, and the ball against its own definitions."""
+"""HypHTNet against the official outputs, and the ball against its definitions."""
 
 import math
 from pathlib import Path
@@ -83,7 +83,7 @@ def test_exp0_stays_on_the_ball(values: list[float]) -> None:
 
 
 def test_regression_is_ganeas() -> None:
-    """Equation 25 written out: p on the ball, a in the tangent space at p."""
+    """Reference: equation 25, with p in the ball and a in the tangent space at p."""
     torch.manual_seed(0)
     planes = HyperbolicRegression(4, 3, C).double()
     with torch.no_grad():
