@@ -102,7 +102,7 @@ UNIT_MAY_IMPORT: dict[str, set[str]] = {
 }
 SYNTH_IMPORTERS = (
     *("engine.synth", "realtime.commands", "realtime.sources.demo", "realtime.sources.portrait"),
-    *("training.augmentation", "training.spotting", "training.reporting", "calib", "cli"),
+    *("training.augmentation", "training.spotting", "calib", "cli"),
 )
 """Modules and folders that may import the simulator: nothing else in the live path."""
 

@@ -52,7 +52,7 @@ class MeshTracker:
         self._followed = FollowedFace()
         self._picture: U8 | None = None
         self._following = False
-        self._has_warmed = False
+        self._has_seen_face = False
         self._shape: tuple[int, ...] = ()
 
     def find(self, bgr: U8, t_ns: int) -> Face | None:
@@ -99,14 +99,14 @@ class MeshTracker:
     def _choose(self, rgb: U8, t_ns: int) -> tuple[F32, bool] | None:
         # A graph writes to stderr on its first face too. After that stderr is left alone, so that
         # other messages are not lost while no face is in the picture.
-        with nullcontext() if self._has_warmed else suppress_stderr():
+        with nullcontext() if self._has_seen_face else suppress_stderr():
             faces = _run(self._finder, rgb)
         chosen = self._followed.choose(rgb, faces, t_ns)
         if chosen is None:
             return None
         best, another = chosen
-        with nullcontext() if self._has_warmed else suppress_stderr():
-            self._has_warmed = True
+        with nullcontext() if self._has_seen_face else suppress_stderr():
+            self._has_seen_face = True
             # The tracker mostly detects the same face; restarting it would take 20 ms.
             points = _first(_run(self._tracker, rgb))
             if points is None or not same_place(points, best):

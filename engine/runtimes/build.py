@@ -122,14 +122,14 @@ def build_engine(
         f"Building the {graph.precision} {graph.part} for {runtime}, batch {graph.batch}: this "
         f"takes {'some seconds' if runtime == 'onnx' else 'up to a few minutes'}, once."
     )
-    with _atomic_engine(path) as part:
+    with _atomic_output(path) as part:
         part.write_bytes(_engine(graph, runtime, target, device, quantise))
         parity: Parity | str = _NOT_CHECKED if check is None else f"{_NOT_RUN}: {unrun}"
         if check is not None and not unrun:
             parity = _agreement(_opened(part, graph, runtime, device), graph, check)
         card = _card(graph, runtime, target, machine, network, part, parity)
         card_path(path).unlink(missing_ok=True)
-    with _atomic_engine(card_path(path)) as part:
+    with _atomic_output(card_path(path)) as part:
         part.write_text(card.to_json(), encoding="utf-8")
     return Built(path, card, False)
 
@@ -314,7 +314,7 @@ def _card(
 
 
 @contextmanager
-def _atomic_engine(path: Path) -> Iterator[Path]:
+def _atomic_output(path: Path) -> Iterator[Path]:
     """Atomic file as `atomic_file`; raises `OutputError` where it cannot be written."""
     try:
         with atomic_file(path) as part:
