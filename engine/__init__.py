@@ -1,1 +1,1 @@
-"""What is done to faces and pairs of faces: no threads, no devices, no printing."""
+"""Processing of faces and pairs of faces: no threads, no devices, no printing."""

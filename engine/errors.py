@@ -1,27 +1,27 @@
-"""One exception tree; the CLI turns any of them into one sentence and an exit code.
+"""Exceptions of htnet; the CLI prints their sentence and exits with their code.
 
     HTNetError
-    |-- UsageError        what was asked for cannot be understood (exit 2)
+    |-- UsageError        the request cannot be understood (exit 2)
     |-- SourceError       a camera, file or address gives no pictures
     |-- FaceError         no face where one is needed, or its tracker cannot start
     |-- WeightsError      a weights file is corrupt, of another shape, or holds more than tensors
     |-- DataError         a dataset is incomplete or contradicts itself
     |-- EngineError       a compiled graph cannot be built, read or run here
     |-- OutputError       a result cannot be written, or not to its end
-    `-- DependencyError   a library this part needs is missing or broken
+    `-- DependencyError   a required library is missing or broken
 
-Every message says what was expected, what came, and what to do.
+Every message has the form: expected ...; got ...: do ....
 """
 
 
 class HTNetError(Exception):
-    """Base of every error a user can cause or mend; ``exit_code`` is the process's."""
+    """Base of every error that a user can cause or mend; ``exit_code``: of the process."""
 
     exit_code = 1
 
 
 class UsageError(HTNetError):
-    """What was asked for cannot be understood."""
+    """The request cannot be understood."""
 
     exit_code = 2
 
@@ -51,4 +51,4 @@ class OutputError(HTNetError):
 
 
 class DependencyError(HTNetError):
-    """A library that this part needs is missing or broken."""
+    """A required library is missing or broken."""

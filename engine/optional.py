@@ -1,4 +1,4 @@
-"""Libraries that only some parts need, and live recognition does not."""
+"""Import of optional libraries, which live recognition does not need."""
 
 import importlib
 from types import ModuleType
@@ -7,9 +7,9 @@ from htnet.engine.errors import DependencyError
 
 
 def need(module: str, extra: str | None = "train") -> ModuleType:
-    """Import ``module``; raises `DependencyError` that says how to install it.
+    """Import ``module``; raises `DependencyError` with the install line.
 
-    ``extra``: the one of htnet's that it belongs to; None where htnet itself asks for it.
+    ``extra``: extra of htnet that the library belongs to; None for a dependency of htnet itself.
     """
     try:
         return importlib.import_module(module)

@@ -1,8 +1,8 @@
-"""The records that flow through the house; each is immutable and compares by identity.
+"""Records shared by all rooms; each is immutable and compares by identity.
 
-Times are integers in nanoseconds of one monotonic clock (a camera's) or of the file's own
-timestamps. Coordinates are pixels, x to the right and y down. ``crop`` means the canonical
-face picture of `htnet.engine.face.alignment`, 140 wide and 170 high.
+Times are integers in ns of a monotonic clock (cameras) or of a file's own timestamps. Coordinates
+are pixels, x to the right and y down. "Crop" is the canonical face picture of
+`htnet.engine.face.alignment`, 140 wide and 170 high.
 """
 
 from collections.abc import Mapping
@@ -30,9 +30,10 @@ def _empty() -> Mapping[str, float]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Frame:
-    """One picture of a source: ``bgr`` is (H, W, 3) uint8.
+    """Picture of a source.
 
-    ``fresh``: it has nothing to do with the frame before it (a loop's seam, another recording).
+    ``bgr``: (H, W, 3) uint8. ``fresh``: the frame does not continue the one before it (a loop's
+    seam, another recording).
     """
 
     index: int
@@ -43,11 +44,11 @@ class Frame:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Face:
-    """One face found in a frame.
+    """Face detected in a frame.
 
-    ``landmarks``: (478, 2) float32, face-mesh points in frame pixels, unsmoothed.
-    ``openness``: height over width of the more open eye; about 0.3 open, under 0.15 closed.
-    ``another``: not the face that was followed before.
+    ``landmarks``: (478, 2) float32, face-mesh points in frame pixels, not smoothed in time.
+    ``openness``: eye aspect ratio of the more open eye; about 0.3 open, under 0.15 closed.
+    ``another``: True if it is not the face that was tracked before.
     """
 
     landmarks: F32
@@ -57,10 +58,10 @@ class Face:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AlignedFace:
-    """A face in the canonical crop.
+    """Face in the canonical crop.
 
     ``gray``: (170, 140) uint8. ``landmarks``: (478, 2) float32 in crop pixels.
-    ``to_crop``: (2, 3) float64, the similarity that takes frame pixels to crop pixels.
+    ``to_crop``: (2, 3) float64, similarity from frame pixels to crop pixels.
     """
 
     frame_index: int
@@ -73,7 +74,7 @@ class AlignedFace:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pair:
-    """An onset and a later face, in the same canonical crop."""
+    """Onset face and later apex face, in the same canonical crop."""
 
     onset: AlignedFace
     apex: AlignedFace
@@ -81,12 +82,13 @@ class Pair:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Motion:
-    """How far the face has moved between a pair, the head's motion taken out, px of the crop.
+    """Facial motion between a pair, without head motion, in crop px.
 
-    ``regions`` maps a region's name to how far it moved, for show; ``activations`` a muscle's name to how
-    far it has pulled, which is what is spotted. ``leading`` is the muscle that stands out most from
-    its own rest; ``magnitude`` is its pull and ``threshold`` what that is held against.
-    ``blinking`` takes the muscles near the eyes out.
+    ``regions``: displacement of each region by name, for display.
+    ``activations``: activation of each muscle by name, from which expressions are spotted.
+    ``leading``: muscle with the largest activation relative to its own rest.
+    ``magnitude``, ``threshold``: activation of that muscle, and its threshold.
+    ``blinking``: True while muscles near the eyes are ignored.
     """
 
     regions: Mapping[str, float]
@@ -98,7 +100,7 @@ class Motion:
 
 
 class State(StrEnum):
-    """Where the spotter is."""
+    """State of the spotter."""
 
     NO_FACE = "no face"
     NEUTRAL = "neutral"
@@ -109,7 +111,7 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Prediction:
-    """What the network says of a pair; ``label`` is "neutral" below the motion threshold."""
+    """Answer of the network for a pair; ``label`` is "neutral" below the motion threshold."""
 
     label: str
     probabilities: Mapping[str, float]
@@ -117,8 +119,11 @@ class Prediction:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What one rule measured of a candidate movement. ``limit``: against what; ``rejects``: whether
-    that rule turns the candidate down. ``unit`` of both, "" for a ratio."""
+    """Decision of one rule on a candidate movement.
+
+    ``measured``, ``limit``: the measured value and the rule's limit, in ``unit``, "" for a ratio.
+    ``rejects``: True if the rule rejects the candidate.
+    """
 
     rule: str
     measured: float
@@ -127,7 +132,7 @@ class Decision:
     rejects: bool
 
     def row(self) -> dict[str, object]:
-        """The decision as other programs read it."""
+        """Return the decision as a JSON object for other programs."""
         return {
             "rule": self.rule,
             "measured": round(self.measured, 4),
@@ -139,10 +144,14 @@ class Decision:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Event:
-    """One spotted expression. ``stage`` is "provisional" at the apex and "final" at the offset;
-    ``rejected`` holds the reason when a candidate is not believed. ``muscle`` is the one that pulled
-    most, ``magnitude_px`` how far, and ``score`` how many times what is asked of its kind that is.
-    ``decisions``: what each rule measured of it."""
+    """Spotted expression.
+
+    ``stage``: "provisional" at the apex, "final" at the offset.
+    ``rejected``: reason why the candidate is rejected, or None.
+    ``muscle``, ``magnitude_px``: muscle with the largest activation, and that activation.
+    ``score``: activation as a multiple of the threshold for its kind.
+    ``decisions``: decisions of all rules.
+    """
 
     id: int
     stage: str
@@ -160,11 +169,11 @@ class Event:
 
     @property
     def duration_ms(self) -> float:
-        """From onset to offset, in ms."""
+        """Duration from onset to offset, ms."""
         return (self.offset_ns - self.onset_ns) / NS_PER_MS
 
     def row(self) -> dict[str, object]:
-        """The event as the row that other programs read; times in ms."""
+        """Return the event as a JSON object for other programs; times in ms."""
         return {
             "v": 1,
             "id": self.id,
@@ -183,13 +192,13 @@ class Event:
         }
 
     def explained(self) -> dict[str, object]:
-        """The row with what every rule measured, against which limit, and which of them decided."""
+        """Return the row with the decisions of all rules."""
         return {**self.row(), "decisions": [decision.row() for decision in self.decisions]}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Health:
-    """How the run is going: frames a second, frame-to-result latency in ms, frames lost."""
+    """Health of a run: frames a second, frame-to-result latency in ms, frames dropped."""
 
     fps: float = 0.0
     latency_ms: float = 0.0
@@ -199,7 +208,7 @@ class Health:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tick:
-    """Everything known about one frame. All that shows, stores or sends takes Ticks alone."""
+    """Result for one frame: the only input of everything that shows, stores or sends."""
 
     frame: Frame
     face: Face | None

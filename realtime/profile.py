@@ -10,7 +10,6 @@ import json
 import math
 import os
 import re
-import tempfile
 import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
@@ -20,7 +19,8 @@ from typing import Any, Final
 
 from platformdirs import user_config_path
 
-from htnet.engine.errors import OutputError, UsageError
+from htnet.engine.errors import UsageError
+from htnet.engine.files import write_atomic
 from htnet.engine.motion.muscle_fit import MUSCLE_NAMES
 from htnet.realtime.probe import Probe, ProbedSize
 
@@ -313,20 +313,8 @@ def write_profile(profile: Profile) -> Path:
     A profile of that name is replaced. Raises `OutputError` where it cannot be written.
     """
     path = profile_path(profile.name)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-                file.write(format_profile(profile))
-            os.replace(part, path)
-        finally:
-            Path(part).unlink(missing_ok=True)
-    except OSError as error:
-        raise OutputError(
-            f"expected to write {path}; got {error.strerror or error}: make room, or set "
-            f"{FOLDER_VARIABLE} to a folder that can be written."
-        ) from None
+    remedy = f"make room, or set {FOLDER_VARIABLE} to a folder that can be written"
+    write_atomic(path, format_profile(profile).encode(), private=True, remedy=remedy)
     return path
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from htnet.engine.errors import DataError
-from htnet.engine.files import write_whole
+from htnet.engine.files import write_atomic
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
@@ -50,7 +50,7 @@ def run_all(
 
     def keep(number: int, result: Result) -> None:
         made[number] = result
-        write_whole(paths[number], pickle.dumps(result))
+        write_atomic(paths[number], pickle.dumps(result))
         progress(len(made), len(jobs))
 
     progress(len(made), len(jobs))

@@ -1,1 +1,1 @@
-"""Anatomy of the face: where its landmarks lie and how far they move."""
+"""Anatomy of the face: landmarks, muscles, head depth and landmark measures."""

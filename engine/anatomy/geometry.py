@@ -1,16 +1,17 @@
-"""Names for the face-mesh points that anatomy hangs on, and the frame of the face."""
+"""Face-mesh landmarks by anatomical name, and the coordinate frame of the face."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from htnet.engine.face.alignment import CROP_WIDTH
 from htnet.engine.types import F32, F64
 
 LANDMARKS = 478
 
-# "right" and "left" are the person's; right is on the left of the picture. Ordered from the outer
-# to the inner end in both, so the same position names the same anatomy on either side.
+# "right" and "left" are the person's; right is on the left of the picture. Indices run from the
+# outer to the inner end on both sides, so equal positions name the same anatomy.
 RIGHT_EYE = (33, 133)
 LEFT_EYE = (263, 362)
 RIGHT_UPPER_LID = (33, 246, 161, 160, 159, 158, 157, 173, 133)
@@ -25,27 +26,26 @@ LEFT_BROW_TOP = (300, 293, 334, 296, 336)
 RIGHT_BROW_BOTTOM = (46, 53, 52, 65, 55)
 LEFT_BROW_BOTTOM = (276, 283, 282, 295, 285)
 MOUTH_CORNERS = (61, 291)
-CHEEKBONES = (123, 352)  # where zygomaticus major arises, as near as the mesh shows it
+CHEEKBONES = (123, 352)  # origin of zygomaticus major, the nearest mesh point
 CHEEKS = (50, 280)
 NOSE_WINGS = (129, 358)
-INNER_LIPS = (13, 14)  # the upper one's lower edge, the lower one's upper edge, in the middle
-JAW = (149, 378)  # its lower edge, where triangularis arises
+INNER_LIPS = (13, 14)  # lower edge of the upper lip, upper edge of the lower lip, in the middle
+JAW = (149, 378)  # its lower edge, origin of triangularis
 FOREHEAD = 10
 CHIN = 152
 
-CROP_WIDTH = 140.0
 CROP_EYE_DISTANCE = 0.52 * CROP_WIDTH
-"""Distance between the eye centres on the canonical crop, in px."""
+"""Distance between the eye centres on the canonical crop, px."""
 
 
 def eye_centres(landmarks: ArrayLike) -> F64:
-    """The middles of the eye corners, (2, 2) float64: picture-left eye, picture-right eye."""
+    """Means of the eye corners, (2, 2) float64: picture-left eye, picture-right eye."""
     points = np.asarray(landmarks, np.float64)
     return np.stack([points[list(RIGHT_EYE)].mean(0), points[list(LEFT_EYE)].mean(0)])
 
 
 def line(landmarks: F32, indices: tuple[int, ...], columns: NDArray[np.int64]) -> F64:
-    """The height of a chain of landmarks at each column, smoothed over an eighth of its length."""
+    """Height of a chain of landmarks at each column, smoothed over an eighth of its length."""
     points = landmarks[list(indices)].astype(np.float64)
     points = points[np.argsort(points[:, 0])]
     half = max(1, round(float(np.ptp(points[:, 0])) / 16))
@@ -57,11 +57,13 @@ def line(landmarks: F32, indices: tuple[int, ...], columns: NDArray[np.int64]) -
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FaceFrame:
-    """Coordinates that travel with the face: origin midway between the eyes, x along the eye line
-    to the right of the picture, y down the face, one unit = the distance between the eyes.
+    """Coordinate frame of a face.
+
+    The origin is midway between the eyes, x points along the eye line to the right of the picture,
+    y down the face. The unit is the distance between the eyes.
 
     ``origin``: (2,) px. ``axes``: (2, 2), rows are x and y as unit vectors of the picture.
-    ``unit``: px. ``points``: (478, 2) the landmarks in these coordinates.
+    ``unit``: px. ``points``: landmarks (478, 2) in face coordinates.
     """
 
     origin: F64
@@ -71,7 +73,7 @@ class FaceFrame:
 
     @classmethod
     def of(cls, landmarks: ArrayLike) -> "FaceFrame":
-        """The frame of (478, 2) landmarks in px."""
+        """Return the frame of landmarks (478, 2) in px."""
         points = np.asarray(landmarks, np.float64)
         right, left = eye_centres(points)
         across = left - right
@@ -83,15 +85,15 @@ class FaceFrame:
 
     @property
     def crop_px(self) -> float:
-        """One pixel of the canonical crop, in px of this picture."""
+        """Size of one pixel of the canonical crop, in px of this picture."""
         return self.unit / CROP_EYE_DISTANCE
 
     def to_face(self, points: F64) -> F64:
-        """(..., 2) px to face coordinates."""
+        """Transform points (..., 2) in px to face coordinates."""
         result: F64 = (points - self.origin) @ self.axes.T / self.unit
         return result
 
     def to_picture(self, vectors: F64) -> F64:
-        """(..., 2) directions of the face to directions of the picture, lengths kept."""
+        """Rotate vectors (..., 2) from face axes to picture axes, lengths kept."""
         result: F64 = vectors @ self.axes
         return result

@@ -1,10 +1,10 @@
-"""How far each point of a head stands out, and where a turn of the head carries it.
+"""Depth model of the head, and the displacement of its points under yaw and pitch.
 
-Depths are those of the face mesh on the portrait that ships, turned to the front and made
-symmetric; every face is taken to have them, in units of its own distance between the eyes. What
-lies beyond the mesh falls off to the head's outline, which is as deep as the axes of turning, so a
-turning head leaves its outline and the background where they are. Texture that was hidden is not
-made up: what comes into view is stretched and what leaves it is squeezed, good for some 10 degrees.
+Depths are those of the face mesh on the shipped portrait, rotated to the front and made symmetric.
+Every face is assumed to have them, in units of its own distance between the eyes. Beyond the mesh
+the depth falls to zero at the head's outline, on the level of the axes of rotation, so a rotating
+head leaves its outline and the background in place. Hidden texture is not synthesised: what comes
+into view is stretched and what leaves it is compressed, which is valid to about 10 degrees.
 """
 
 import numpy as np
@@ -15,39 +15,20 @@ from htnet.engine.errors import FaceError
 from htnet.engine.types import F32, F64
 
 _FILE = asset("head_depth.npy")
-_SKIN = 468  # mesh points on the skin; the irises' come after them
+_SKIN = 468  # number of mesh points on the skin; those of the irises follow
 # fmt: off
 _OVAL = (10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377,
          152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109)
 # fmt: on
 _OUTLINE = (1.4, 1.6, 1.9)  # rings of depth 0, in radii of the mesh's oval
-_SKULL = 1.3  # above the mesh the head goes on
-_BEHIND = 0.15  # how far the axes lie behind the deepest point of the mesh, eye distances
-_FINE, _COARSE, _FAINT = 0.09, 0.35, 1e-3  # kernel widths in eye distances; the wide one's weight
-
-
-def mesh_depth(points: F64) -> F64:
-    """The depth (478,) that a mesh (478, 3) in px shows, in eye distances towards the camera from
-    the axes of turning. z as MediaPipe has it: away from the camera, in the scale of x.
-
-    ``assets/head_depth.npy`` is this function's answer for the shipped portrait.
-    """
-    face = FaceFrame.of(points[:, :2])
-    x, y = face.points.T
-    z = -points[:, 2] / face.unit
-    mirror = np.argmin((x[:, None] + x) ** 2 + (y[:, None] - y) ** 2, axis=1)
-    # the turn that makes both sides equally deep, by least squares in small angles
-    slope = float((x * (z - z[mirror])).sum() / (x * (x - x[mirror])).sum())
-    level = z - slope * x
-    level = (level + level[mirror]) / 2
-    depth: F64 = level - level[:_SKIN].min() + _BEHIND
-    return depth
+_SKULL = 1.3  # factor on the radii above the eyes, for the skull beyond the mesh
+_FINE, _COARSE, _FAINT = 0.09, 0.35, 1e-3  # kernel widths in eye distances; weight of the wide one
 
 
 def mean_depths() -> F64:
-    """The depths (478,) that every face is taken to have, in eye distances towards the camera.
+    """Depths (478,) of the mean face, in eye distances towards the camera from the rotation axes.
 
-    Raises `FaceError` where the file that ships cannot be read.
+    Raises `FaceError` where the shipped file cannot be read.
     """
     try:
         depths: F64 = np.load(_FILE, allow_pickle=False)
@@ -62,11 +43,13 @@ def mean_depths() -> F64:
 
 
 class Head:
-    """The depth of one face, and turns of it about axes through ``pivot`` at the head's outline."""
+    """Depth of one face relative to the rotation axes through ``pivot``, by kernel regression."""
 
     def __init__(self, landmarks: F32, pivot: F64) -> None:
-        """``landmarks``: (478, 2) px, of the face seen from the front. Raises `FaceError` where the
-        depths that ship cannot be read."""
+        """Fit the depth to landmarks (478, 2) px of a frontal face.
+
+        Raises `FaceError` where the shipped depths cannot be read.
+        """
         depths = mean_depths()
         face = FaceFrame.of(landmarks)
         points = landmarks[:_SKIN].astype(np.float64)
@@ -84,7 +67,7 @@ class Head:
         self.box = (float(low[0]), float(low[1]), float(high[0]), float(high[1]))
 
     def on_grid(self, x: F64, y: F64) -> F32:
-        """Depth in px over the columns ``x`` and rows ``y``: (H, W) float32."""
+        """Depth (H, W) float32 in px on the grid of columns ``x`` and rows ``y``."""
         total, weight = np.zeros((len(y), len(x))), np.zeros((len(y), len(x)))
         for width, share in zip(self._widths, (1.0, _FAINT), strict=True):
             across = _bell(x[:, None] - self._points[:, 0], width)
@@ -95,7 +78,7 @@ class Head:
         return grid
 
     def at(self, points: F64) -> F64:
-        """Depth in px at (N, 2) points: (N,)."""
+        """Depth (N,) in px at points (N, 2)."""
         total, weight = np.zeros(len(points)), np.zeros(len(points))
         for width, share in zip(self._widths, (1.0, _FAINT), strict=True):
             near = share * _bell(points[:, :1] - self._points[:, 0], width)
@@ -107,9 +90,10 @@ class Head:
 
 
 def turned(offset: F64, depth: F64, yaw: float, pitch: float) -> F64:
-    """How far turning by ``yaw`` (the nose to the right of the picture), then by ``pitch`` (the nose
-    down), radians, shifts points (..., 2) at ``offset`` px from the axes and ``depth`` (...) px in
-    front of them, seen without perspective.
+    """Displacement (..., 2) in px of points under ``yaw``, then ``pitch``, without perspective.
+
+    ``offset``: (..., 2) px from the axes. ``depth``: (...) px in front of them. ``yaw``: radians,
+    the nose to the right of the picture. ``pitch``: radians, the nose down.
 
     x' = x cos(yaw) + z sin(yaw), z' = z cos(yaw) - x sin(yaw), y' = y cos(pitch) + z' sin(pitch).
     """

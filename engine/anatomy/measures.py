@@ -1,9 +1,9 @@
-"""Landmark measures: where lips and brows stand on the head, in px of the crop.
+"""Landmark measures: positions of lips and brows relative to the head, in crop px.
 
-A similarity through stable points (eye corners and the bridge of the nose) takes the head's shift,
-scale and roll out; the offset of the nose's tip tells yaw and nod, and takes their parallax out by
-each point's depth. Landmarks jitter by 0.1 px and follow movements of any size, so these measures
-serve large movements, where flow breaks down.
+A similarity through stable points (eye corners and the bridge of the nose) removes the head's
+translation, scale and roll. The offset of the nose's tip measures yaw and pitch; their parallax is
+removed by each point's depth. Landmarks jitter by 0.1 px and follow movements of any size, so these
+measures serve large movements, where flow fails.
 """
 
 from functools import cache
@@ -17,7 +17,7 @@ from htnet.engine.face import landmarks as lm
 from htnet.engine.types import F32, F64
 
 STABLE: Final = (*lm.LEFT_EYE_CORNERS, *lm.RIGHT_EYE_CORNERS, 168, 6, 197, 195)
-"""Eye corners and the bridge of the nose: no muscle of interest moves them much."""
+"""Eye corners and the bridge of the nose, which muscles of interest move little."""
 
 _NOSE_TIP: Final = 1
 
@@ -35,7 +35,7 @@ _PLACES: Final[tuple[tuple[str, tuple[int, ...], int], ...]] = (
     ("lower lip", g.INNER_LIPS[1:], 1),
 )
 MEASURES: Final = (*(name for name, _, _ in _PLACES[:8]), "mouth opening")
-"""The names of the measures, in their order."""
+"""Names of the measures in order."""
 
 _POINTS = np.unique(np.concatenate([np.array(points) for _, points, _ in _PLACES]))
 _MEANS = np.zeros((len(_PLACES), len(_POINTS)))
@@ -45,9 +45,9 @@ _ACROSS = np.array([axis == 0 for _, _, axis in _PLACES])
 
 
 class LandmarkMeasures:
-    """Measures of one face against the shape it had in its first frame.
+    """Measures of one face relative to its shape in a reference frame.
 
-    ``landmarks``: (478, 2) px of the crop, the shape that similarities refer to.
+    ``landmarks``: (478, 2) crop px of the reference frame.
     """
 
     def __init__(self, landmarks: F32) -> None:
@@ -56,7 +56,7 @@ class LandmarkMeasures:
         self._parallax = _parallax()
 
     def __call__(self, landmarks: F32) -> F32:
-        """(9,) px of the crop in the order of `MEASURES`; ``landmarks``: (478, 2) px of the crop."""
+        """Return (9,) crop px in the order of `MEASURES`; ``landmarks``: (478, 2) crop px."""
         stable = _complex(landmarks[list(STABLE)])
         centre = stable.mean()
         shape = stable - centre
@@ -75,7 +75,7 @@ def _complex(points: F32) -> "np.ndarray[tuple[int], np.dtype[np.complex128]]":
 
 @cache
 def _parallax() -> F64:
-    """(10,) how far each place moves for each px that the nose's tip moves when the head turns."""
+    """Parallax (10,): px of each place per px of the nose's tip when the head rotates."""
     depth = mean_depths()
     level = depth[list(STABLE)].mean()
     share: F64 = (_MEANS @ depth[_POINTS] - level) / (depth[_NOSE_TIP] - level)

@@ -1,11 +1,11 @@
-"""What each muscle does to the skin: displacement fields written down from anatomy.
+"""Displacement fields of the facial muscles, modelled after anatomy.
 
-A field depends on nothing but the neutral face's landmarks. It is smooth, exactly zero outside the
+A field depends on the neutral face's landmarks alone. It is smooth, exactly zero outside the
 muscle's reach, and its longest vector has length 1, so an amplitude in px is the peak displacement.
-The point x of the neutral face is carried to x + amplitude * field(x).
+The point x of the neutral face moves to x + amplitude * field(x).
 
-Origins, insertions and actions are those of any anatomy of the face (Ekman, Friesen and Hager's
-action units in brackets); extents are in units of the distance between the eyes.
+Origins, insertions and actions are those of the anatomical literature, with the action units of
+Ekman, Friesen and Hager in brackets. Extents are in units of the distance between the eyes.
 """
 
 from collections.abc import Callable
@@ -19,14 +19,17 @@ from htnet.engine.anatomy.geometry import FaceFrame
 from htnet.engine.types import F32, F64
 
 Places = NDArray[np.intp]
-_COARSE = 4  # steps of the grid on which a field's longest vector is looked for first
-_NEAR = 0.8  # of the longest squared length there: so near it is worth another look
+_COARSE = 4  # grid steps of the first search for a field's longest vector
+_NEAR = 0.8  # of the longest squared length found: neighbourhoods above it are searched again
 
 
 @dataclass(frozen=True, slots=True)
 class Muscle:
-    """``shape`` takes a face and (..., 2) points to (..., 2) displacements, all in face
-    coordinates and of any overall size. ``label`` is the class this motion belongs to."""
+    """Facial muscle.
+
+    ``units``: action units. ``label``: class of its motion. ``shape``: function of a face and
+    points (..., 2) to displacements (..., 2), all in face coordinates and of any overall scale.
+    """
 
     name: str
     units: str
@@ -35,7 +38,7 @@ class Muscle:
 
 
 def displacement(muscle: Muscle, landmarks: F32, points: F64) -> F64:
-    """The field at (..., 2) points in px: (..., 2) in px, with peak length 1."""
+    """Displacement field (..., 2) at points (..., 2) in px, with peak length 1."""
     face = FaceFrame.of(landmarks)
     shape = muscle.shape(face, face.to_face(points)) / _peak(muscle, face)
     return face.to_picture(shape)
@@ -44,8 +47,10 @@ def displacement(muscle: Muscle, landmarks: F32, points: F64) -> F64:
 def field(
     muscle: Muscle, landmarks: F32, size: tuple[int, int], origin: tuple[int, int] = (0, 0)
 ) -> F32:
-    """The field on a grid of ``size`` = (width, height) px that starts at pixel ``origin``:
-    (H, W, 2) float32, x and y, with peak length 1."""
+    """Displacement field (H, W, 2) float32 on a grid of pixels, with peak length 1.
+
+    ``size``: (width, height) px. ``origin``: first pixel (x, y).
+    """
     x, y = np.meshgrid(
         np.arange(origin[0], origin[0] + size[0], dtype=np.float64),
         np.arange(origin[1], origin[1] + size[1], dtype=np.float64),
@@ -56,8 +61,10 @@ def field(
 
 
 def _peak(muscle: Muscle, face: FaceFrame) -> float:
-    """The longest vector on a grid over the face: of every fourth point first, then of all those near
-    the longest of them, since a field is smooth."""
+    """Length of the longest vector on a grid over the face.
+
+    Every fourth point is searched first, then all points near the longest, since a field is smooth.
+    """
     across, down = np.arange(-1.3, 1.3, 0.02), np.arange(-1.3, 2.2, 0.02)
 
     def squared(columns: Places, rows: Places) -> F64:
@@ -77,7 +84,7 @@ def _peak(muscle: Muscle, face: FaceFrame) -> float:
 
 
 def _bump(r2: F64) -> F64:
-    """1 at 0, about exp(-3 r2), 0 from 1 on; twice differentiable."""
+    """Smooth bump: 1 at 0, about exp(-3 r2), 0 from 1 on; twice differentiable."""
     inside: F64 = np.clip(1.0 - r2, 0.0, 1.0)
     return inside * inside * inside
 
@@ -89,7 +96,7 @@ def _ease(t: F64) -> F64:
 
 
 class _Brows:
-    """Where the brows run, and how far points lie from them."""
+    """Brow line of a face, and the distances of points from it."""
 
     def __init__(self, face: FaceFrame, at: F64) -> None:
         p = face.points
@@ -109,24 +116,26 @@ class _Brows:
         self.to_lower_lid = float(lower_lids.mean()) - level
         self.x = at[..., 0]
         self.across = np.abs(self.x)
-        # the brow line at every x: a kernel average of the nodes, smooth and bounded
+        # brow line at every x: a kernel average of the nodes, smooth and bounded
         weights = np.exp(-0.5 * ((self.x[..., None] - nodes[:, 0]) / 0.1) ** 2) + 1e-12
         self.below = at[..., 1] - (weights * nodes[:, 1]).sum(-1) / weights.sum(-1)
 
     def beyond(self, x: float, reach: float) -> F64:
-        """1 up to ``x`` from the midline, then fading to 0 within ``reach``."""
+        """Weight: 1 up to ``x`` from the midline, then falling to 0 within ``reach``."""
         return _bump((np.clip(self.across - x, 0.0, None) / reach) ** 2)
 
     def around(self, up: float, down: float) -> F64:
-        """1 on the brow line, 0 from ``up`` above it and ``down`` below it."""
+        """Weight: 1 on the brow line, 0 from ``up`` above it and ``down`` below it."""
         reach = np.where(self.below < 0.0, up, down)
         return _bump((self.below / reach) ** 2)
 
 
 def _frontalis(face: FaceFrame, at: F64) -> F64:
-    """Frontalis [AU1+2, a little AU5]: from the scalp's aponeurosis to the skin of the brows. The
-    brows and the forehead rise, most at the brow, less towards the hairline; the upper lids
-    follow a little, and nothing below the eyes moves."""
+    """Frontalis [AU1+2, a little AU5]: from the scalp's aponeurosis to the skin of the brows.
+
+    The brows and the forehead rise, most at the brow, less towards the hairline. The upper lids
+    follow a little. Nothing below the eyes moves.
+    """
     brows = _Brows(face, at)
     strength = (
         brows.around(1.1 * brows.to_hairline, brows.to_lower_lid)
@@ -137,9 +146,11 @@ def _frontalis(face: FaceFrame, at: F64) -> F64:
 
 
 def _corrugator(face: FaceFrame, at: F64) -> F64:
-    """Corrugator, depressor supercilii and procerus [AU4]: from the root of the nose out and up
-    to the skin of the brows. The brows fall, their inner ends most and towards each other; the
-    skin between them is drawn down on to the root of the nose."""
+    """Corrugator, depressor supercilii and procerus [AU4]: from the root of the nose to the brows.
+
+    The brows are lowered, their inner ends most and towards each other. The skin between them is
+    drawn down to the root of the nose.
+    """
     brows = _Brows(face, at)
     span = brows.outer - brows.inner
     around = brows.around(brows.to_hairline, 0.95 * brows.to_lower_lid)
@@ -153,8 +164,10 @@ def _corrugator(face: FaceFrame, at: F64) -> F64:
 
 def _zygomaticus(face: FaceFrame, at: F64) -> F64:
     """Zygomaticus major [AU12, a little AU6]: from the cheekbone down to the corner of the mouth.
-    The corner is drawn along that line, up and out; the cheek ahead of it is pushed along and up;
-    the lips stretch, so that the middle of the mouth stays."""
+
+    The corner is drawn along that line, up and out. The cheek ahead of it is pushed along and up.
+    The lips stretch, so the middle of the mouth stays.
+    """
     p = face.points
     middle = float(p[list(g.MOUTH_CORNERS), 0].mean())
     total = np.zeros_like(at)
@@ -176,9 +189,11 @@ def _zygomaticus(face: FaceFrame, at: F64) -> F64:
 
 
 def _orbicularis_oculi(face: FaceFrame, at: F64) -> F64:
-    """Orbicularis oculi, the part in the lids [AU7]: rings the eye and is held at its inner corner.
-    The lower lid rises and straightens and is drawn inwards, the upper lid comes down a little, so
-    that the eye narrows; brows and cheeks stay."""
+    """Orbicularis oculi, palpebral part [AU7]: a ring round the eye, fixed at its inner corner.
+
+    The lower lid rises, straightens and is drawn inwards. The upper lid comes down a little, so the
+    eye narrows. Brows and cheeks stay.
+    """
     p = face.points
     total = np.zeros_like(at)
     for (outer, inner), upper, lower, side in (
@@ -194,10 +209,11 @@ def _orbicularis_oculi(face: FaceFrame, at: F64) -> F64:
 
 
 def _levator_alae(face: FaceFrame, at: F64) -> F64:
-    """Levator labii superioris alaeque nasi [AU9]: from beside the root of the nose down to its
-    wing and the upper lip. Wings and the skin beside the nose are drawn up along it and bunch below
-    the inner corners of the eyes, and the upper lip follows; the back of the nose stays, which is
-    less than a strong wrinkle does."""
+    """Levator labii superioris alaeque nasi [AU9]: from the side of the nasal root to wing and lip.
+
+    Wings and the skin beside the nose are drawn up along it and bunch below the inner corners of
+    the eyes. The upper lip follows. The back of the nose stays, unlike in a strong wrinkle.
+    """
     p = face.points
     total = np.zeros_like(at)
     for wing, eye, side in zip(g.NOSE_WINGS, (g.RIGHT_EYE, g.LEFT_EYE), (-1.0, 1.0), strict=True):
@@ -215,9 +231,11 @@ def _levator_alae(face: FaceFrame, at: F64) -> F64:
 
 
 def _triangularis(face: FaceFrame, at: F64) -> F64:
-    """Depressor anguli oris, the triangular muscle [AU15]: from the lower edge of the jaw up to the
-    corner of the mouth. The corner is drawn along that line, down and a little out, the skin below
-    it is pushed ahead; the lips stretch, so that the middle of the mouth stays."""
+    """Depressor anguli oris (triangularis) [AU15]: from the edge of the jaw to the lip corner.
+
+    The corner is drawn along that line, down and a little out. The skin below it is pushed ahead.
+    The lips stretch, so the middle of the mouth stays.
+    """
     p = face.points
     middle = float(p[list(g.MOUTH_CORNERS), 0].mean())
     total = np.zeros_like(at)
@@ -238,9 +256,11 @@ def _triangularis(face: FaceFrame, at: F64) -> F64:
 
 
 def _orbicularis_oris(face: FaceFrame, at: F64) -> F64:
-    """Orbicularis oris [AU24]: rings the mouth. The lips are pressed on each other and narrow: the
-    upper one comes down, the lower one up, the corners are drawn in a little; the line between the
-    lips stays."""
+    """Orbicularis oris [AU24]: a ring round the mouth.
+
+    The lips are pressed together and narrow: the upper one comes down, the lower one up, the
+    corners are drawn in a little. The line between the lips stays.
+    """
     p = face.points
     corners = p[list(g.MOUTH_CORNERS)]
     middle, half = float(corners[:, 0].mean()), 0.5 * float(np.ptp(corners[:, 0]))
@@ -252,9 +272,11 @@ def _orbicularis_oris(face: FaceFrame, at: F64) -> F64:
 
 
 def _jaw(face: FaceFrame, at: F64) -> F64:
-    """Masseter lets go and the jaw falls [AU26]: the chin and the lower lip go down as one, less
-    towards the joints before the ears, and the lips part. No teeth are made up: the line between
-    the lips widens, which holds for a few px."""
+    """Relaxed masseter [AU26]: the jaw drops.
+
+    Chin and lower lip go down together, less towards the joints before the ears, and the lips part.
+    No teeth are drawn: the line between the lips widens, which is valid for a few px.
+    """
     p = face.points
     corners = p[list(g.MOUTH_CORNERS)]
     upper, lower = p[list(g.INNER_LIPS), 1]

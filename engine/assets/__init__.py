@@ -1,11 +1,11 @@
-"""Files that ship with the package: weights, the portrait, the head's depth, plans, the operating curve."""
+"""Files that ship with the package: weights, portrait, head depth, plans, operating curve."""
 
 from pathlib import Path
 from typing import Final
 
-FOLDER: Final = Path(__file__).parent
+_FOLDER: Final = Path(__file__).parent
 
 
 def asset(name: str) -> Path:
-    """The shipped file or folder called ``name``, such as ``plans/standard.toml``."""
-    return FOLDER / name
+    """Path of the shipped file or folder ``name``, such as ``plans/standard.toml``."""
+    return _FOLDER / name

@@ -1,1 +1,1 @@
-"""A face in a picture: found, followed, and aligned into the crop."""
+"""Face detection, tracking and alignment into the canonical crop."""

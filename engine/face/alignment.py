@@ -1,7 +1,7 @@
-"""The canonical face crop, 140 x 170, in which published maps and live pairs agree.
+"""Face alignment: the canonical crop of 140 x 170 px, common to published maps and live pairs.
 
-Eye centres lie at (0.235, 0.26) and (0.755, 0.26) of the crop's width and height; the transform
-is the similarity through them, so a head that rolls stays upright in the crop.
+Eye centres lie at (0.235, 0.26) and (0.755, 0.26) of the crop's width and height. The transform is
+the similarity through them, so a head that rolls stays upright in the crop.
 """
 
 import cv2
@@ -29,9 +29,10 @@ _CORNERS = np.array(
 
 
 def crop_transform(landmarks: F32) -> F64:
-    """The similarity (2, 3) that takes frame pixels to crop pixels.
+    """Similarity transform (2, 3) from frame pixels to crop pixels.
 
-    ``landmarks``: (478, 2) in frame pixels. Through the two eye centres (middles of the corners).
+    ``landmarks``: (478, 2) in frame pixels. The two eye centres, each the mean of an eye's corners,
+    determine it.
     """
     left = landmarks[list(lm.LEFT_EYE_CORNERS)].mean(axis=0)
     right = landmarks[list(lm.RIGHT_EYE_CORNERS)].mean(axis=0)
@@ -51,10 +52,10 @@ def transform_points(points: F32, transform: F64) -> F32:
 
 
 def cut(bgr: U8, to_crop: F64) -> U8:
-    """The gray crop (170, 140) uint8 of a picture (H, W, 3) under ``to_crop`` (2, 3).
+    """Gray crop (170, 140) uint8 of a picture (H, W, 3) under the transform ``to_crop`` (2, 3).
 
-    A face much larger than the crop is first reduced by area, so that fine texture does not
-    alias into motion.
+    A face much larger than the crop is first reduced by area, so that fine texture does not alias
+    into motion.
     """
     from_crop = cv2.invertAffineTransform(to_crop)
     corners = _CORNERS @ from_crop.T
@@ -68,7 +69,7 @@ def cut(bgr: U8, to_crop: F64) -> U8:
     inverse[:, 2] -= (x0, y0)
     reduction = int(np.hypot(inverse[0, 0], inverse[1, 0]) + 0.25)
     if reduction > 1:
-        # Cut to a whole number of cells, each the mean of reduction x reduction pixels.
+        # A whole number of cells, each the mean of reduction x reduction pixels.
         rows, columns = patch.shape[0] // reduction, patch.shape[1] // reduction
         patch = cv2.resize(
             patch[: max(rows, 1) * reduction, : max(columns, 1) * reduction],
@@ -88,12 +89,11 @@ def cut(bgr: U8, to_crop: F64) -> U8:
 
 
 class Aligner:
-    """Faces to canonical crops, by a transform that holds still while the head does.
+    """Alignment of successive faces with hysteresis, so that landmark jitter does not move it.
 
-    The transform is on a leash: as long as no corner of the crop would move by more than
-    ``slack_px`` it stays as it is, and when the head pulls further it follows by just the excess.
-    So landmark jitter does not shake the crop, a swaying head drags it smoothly, and what is
-    left is at most ``slack_px`` of rigid motion, for `htnet.engine.motion.head_motion` to measure and remove.
+    The transform is held while no corner of the crop would move by more than ``slack_px``. Beyond
+    that it follows by the excess alone. At most ``slack_px`` of rigid motion remains in the crop;
+    `htnet.engine.motion.head_motion` measures and removes it.
     """
 
     def __init__(self, slack_px: float = 0.75) -> None:
@@ -101,11 +101,11 @@ class Aligner:
         self._held: F64 | None = None
 
     def reset(self) -> None:
-        """Let go of the held transform."""
+        """Drop the held transform."""
         self._held = None
 
     def align(self, frame: Frame, face: Face) -> AlignedFace:
-        """The canonical crop of ``face`` in ``frame``."""
+        """Return the canonical crop of ``face`` in ``frame``."""
         to_crop = self._follow(crop_transform(face.landmarks))
         return _aligned(frame, face, to_crop)
 
@@ -113,28 +113,29 @@ class Aligner:
         if self._held is None:
             self._held = wanted
             return wanted
-        # How far the held transform puts the corners of the wanted crop from where they belong.
-        # These points do not depend on what is held, so the distance shrinks in proportion and
-        # the leash is exact for a leap too.
-        back = np.column_stack(
+        # Distance of the crop's corners under the held transform from those under the wanted one.
+        # The frame points do not depend on the held transform, so the distance is linear in it and
+        # the slack is exact for large jumps too.
+        corners = np.column_stack(
             [_CORNERS @ cv2.invertAffineTransform(wanted).T, np.ones(len(_CORNERS))]
         )
-        pull = float(np.linalg.norm(back @ (wanted - self._held).T, axis=1).max())
-        if pull > self._slack:
-            self._held = self._held + (1 - self._slack / pull) * (wanted - self._held)
+        distance = float(np.linalg.norm(corners @ (wanted - self._held).T, axis=1).max())
+        if distance > self._slack:
+            self._held = self._held + (1 - self._slack / distance) * (wanted - self._held)
         return self._held
 
 
 def align_once(bgr: U8, face: Face, to_crop: F64 | None = None) -> AlignedFace:
-    """The canonical crop of a face in a single picture, or its crop under ``to_crop`` (2, 3)."""
+    """Return the canonical crop of a face in one picture, or its crop under ``to_crop`` (2, 3)."""
     transform = crop_transform(face.landmarks) if to_crop is None else to_crop
     return _aligned(Frame(0, 0, bgr), face, transform)
 
 
 def as_crop(gray: U8, landmarks: F32 | None = None) -> AlignedFace:
-    """Take a picture (170, 140) as a canonical crop already.
+    """Wrap a picture (170, 140) that is a canonical crop already.
 
-    Without ``landmarks`` the canonical places of eyes and lip corners stand in for them.
+    ``landmarks``: (478, 2) crop pixels, by default `canonical_landmarks`. Raises `UsageError` for
+    another size.
     """
     if gray.shape != (CROP_HEIGHT, CROP_WIDTH):
         raise UsageError(
@@ -146,8 +147,10 @@ def as_crop(gray: U8, landmarks: F32 | None = None) -> AlignedFace:
 
 
 def canonical_landmarks() -> F32:
-    """Landmarks (478, 2) in crop pixels that know only eyes, brows and lips; the rest lie at the
-    crop's centre. Brows and lips are where they are on the mean face of CASME II and SMIC."""
+    """Mean landmarks (478, 2) of eyes, brows and lips in crop pixels; the rest at the centre.
+
+    Brows and lips lie where they do on the mean face of CASME II and SMIC.
+    """
     points = np.full((lm.POINTS, 2), (CROP_WIDTH / 2, CROP_HEIGHT / 2), np.float32)
     points[list(lm.LEFT_EYE_CORNERS)] = LEFT_EYE
     points[list(lm.RIGHT_EYE_CORNERS)] = RIGHT_EYE

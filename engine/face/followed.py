@@ -1,4 +1,4 @@
-"""Loyalty to one face: which of the faces found in a frame is the one followed so far."""
+"""Identity of the tracked face: selection of the same person among the faces of a frame."""
 
 import math
 from typing import Final
@@ -7,32 +7,33 @@ import numpy as np
 
 from htnet.engine.types import F32, NS_PER_MS, U8
 
-PATIENCE_NS: Final = 1000 * NS_PER_MS
-_REACH = 2.0
-_GROWTH = 1.6
-_SAME = 0.8
-_DOUBT = 0.4
+_PATIENCE_NS: Final = 1000 * NS_PER_MS
+_MAX_DISTANCE = 2.0  # between box centres, in sizes of the last box
+_MAX_GROWTH = 1.6  # ratio of box sizes
+# Least correlations of appearance: of a face that reappears, of a tracked one, of one half of it.
+_REAPPEARED = 0.8
+_TRACKED = 0.4
 _HALF = 0.88
 
 Box = tuple[float, float, float, float]  # left, top, right, bottom
 
 _SAMPLED = slice(0, 468, 2)  # without the irises
 _GRID: Final = np.array([(x, y) for y in (-1, 0, 1) for x in (-1, 0, 1)], np.int64)
-_LOOK_EVERY_NS = 50 * NS_PER_MS
+_COMPARE_EVERY_NS = 50 * NS_PER_MS
 _VIEWS = 16
 _VIEW_EVERY_NS = 250 * NS_PER_MS
 _SETTLED_NS = 300 * NS_PER_MS
 
 
 class FollowedFace:
-    """The face followed from frame to frame, known by place, size and appearance.
+    """Tracked face, identified by place, size and appearance.
 
-    A face continues the followed one if their boxes overlap by a third and it looks like it
-    (correlation over 0.4 with a view of the last seconds, looked at every 50 ms). Where that fails,
-    because the mesh was lost, moved far between two frames or slid onto somebody passing in front,
-    a face is only taken for the followed one if it looks much like it (0.8) within two face sizes
-    of its last place. For a second nothing else is taken; then the largest face is, as another one.
-    A tracked face of which one half looks as before (0.88) is the same with a hand before the rest.
+    A face continues the tracked one if their boxes overlap by a third of their union and its
+    appearance correlates by 0.4 with a view of the last seconds, compared every 50 ms. Otherwise
+    (the mesh was lost, moved far between two frames, or slid onto a person passing in front) it has
+    to correlate by 0.8 and lie within two face sizes of the last place. No other face is accepted
+    for a second; then the largest one is, as another face. A tracked face of which one half
+    correlates by 0.88 is the same one, with a hand before the rest.
     """
 
     def __init__(self) -> None:
@@ -42,14 +43,17 @@ class FollowedFace:
         self.forget()
 
     def forget(self) -> None:
-        """Follow nobody."""
+        """Forget the tracked face and its views."""
         self._last: tuple[int, F32] | None = None
         self._box: Box = (0.0, 0.0, 0.0, 0.0)
         self._doubted = self._resized = False
-        self._looked_ns = self._count = 0
+        self._compared_ns = self._count = 0
 
     def follow(self, picture: U8, faces: list[F32], t_ns: int) -> F32 | None:
-        """The followed face among ``faces``, each (478, 2), in ``picture`` (H, W, 3); or None."""
+        """Return the tracked face among ``faces``, or None.
+
+        ``faces``: each (478, 2) in ``picture`` (H, W, 3).
+        """
         self._fit(picture)
         if self._last is None:
             return None
@@ -60,20 +64,22 @@ class FollowedFace:
             box = _box(points)
             overlap, distance, growth = _compare(box, last)
             near = overlap > 1 / 3
-            if not near and (distance > _REACH or not 1 / _GROWTH < growth < _GROWTH):
+            if not near and (
+                distance > _MAX_DISTANCE or not 1 / _MAX_GROWTH < growth < _MAX_GROWTH
+            ):
                 continue
-            if near and len(faces) == 1 and not self._doubted and self._looked_lately(t_ns):
+            if near and len(faces) == 1 and not self._doubted and self._compared_lately(t_ns):
                 self._last, self._box = (t_ns, points), box
                 return points
             look = appearance(picture, points)
             alike = self._alike(look, t_ns)
-            if near and alike < _DOUBT and not self._doubted:
+            if near and alike < _TRACKED and not self._doubted:
                 if len(faces) == 1 and self._half_alike(look, points, t_ns) >= _HALF:
                     self._last, self._box = (t_ns, points), box
-                    self._looked_ns = t_ns
+                    self._compared_ns = t_ns
                     return points
                 slid = True
-            if alike < (_DOUBT if near and not self._doubted else _SAME):
+            if alike < (_TRACKED if near and not self._doubted else _REAPPEARED):
                 continue
             score = alike - distance / 4
             if best is None or score > best[0]:
@@ -86,12 +92,15 @@ class FollowedFace:
         return best[1]
 
     def choose(self, picture: U8, faces: list[F32], t_ns: int) -> tuple[F32, bool] | None:
-        """A face of all in ``picture`` and whether it is another than the one followed before.
+        """Return a face and True if it is another than the one tracked before.
 
-        None while the followed face may still come back, and where there is no face.
+        ``faces``: all faces in ``picture``. None while the tracked face may still come back, and
+        where there is no face.
         """
         self._fit(picture)
-        waited = self._last is None or self._resized or not 0 <= t_ns - self._last[0] <= PATIENCE_NS
+        waited = (
+            self._last is None or self._resized or not 0 <= t_ns - self._last[0] <= _PATIENCE_NS
+        )
         if waited and faces:
             faces = [max(faces, key=area)]
         known = self.follow(picture, faces, t_ns)
@@ -106,7 +115,7 @@ class FollowedFace:
         return faces[0], another
 
     def _fit(self, picture: U8) -> None:
-        """Carry the last place over into pictures of another size, where nobody is waited for."""
+        """Scale the last place to pictures of another size, in which patience does not apply."""
         if picture.shape != self._shape:
             if self._last is not None:
                 (height, width), (h, w) = picture.shape[:2], self._shape[:2]
@@ -116,12 +125,12 @@ class FollowedFace:
                 self._resized = True
             self._shape = picture.shape
 
-    def _looked_lately(self, t_ns: int) -> bool:
-        return 0 <= t_ns - self._looked_ns < _LOOK_EVERY_NS
+    def _compared_lately(self, t_ns: int) -> bool:
+        return 0 <= t_ns - self._compared_ns < _COMPARE_EVERY_NS
 
     def _keep(self, points: F32, look: F32, t_ns: int) -> None:
         self._last, self._box = (t_ns, points), _box(points)
-        self._looked_ns = t_ns
+        self._compared_ns = t_ns
         self._doubted = self._resized = False
         if self._count == 0 or t_ns - self._newest() >= _VIEW_EVERY_NS:
             self._views[self._count % _VIEWS] = look
@@ -132,21 +141,21 @@ class FollowedFace:
         return int(self._times[(self._count - 1) % _VIEWS])
 
     def _doubt(self, t_ns: int) -> None:
-        """Drop the views that were taken while the mesh was already sliding."""
+        """Drop the views of the last 0.3 s, taken while the mesh may already have been sliding."""
         self._doubted = True
         while self._count > 1 and 0 <= t_ns - self._newest() < _SETTLED_NS:
             self._count -= 1
 
     def _alike(self, look: F32, t_ns: int) -> float:
-        """The highest correlation with a view that is 0.3 s old, or with the oldest one."""
+        """Highest correlation with a view at least 0.3 s old, or with the oldest one."""
         return float((self._settled_views(t_ns) @ look).max())
 
     def _half_alike(self, look: F32, points: F32, t_ns: int) -> float:
-        """The highest such correlation of one half of the face, upper, lower, left or right.
+        """Highest such correlation of one half of the face: upper, lower, left or right.
 
-        A hand before the mouth leaves the upper half as it is. With a disc rising to the nose of 13
-        faces, 10 of 208 frames are lost this way, and 100 without it; once the mesh has slid onto
-        somebody else's head, no half of six pairs reaches 0.86.
+        A hand before the mouth leaves the upper half unchanged. With a disc rising to the nose of
+        13 faces, 10 of 208 frames are lost with this test and 100 without it. Once the mesh has
+        slid onto another person's head, no half of six pairs reaches 0.86.
         """
         views = self._settled_views(t_ns)
         places = points[_SAMPLED]
@@ -161,7 +170,7 @@ class FollowedFace:
         return best
 
     def _settled_views(self, t_ns: int) -> F32:
-        """The views that are 0.3 s old, or the oldest one, (N, 234)."""
+        """Views at least 0.3 s old, or the oldest one, (N, 234)."""
         held = np.arange(max(0, self._count - _VIEWS), self._count) % _VIEWS
         settled = t_ns - self._times[held] >= _SETTLED_NS
         views: F32 = self._views[held[settled] if settled.any() else held[:1]]
@@ -169,17 +178,18 @@ class FollowedFace:
 
 
 def appearance(picture: U8, points: F32) -> F32:
-    """The green of the skin at every second landmark, (234,) float32 of zero mean and unit norm.
+    """Appearance descriptor (234,) float32: green of the skin at every second landmark.
 
-    ``points`` (478, 2) in ``picture`` (H, W, 3) uint8. A product of two is a correlation, which
-    brightness and contrast do not change; sampling at landmarks takes out place, size and most of
-    the pose. Each sample is a mean of nine pixels, a sixty-fourth of the face's width apart.
+    ``points`` (478, 2) in ``picture`` (H, W, 3) uint8. Zero mean and unit norm, so the product of
+    two descriptors is a correlation, independent of brightness and contrast. Sampling at landmarks
+    removes place, size and most of the pose. Each sample is a mean of nine pixels, 1/64 of the
+    face's width apart.
 
     On 16 clips of real people a face correlates over 0.6 with the best of its views of the four
-    seconds before the last 0.3 s, and in 95% of the frames over 0.86; two people correlate under
-    0.69 in 95% of the pairs and under 0.83 in all.
-    In one quick turn seen at 10 to 15 frames a second it falls to 0.49.
-    The shape of the mesh tells nothing: on a blurred face it is as regular as on a sharp one.
+    seconds before the last 0.3 s, and in 95% of the frames over 0.86. Two people correlate under
+    0.69 in 95% of the pairs and under 0.83 in all. In one quick turn at 10 to 15 frames a second
+    the correlation falls to 0.49. The shape of the mesh does not identify a face: on a blurred face
+    it is as regular as on a sharp one.
     """
     height, width = picture.shape[:2]
     apart = max(1, round(float(np.ptp(points[:, 0])) / 64))
@@ -195,12 +205,12 @@ def appearance(picture: U8, points: F32) -> F32:
 
 
 def area(points: F32) -> float:
-    """The area of the bounding box of ``points`` (N, 2)."""
+    """Area of the bounding box of ``points`` (N, 2)."""
     return _area(_box(points))
 
 
 def same_place(points: F32, last: F32) -> bool:
-    """Whether the boxes overlap by at least a third of their union."""
+    """Return True if the bounding boxes overlap by more than a third of their union."""
     return _compare(_box(points), _box(last))[0] > 1 / 3
 
 

@@ -1,13 +1,16 @@
-"""Which of the 478 face-mesh points is what. Left and right are the picture's, not the person's."""
+"""Indices into the 478 points of MediaPipe's face mesh.
+
+Left and right are the picture's, not the person's.
+"""
 
 from typing import Final
 
 LEFT_EYE_CORNERS: Final = (33, 133)
 RIGHT_EYE_CORNERS: Final = (362, 263)
-# Upper and lower lid points over each other, three to an eye, for its openness.
+# (upper, lower) lid points at the same place along the eye, three pairs to an eye.
 LEFT_LIDS: Final = ((159, 145), (160, 144), (158, 153))
 RIGHT_LIDS: Final = ((386, 374), (385, 380), (387, 373))
-IRISES: Final = (468, 473)  # their centres
+IRISES: Final = (468, 473)  # centres
 
 LEFT_LIP_CORNER: Final = 61
 RIGHT_LIP_CORNER: Final = 291

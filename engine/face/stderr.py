@@ -1,4 +1,4 @@
-"""Keeping C++ libraries off the terminal."""
+"""Suppression of what C++ libraries write to stderr."""
 
 import os
 import threading
@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 
-class Quiet:
-    """MediaPipe's C++ greets on stderr whatever its log level: silence the descriptor.
+class _StderrSuppressor:
+    """Context manager that redirects the process's stderr (descriptor 2) to the null device.
 
-    It is the whole process's, so the first of several threads to come in silences it and the last
-    one to leave gives it back; each on its own would take the other's silence for what to restore.
+    MediaPipe's C++ writes there at any log level. The descriptor is shared by all threads, so the
+    first thread to enter redirects it and the last one to leave restores it.
     """
 
     def __init__(self) -> None:
@@ -22,7 +22,7 @@ class Quiet:
     def __call__(self) -> Iterator[None]:
         with self._lock:
             if self._inside == 0:
-                self._silence()
+                self._redirect()
             self._inside += 1
         try:
             yield
@@ -33,15 +33,15 @@ class Quiet:
                     os.dup2(self._saved, 2)
                     os.close(self._saved)
 
-    def _silence(self) -> None:
+    def _redirect(self) -> None:
         try:
             self._saved = os.dup(2)
-        except OSError:  # there is no stderr to be kept clean
+        except OSError:  # the process has no stderr
             self._saved = None
             return
-        void = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(void, 2)
-        os.close(void)
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, 2)
+        os.close(null)
 
 
-quiet = Quiet()
+suppress_stderr = _StderrSuppressor()

@@ -1,6 +1,6 @@
-"""Finding the face: MediaPipe's face mesh with the models inside its wheel.
+"""Face tracking with MediaPipe's face mesh, whose models are inside its wheel.
 
-The only module that imports mediapipe, and it does so inside, so the rest runs without it.
+The only module that imports mediapipe. It does so inside functions, so the rest runs without it.
 """
 
 import os
@@ -14,57 +14,57 @@ import numpy as np
 from htnet.engine.errors import DependencyError, FaceError
 from htnet.engine.face import landmarks as lm
 from htnet.engine.face.followed import FollowedFace, area, same_place
-from htnet.engine.face.stderr import quiet
+from htnet.engine.face.stderr import suppress_stderr
 from htnet.engine.types import F32, U8, Face
 
-MAX_FACES = 4
+_MAX_FACES = 4
 _BLANK: Final[U8] = np.zeros((64, 64, 3), np.uint8)
 
 
 class FaceTracker(Protocol):
-    """Follows one face through the frames of a source."""
+    """Tracker of one face through the frames of a source."""
 
     def find(self, bgr: U8, t_ns: int) -> Face | None:
-        """The chosen face in ``bgr`` (H, W, 3), or None."""
+        """Return the tracked face in ``bgr`` (H, W, 3) uint8, or None."""
         ...
 
     def reset(self) -> None:
-        """Forget the chosen face: the next frames have nothing to do with the last ones."""
+        """Forget the tracked face, before frames of another recording."""
         ...
 
     def close(self) -> None:
-        """Free the graph."""
+        """Free MediaPipe's graphs."""
         ...
 
 
 class MeshTracker:
-    """The face mesh of MediaPipe's solutions API; landmarks are raw, never smoothed in time.
+    """Face mesh of MediaPipe's solutions API; landmarks are raw, not smoothed in time.
 
-    The largest of several faces is chosen and then stays the chosen one, as `FollowedFace` says:
-    a graph for several faces looks at the first frame, and if the one that tracks has another in
-    mind it is started on that frame with all but the chosen face blacked out. While the tracked
-    face is lost the graph for several faces looks for it.
+    Two graphs: the finder detects several faces in single pictures, the tracker follows one.
+    `FollowedFace` selects among what the finder detects: the largest face first, then the same one.
+    If the tracker starts on another face than the selected one, it is restarted on the frame with
+    all but the selected face blacked out. While the face is lost, the finder searches each frame.
     """
 
     def __init__(self) -> None:
         self._tracker = _mesh(static_image_mode=False, max_num_faces=1)
-        self._finder = _mesh(static_image_mode=True, max_num_faces=MAX_FACES)
+        self._finder = _mesh(static_image_mode=True, max_num_faces=_MAX_FACES)
         self._followed = FollowedFace()
         self._picture: U8 | None = None
         self._following = False
-        self._met = False
+        self._has_seen_face = False
         self._shape: tuple[int, ...] = ()
 
     def find(self, bgr: U8, t_ns: int) -> Face | None:
-        """The chosen face in ``bgr`` (H, W, 3) uint8, or None."""
+        """Return the tracked face in ``bgr`` (H, W, 3) uint8, or None."""
         self._picture = rgb = _rgb(bgr, self._picture)
-        if bgr.shape != self._shape:  # the graph's memory is in fractions of a picture of one shape
-            self._let_go()
+        if bgr.shape != self._shape:  # the tracker's last box is in fractions of the old shape
+            self._release_tracker()
             self._shape = bgr.shape
         tracked = _run(self._tracker, rgb) if self._following else []
         points, another = self._followed.follow(rgb, tracked, t_ns), False
         if points is None:
-            self._let_go()
+            self._release_tracker()
             chosen = self._choose(rgb, t_ns)
             if chosen is None:
                 return None
@@ -73,8 +73,8 @@ class MeshTracker:
         return Face(landmarks=points, openness=eye_openness(points), another=another)
 
     def reset(self) -> None:
-        """Forget the chosen face."""
-        self._let_go()
+        """Forget the tracked face."""
+        self._release_tracker()
         self._followed.forget()
 
     def close(self) -> None:
@@ -82,44 +82,46 @@ class MeshTracker:
         self._tracker.close()
         self._finder.close()
 
-    def _let_go(self) -> None:
-        """Make the tracker forget where its face was: on a black picture it loses it, which takes 2
-        to 3 ms where starting its graph anew takes 20."""
+    def _release_tracker(self) -> None:
+        """Make the tracker lose its face by a black picture.
+
+        This takes 2 to 3 ms; restarting its graph takes 20 ms.
+        """
         if self._following:
             self._following = False
             _run(self._tracker, _BLANK)
 
     def _restart(self) -> None:
-        with quiet():
+        with suppress_stderr():
             self._tracker.reset()
             _wait_for_models(self._tracker)
 
     def _choose(self, rgb: U8, t_ns: int) -> tuple[F32, bool] | None:
-        # A graph greets on its first face too. Once the finder has had its own it runs unhushed, so
-        # that what others write to stderr is not lost for as long as nobody is in the picture.
-        with nullcontext() if self._met else quiet():
+        # A graph writes to stderr on its first face too. After that stderr is left alone, so that
+        # other messages are not lost while no face is in the picture.
+        with nullcontext() if self._has_seen_face else suppress_stderr():
             faces = _run(self._finder, rgb)
         chosen = self._followed.choose(rgb, faces, t_ns)
         if chosen is None:
             return None
         best, another = chosen
-        with nullcontext() if self._met else quiet():
-            self._met = True
-            # Mostly the tracker detects that very face, and starting it anew takes 20 ms.
+        with nullcontext() if self._has_seen_face else suppress_stderr():
+            self._has_seen_face = True
+            # The tracker mostly detects the same face; restarting it would take 20 ms.
             points = _first(_run(self._tracker, rgb))
             if points is None or not same_place(points, best):
                 self._restart()
-                points = _first(_run(self._tracker, _only(rgb, best)))
+                points = _first(_run(self._tracker, _blacked_out(rgb, best)))
         if points is None or not same_place(points, best):
             return best, another
         return points, another
 
 
 class TaskTracker:
-    """MediaPipe Tasks with a ``face_landmarker.task`` of the user's own.
+    """Face landmarker of MediaPipe's Tasks API, with a ``face_landmarker.task`` of the user's own.
 
-    Runs picture by picture (image mode): the video mode smooths landmarks over time when it
-    follows one face, which eats micro-movements.
+    Runs in image mode: the video mode smooths landmarks over time, which removes micro-movements.
+    Raises `FaceError` for a file that is missing or no landmarker.
     """
 
     def __init__(self, path: Path) -> None:
@@ -140,10 +142,10 @@ class TaskTracker:
         options = vision.FaceLandmarkerOptions(
             base_options=mp.tasks.BaseOptions(model_asset_buffer=model),
             running_mode=vision.RunningMode.IMAGE,
-            num_faces=MAX_FACES,
+            num_faces=_MAX_FACES,
         )
         try:
-            with quiet():
+            with suppress_stderr():
                 self._landmarker = vision.FaceLandmarker.create_from_options(options)
         except (RuntimeError, ValueError) as error:
             raise FaceError(
@@ -157,7 +159,7 @@ class TaskTracker:
         self._followed = FollowedFace()
 
     def find(self, bgr: U8, t_ns: int) -> Face | None:
-        """The chosen face in ``bgr`` (H, W, 3) uint8, or None."""
+        """Return the tracked face in ``bgr`` (H, W, 3) uint8, or None."""
         rgb = _rgb(bgr)
         height, width = rgb.shape[:2]
         try:
@@ -175,22 +177,22 @@ class TaskTracker:
         return Face(landmarks=points, openness=eye_openness(points), another=another)
 
     def reset(self) -> None:
-        """Forget the chosen face."""
+        """Forget the tracked face."""
         self._followed.forget()
 
     def close(self) -> None:
-        """Free the graph."""
+        """Free MediaPipe's graph."""
         self._landmarker.close()
 
 
 def open_tracker(landmarker: Path | None = None) -> FaceTracker:
-    """The tracker to use: the mesh inside MediaPipe's wheel, or a ``.task`` file."""
+    """Open the face mesh of MediaPipe's wheel, or a landmarker ``.task`` file."""
     return MeshTracker() if landmarker is None else TaskTracker(landmarker)
 
 
 def find_face(bgr: U8) -> Face | None:
-    """The largest face of a single picture (H, W, 3) uint8, or None."""
-    with quiet(), _mesh(static_image_mode=True, max_num_faces=MAX_FACES) as graph:
+    """Detect the largest face of a single picture (H, W, 3) uint8, or return None."""
+    with suppress_stderr(), _mesh(static_image_mode=True, max_num_faces=_MAX_FACES) as graph:
         faces = _run(graph, _rgb(bgr))
     if not faces:
         return None
@@ -199,7 +201,7 @@ def find_face(bgr: U8) -> Face | None:
 
 
 def eye_openness(points: F32) -> float:
-    """Height over width of the more open eye (the eye aspect ratio of Soukupova and Cech, 2016).
+    """Eye aspect ratio of the more open eye: height over width (Soukupova and Cech, 2016).
 
     ``points``: (478, 2). About 0.3 when open, under 0.15 when closed.
     """
@@ -215,7 +217,7 @@ def eye_openness(points: F32) -> float:
 
 
 def _rgb(bgr: U8, into: U8 | None = None) -> U8:
-    """The picture as RGB; ``into`` is written over if it fits, as the graphs copy what they get."""
+    """Convert to RGB. ``into``: buffer to reuse if it fits; MediaPipe copies its input."""
     return cast(U8, cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB, dst=into))
 
 
@@ -225,8 +227,8 @@ def _run(graph: Any, rgb: U8) -> list[F32]:
     return [_points(face, width, height) for face in found or ()]
 
 
-# A landmark as protobuf writes it: a tag, a length, then x, y and z each behind a tag. Reading that
-# takes 0.03 ms a face; asking every landmark for its x and y takes 0.2 to 0.3.
+# Wire format of a landmark in protobuf: a tag, a length, then x, y and z, each behind a tag.
+# Reading it takes 0.03 ms a face; reading x and y through Python takes 0.2 to 0.3 ms.
 _TAGS = {0: b"\x0a", 1: b"\x0f", 2: b"\x0d", 7: b"\x15", 12: b"\x1d"}
 _WIRE = np.dtype({"names": ["x", "y"], "formats": ["<f4"] * 2, "offsets": [3, 8], "itemsize": 17})
 
@@ -242,7 +244,7 @@ def _points(face: Any, width: int, height: int) -> F32:
         np.multiply(wire["x"], np.float32(width), out=points[:, 0])
         np.multiply(wire["y"], np.float32(height), out=points[:, 1])
         return points
-    listed = getattr(face, "landmark", face)  # the Tasks API gives a plain list
+    listed = getattr(face, "landmark", face)  # the Tasks API returns a plain list
     points = np.array([(p.x, p.y) for p in listed], np.float32)
     return points * np.array([width, height], np.float32)
 
@@ -251,19 +253,20 @@ def _first(faces: list[F32]) -> F32 | None:
     return faces[0] if faces else None
 
 
-def _only(rgb: U8, points: F32) -> U8:
+def _blacked_out(rgb: U8, points: F32) -> U8:
+    """The picture, black outside the face's box and half its size around."""
     low, high = points.min(axis=0), points.max(axis=0)
     margin = 0.5 * (high - low)
     x0, y0 = np.maximum(low - margin, 0).astype(int)
     x1, y1 = (high + margin).astype(int)
-    alone = np.zeros_like(rgb)
-    alone[y0:y1, x0:x1] = rgb[y0:y1, x0:x1]
-    return alone
+    masked = np.zeros_like(rgb)
+    masked[y0:y1, x0:x1] = rgb[y0:y1, x0:x1]
+    return masked
 
 
 def _mesh(*, static_image_mode: bool, max_num_faces: int) -> Any:
     mp = _mediapipe()
-    with quiet():
+    with suppress_stderr():
         graph = mp.solutions.face_mesh.FaceMesh(
             static_image_mode=static_image_mode,
             max_num_faces=max_num_faces,
@@ -276,7 +279,8 @@ def _mesh(*, static_image_mode: bool, max_num_faces: int) -> Any:
 
 
 def _wait_for_models(graph: Any) -> None:
-    """A graph's models open in threads of their own and greet there, before its first result."""
+    """Run the graph once: its models load, and write to stderr, in threads of their own until the
+    first result."""
     graph.process(_BLANK)
 
 
@@ -284,7 +288,7 @@ def _mediapipe() -> Any:
     os.environ.setdefault("GLOG_minloglevel", "3")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
-        with quiet():
+        with suppress_stderr():
             import mediapipe
     except (ImportError, AttributeError) as error:
         raise DependencyError(

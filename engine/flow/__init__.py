@@ -1,7 +1,7 @@
-"""Optical flow between two gray crops, each solver behind one name.
+"""Optical flow between two gray crops: solvers by name.
 
 Every solver is a callable ``solver(onset, apex) -> flow`` with ``onset`` and ``apex`` (H, W) uint8
-and ``flow`` (H, W, 2) float32 in px: the point at (x, y) of the onset is found at
+and ``flow`` (H, W, 2) float32 in px: the point (x, y) of the onset corresponds to
 (x + flow[..., 0], y + flow[..., 1]) of the apex; x to the right, y down.
 """
 
@@ -13,7 +13,7 @@ from htnet.engine.types import F32, U8
 
 
 class FlowSolver(Protocol):
-    """Dense flow from the onset to the apex."""
+    """Solver of dense flow from the onset to the apex."""
 
     name: str
 
@@ -28,10 +28,10 @@ SOLVERS: dict[str, type[Dis] | type[Farneback] | type[TVL1]] = {
 
 
 def solver_named(name: str, device: str = "cpu") -> FlowSolver:
-    """The solver called ``name``: OpenCV's on a CPU, on another ``device`` ours where there is one.
+    """Return the solver called ``name``: OpenCV's on a CPU, elsewhere ours if there is one.
 
-    "tvl1" is ours everywhere: OpenCV's cannot be reproduced to better than hundredths of a pixel (see
-    `htnet.engine.flow.tvl1`), and is slower. Raises `UsageError` for an unknown one.
+    "tvl1" is ours on every device: OpenCV's is slower, and reproducible only to hundredths of a
+    pixel (see `htnet.engine.flow.tvl1`). Raises `UsageError` for an unknown name.
     """
     if name not in SOLVERS:
         raise UsageError(f"expected a flow solver among {', '.join(SOLVERS)}; got {name!r}.")

@@ -1,4 +1,4 @@
-"""The tensor solvers by name, and one of them as a `FlowSolver` on a device."""
+"""Tensor solvers by name, and the adapter of one of them to `FlowSolver`."""
 
 from typing import cast
 
@@ -17,9 +17,10 @@ TENSOR_SOLVERS: dict[str, type[TensorFarneback] | type[TensorTVL1]] = {
 
 
 def tensor_solver(name: str) -> nn.Module:
-    """The module called ``name``: onset and apex (B, 1, H, W) in 0..255 to flow (B, 2, H, W) in px.
+    """Return the module called ``name``.
 
-    Raises `UsageError` for a name without one.
+    It maps onset and apex (B, 1, H, W) in 0..255 to flow (B, 2, H, W) in px. Raises `UsageError`
+    for an unknown name.
     """
     try:
         return TENSOR_SOLVERS[name]()
@@ -31,7 +32,7 @@ def tensor_solver(name: str) -> nn.Module:
 
 
 class OnDevice:
-    """A tensor solver for one pair at a time, as `htnet.engine.flow.FlowSolver`."""
+    """Tensor solver on a device for one pair at a time, as `htnet.engine.flow.FlowSolver`."""
 
     def __init__(self, name: str, device: str) -> None:
         self.name = name

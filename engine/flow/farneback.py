@@ -1,13 +1,14 @@
 """Farneback's flow (SCIA 2003) on tensors, as OpenCV computes it.
 
-Each picture is taken as a quadratic round every pixel; a flow is what carries the onset's quadratics
-into the apex's, averaged over a window. Written as sums of shifted pictures, without convolutions or
-matrix products: so no runtime can do it in TF32, which would cost up to 4e-3 px.
+Each picture is approximated by a quadratic round every pixel. The flow is the displacement that
+maps the onset's quadratics to the apex's, averaged over a window. Written as sums over windows,
+without convolutions or matrix products, so no runtime can compute it in TF32, which would add
+errors of up to 4e-3 px.
 
-It follows `cv2.calcOpticalFlowFarneback` to about 1e-5 px (with its box window, the default flags).
-One case is left: where the flow is zero but for rounding, the first column and row are "inside" or
-"outside" by the sign of that rounding, so on identical pictures the two can differ by 0.1 px within
-a window of the border, where neither is right.
+It agrees with `cv2.calcOpticalFlowFarneback` to about 1e-5 px (box window, the default flags), with
+one exception: where the flow is zero except for rounding, the first column and row are "inside" or
+"outside" by the sign of that rounding. On identical pictures the two can therefore differ by 0.1 px
+within a window of the border, where neither is right.
 """
 
 import math
@@ -25,9 +26,9 @@ _LEAST_SIDE = 32  # of a coarser level, px
 class TensorFarneback(nn.Module):
     """Farneback with the parameters of the HTNet paper: 0.5, 3, 15, 3, 5, 1.2.
 
-    Named as in OpenCV: ``pyr_scale`` between levels, at most ``levels`` below the pictures
-    themselves, a window of ``winsize`` px, ``iterations`` at each level, quadratics over
-    2 ``poly_n`` + 1 px weighted by a Gaussian of ``poly_sigma`` px.
+    Options as in OpenCV. ``pyr_scale``: ratio between levels. ``levels``: number of levels below
+    the pictures. ``winsize``: side of the averaging window, px. ``iterations``: at each level.
+    ``poly_n``: quadratics are fitted over 2 ``poly_n`` + 1 px. ``poly_sigma``: Gaussian weight, px.
     """
 
     name = "farneback"
@@ -47,18 +48,18 @@ class TensorFarneback(nn.Module):
         self.winsize, self.iterations = winsize, iterations
         window = _half_gaussian(poly_n, poly_sigma)
         self._inverse = _inverse_moments(window)
-        # Buffers, so that they are on the device before a graph is recorded there.
+        # Buffers, so that they are on the device before a CUDA graph is recorded.
         self.register_buffer("_powers", _powers(window, 3), persistent=False)
         for level in range(levels + 1):
             blur = _powers(_blur((1 / pyr_scale**level - 1) / 2), 1)
             self.register_buffer(f"_blur{level}", blur, persistent=False)
 
     def forward(self, onset: Tensor, apex: Tensor) -> Tensor:
-        """Flow (B, 2, H, W) in px from ``onset`` to ``apex``, each (B, 1, H, W) in 0..255."""
+        """Return flow (B, 2, H, W) in px from ``onset`` to ``apex``, each (B, 1, H, W), 0..255."""
         return coarse_to_fine(self._pyramid(onset, apex), self.pyr_scale, self._solve)
 
     def _pyramid(self, onset: Tensor, apex: Tensor) -> list[Level]:
-        """Each level blurred and shrunk from the pictures themselves."""
+        """Build the pyramid: each level is blurred and resized from the pictures themselves."""
         height, width = onset.shape[-2:]
         both = torch.cat([onset, apex])
         made: list[Level] = []
@@ -84,7 +85,7 @@ class TensorFarneback(nn.Module):
         return flow
 
     def _quadratics(self, pictures: Tensor) -> Tensor:
-        """The coefficients (B, 5, H, W) of y, x, y^2, x^2 and xy round every pixel."""
+        """Coefficients (B, 5, H, W) of y, x, y^2, x^2 and xy round every pixel."""
         reach = self._powers.shape[-1] // 2
         padded = F.pad(pictures, (reach,) * 4, mode="replicate")
         rows = torch.cat(_moments(padded, -2, self._powers), dim=1)  # of y^0, y^1, y^2
@@ -103,7 +104,7 @@ class TensorFarneback(nn.Module):
         )
 
     def _averaged(self, equations: Tensor) -> Tensor:
-        """The flow (B, 2, H, W) that solves ``equations`` summed over the window."""
+        """Solve the ``equations`` summed over the window: flow (B, 2, H, W)."""
         reach = self.winsize // 2
         side = 2 * reach + 1
         summed = F.pad(equations, (reach,) * 4, mode="replicate")
@@ -116,7 +117,7 @@ class TensorFarneback(nn.Module):
 def _equations(
     before: Tensor, target: Tensor, here: Tensor, weight: Tensor, flow: Tensor
 ) -> Tensor:
-    """The normal equations (B, 5, H, W) = g11, g12, g22, h1, h2 of every pixel.
+    """Normal equations (B, 5, H, W) = g11, g12, g22, h1, h2 of every pixel.
 
     ``before``: the onset's quadratics; ``target``: the `canvas` of the apex's.
     """
@@ -125,9 +126,9 @@ def _equations(
     x, y = places.floor().chunk(2, dim=1)
     inside = (x >= 0) & (x < width - 1) & (y >= 0) & (y < height - 1)
     after = torch.where(inside, sampled(target, places, "bilinear"), 0)
-    share = torch.where(inside, 0.5, 1.0)  # outside there is only the onset to go by
+    share = torch.where(inside, 0.5, 1.0)  # outside, the onset's quadratic alone counts
     yy, xx, xy = ((before[:, 2:] + after[:, 2:]) * share).chunk(3, dim=1)
-    xy = xy * 0.5  # the quadratic's xy holds both halves of a symmetric matrix
+    xy = xy * 0.5  # the coefficient of xy is twice the matrix's entry
     rest_y, rest_x = ((before[:, :2] - after[:, :2]) * 0.5).chunk(2, dim=1)
     u, v = flow.chunk(2, dim=1)
     rest_y = (rest_y + yy * v + xy * u) * weight
@@ -146,7 +147,7 @@ def _equations(
 
 
 def _edge_weight(height: int, width: int, device: torch.device) -> Tensor:
-    """How far each pixel (H, W) is believed: less within 5 px of the border."""
+    """Weight (H, W) of each pixel, lower within 5 px of the border."""
 
     def along(length: int) -> Tensor:
         near = torch.arange(length, dtype=torch.float32, device=device)
@@ -161,19 +162,20 @@ def _trust(distance: Tensor) -> Tensor:
 
 
 def _moments(maps: Tensor, dim: int, powers: Tensor) -> list[Tensor]:
-    """The sums of ``maps`` over a window along ``dim`` under each of `_powers`; the maps get shorter
-    by a window less one.
+    """Sums of ``maps`` over a window along ``dim``, weighted by each row of ``powers``.
 
-    Sums of shifted maps are sooner in eager mode, but TensorRT-RTX fuses them by doing all that leads
-    to each anew, without end; windows it takes as they are.
+    The maps get shorter by the window's length less one. Sums of shifted maps are faster in eager
+    mode, but TensorRT-RTX fuses them by recomputing the inputs of each, which does not end.
     """
     near = maps.unfold(dim, powers.shape[-1], 1)
     return [(near * weights).sum(dim=-1) for weights in powers]
 
 
 def _powers(window: list[float], orders: int) -> Tensor:
-    """t^k under a symmetric window, t = -n..n and k < ``orders``: (orders, 2 n + 1); ``window``: its
-    right half, from the middle on."""
+    """Weights (orders, 2 n + 1): window(t) t^k for t = -n..n and k < ``orders``.
+
+    ``window``: right half of a symmetric window, from the middle on.
+    """
     reach = len(window) - 1
     t = torch.arange(-reach, reach + 1, dtype=torch.float64)
     bell = torch.tensor(window[:0:-1] + window, dtype=torch.float64)
@@ -181,18 +183,18 @@ def _powers(window: list[float], orders: int) -> Tensor:
 
 
 def _box_sums(maps: Tensor, dim: int, side: int) -> Tensor:
-    """The sums of every ``side`` neighbours along ``dim``."""
+    """Sums of every ``side`` neighbours along ``dim``."""
     return maps.unfold(dim, side, 1).sum(dim=-1)
 
 
 def _blur(sigma: float) -> list[float]:
-    """The right half of a Gaussian of ``sigma`` px, 5 sigma wide but at least 3 px."""
+    """Right half of a Gaussian of ``sigma`` px, 5 sigma wide but at least 3 px."""
     reach = max(round(5 * sigma) | 1, 3) // 2
     return _half_gaussian(reach, sigma) if sigma else [0.5, 0.25]
 
 
 def _blurred(pictures: Tensor, window: Tensor) -> Tensor:
-    """``pictures`` under a window (1, 2 n + 1) both ways."""
+    """Blur ``pictures`` with a window (1, 2 n + 1) along both axes."""
     padded = F.pad(pictures, (window.shape[-1] // 2,) * 4, mode="reflect")
     (rows,) = _moments(padded, -2, window)
     (out,) = _moments(rows, -1, window)
@@ -200,17 +202,17 @@ def _blurred(pictures: Tensor, window: Tensor) -> Tensor:
 
 
 def _half_gaussian(reach: int, sigma: float) -> list[float]:
-    """A Gaussian at 0..reach that sums to 1 over -reach..reach."""
+    """Gaussian at 0..reach that sums to 1 over -reach..reach."""
     raw = [math.exp(-(t**2) / (2 * sigma**2)) for t in range(reach + 1)]
     total = 2 * sum(raw) - raw[0]
     return [value / total for value in raw]
 
 
 def _inverse_moments(window: list[float]) -> tuple[float, float, float, float]:
-    """The entries that are needed of the inverse of the moments of (1, x, y, x^2, y^2, xy).
+    """Required entries of the inverse of the moment matrix of (1, x, y, x^2, y^2, xy).
 
-    For a symmetric window that sums to 1, with m2 and m4 its second and fourth moments along a
-    line, the moments fall apart: x and y (m2 each), xy (m2^2), and (1, x^2, y^2) with
+    For a symmetric window that sums to 1, with second and fourth moments m2 and m4 along a line,
+    the matrix is block diagonal: x and y (m2 each), xy (m2^2), and (1, x^2, y^2) with
     [[1, m2, m2], [m2, m4, m2^2], [m2, m2^2, m4]].
     """
     m2, m4 = (2 * sum(t**k * value for t, value in enumerate(window)) for k in (2, 4))

@@ -1,4 +1,4 @@
-"""A median filter out of minima and maxima, which every runtime has and can fuse."""
+"""Median filter of minima and maxima, which every runtime supports and can fuse."""
 
 from collections.abc import Sequence
 
@@ -6,9 +6,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-# Comparators that sort five values; then, once the columns and the rows of a 5 x 5 window are
-# sorted, the places that can still hold its median: those with at most 12 values surely below and
-# at most 12 surely above. As many drop out on either side, so theirs is the window's.
+# `_SORT_FIVE`: comparators that sort five values. `_MIDDLE`: once columns and rows of a 5 x 5
+# window are sorted, the places that can hold its median: those with at most 12 values certainly
+# below and at most 12 certainly above. As many places drop out on either side, so the median of the
+# rest is that of the window.
 _SORT_FIVE = ((0, 1), (3, 4), (2, 4), (2, 3), (1, 4), (0, 3), (0, 2), (1, 3), (1, 2))
 _MIDDLE = tuple(
     (i, j) for i in range(5) for j in range(5) if (i + 1) * (j + 1) <= 13 >= (5 - i) * (5 - j)
@@ -16,18 +17,18 @@ _MIDDLE = tuple(
 
 
 def median_5x5(maps: Tensor) -> Tensor:
-    """``maps`` (B, C, H, W) under a median of 5 x 5 px, the border repeated, as `cv2.medianBlur`."""
+    """Median filter of 5 x 5 px on ``maps`` (B, C, H, W), the border repeated: `cv2.medianBlur`."""
     height, width = maps.shape[-2:]
     padded = F.pad(maps, (2, 2, 2, 2), mode="replicate")
     columns = _sorted([padded.narrow(-2, i, height) for i in range(5)])
-    # Rows in one go: (5, B, C, H, W), the first axis a window's row.
+    # All rows at once: (5, B, C, H, W), the first axis is the row of the window.
     ranked = torch.stack(columns)
     rows = _sorted([ranked.narrow(-1, j, width) for j in range(5)])
     return _median([rows[j][i] for i, j in _MIDDLE])
 
 
 def _sorted(values: Sequence[Tensor]) -> list[Tensor]:
-    """Five tensors, ascending everywhere."""
+    """Sort five tensors elementwise in ascending order."""
     out = list(values)
     for i, j in _SORT_FIVE:
         _order(out, i, j)
@@ -35,8 +36,11 @@ def _sorted(values: Sequence[Tensor]) -> list[Tensor]:
 
 
 def _median(values: list[Tensor]) -> Tensor:
-    """Of an odd number of tensors: the least and the greatest of just over half of them are not it,
-    so they go and the next comes in, until one is left."""
+    """Elementwise median of an odd number of tensors.
+
+    Of just over half of them, the minimum and the maximum cannot be the median. They are dropped
+    and the next tensor is added, until one is left.
+    """
     waiting = list(values)
     pool = [waiting.pop() for _ in range(len(values) // 2 + 2)]
     while True:

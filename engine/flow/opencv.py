@@ -1,6 +1,6 @@
-"""OpenCV's flow solvers, the fast ones on a CPU.
+"""OpenCV's flow solvers, the fastest ones on a CPU.
 
-A solver keeps work buffers of its own, so one object serves one thread.
+A solver has its own work buffers, so one object serves one thread.
 """
 
 from typing import cast
@@ -13,9 +13,9 @@ from htnet.engine.types import F32, U8
 class Dis:
     """Dense inverse search, medium preset (Kroeger et al., ECCV 2016), on lightly smoothed crops.
 
-    Of OpenCV's solvers the one that agrees best with the published maps, and the fastest;
-    exactly zero on identical pictures. The smoothing takes sensor noise out before DIS matches
-    it: on the real pair it raises the correlation with the published u from 0.85 to 0.88.
+    Of OpenCV's solvers it agrees best with the published maps and is the fastest. It is exactly
+    zero on identical pictures. The smoothing removes sensor noise before matching: on the real pair
+    it raises the correlation with the published u from 0.85 to 0.88.
     """
 
     name = "dis"
@@ -33,7 +33,7 @@ class Dis:
 class Farneback:
     """Farneback (SCIA 2003) with the parameters of the HTNet paper: 0.5, 3, 15, 3, 5, 1.2.
 
-    On identical pictures it gives up to 1 px within about 10 px of the border.
+    On identical pictures it reports up to 1 px within about 10 px of the border.
     """
 
     name = "farneback"
@@ -56,8 +56,9 @@ class Farneback:
 
 
 class TVL1:
-    """TV-L1 with OpenCV's defaults, the family of solver that the published maps were made with
-    (IPOL 2013/26). Two orders of magnitude slower than DIS: for offline use.
+    """TV-L1 with OpenCV's defaults (IPOL 2013/26), the solver family of the published maps.
+
+    Two orders of magnitude slower than DIS: for offline use.
     """
 
     name = "tvl1"

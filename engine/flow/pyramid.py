@@ -1,4 +1,4 @@
-"""From coarse to fine: the driver that every tensor solver runs in."""
+"""Coarse-to-fine driver of the tensor solvers."""
 
 from collections.abc import Callable, Sequence
 
@@ -6,16 +6,17 @@ import torch.nn.functional as F
 from torch import Tensor
 
 Level = tuple[Tensor, Tensor]
-"""Onset and apex, each (B, 1, h, w), at one size."""
+"""Onset and apex of one pyramid level, each (B, 1, h, w)."""
 
 
 def coarse_to_fine(
     levels: Sequence[Level], scale: float, solve: Callable[[Tensor, Tensor, Tensor], Tensor]
 ) -> Tensor:
-    """Flow (B, 2, H, W) in px of the first of ``levels``, which are ordered from fine to coarse.
+    """Solve the flow (B, 2, H, W), in px of the finest level, from the coarsest level up.
 
-    ``scale``: a level's size over that of the one before it. ``solve(onset, apex, flow)`` betters a
-    flow (B, 2, h, w) at one level; the coarsest begins with none.
+    ``levels``: ordered from fine to coarse. ``scale``: ratio of a level's size to that of the finer
+    one. ``solve(onset, apex, flow)``: refines a flow (B, 2, h, w) at one level; the coarsest level
+    starts from zero.
     """
     onset, apex = levels[-1]
     flow = solve(onset, apex, onset.new_zeros(len(onset), 2, *onset.shape[-2:]))
@@ -26,5 +27,5 @@ def coarse_to_fine(
 
 
 def resized(maps: Tensor, size: tuple[int, int]) -> Tensor:
-    """``maps`` (B, C, H, W) at another size, bilinear between pixel centres, as `cv2.resize`."""
+    """Resize ``maps`` (B, C, H, W), bilinear between pixel centres, as `cv2.resize`."""
     return F.interpolate(maps, size=size, mode="bilinear", align_corners=False)

@@ -1,19 +1,20 @@
-"""Pictures seen between their pixels, at places that a flow points to.
+"""Interpolation of pictures at the places that a flow points to.
 
-`torch.nn.functional.grid_sample` wants places as fractions of the picture, and a fraction of 140 px
-is seldom a float: a still flow would read between pixels, and a solver find motion where there is
-none. So a picture is laid on a canvas whose sides are powers of two; there whole px stay whole.
+`torch.nn.functional.grid_sample` takes places as fractions of the picture, and fractions of 140 px
+are mostly not exact in float32: with zero flow it would sample between pixels, and a solver would
+find false motion. So a picture is padded to sides that are powers of two, where integer px are
+exact.
 """
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-_MARGIN = 2  # what cubic interpolation reads beyond the border
+_MARGIN = 2  # px that cubic interpolation reads beyond the border
 
 
 def pixels(height: int, width: int, device: torch.device) -> Tensor:
-    """Every pixel's x and y: (2, H, W) float32."""
+    """Coordinates x and y of every pixel: (2, H, W) float32."""
     y, x = torch.meshgrid(
         torch.arange(height, dtype=torch.float32, device=device),
         torch.arange(width, dtype=torch.float32, device=device),
@@ -23,7 +24,7 @@ def pixels(height: int, width: int, device: torch.device) -> Tensor:
 
 
 def canvas(maps: Tensor) -> Tensor:
-    """``maps`` (B, C, H, W) with their borders repeated, for `sampled`."""
+    """Pad ``maps`` (B, C, H, W) by repeating their borders, for `sampled`."""
     height, width = maps.shape[-2:]
     down = _power_of_two(height + 2 * _MARGIN) - height - _MARGIN
     across = _power_of_two(width + 2 * _MARGIN) - width - _MARGIN
@@ -31,10 +32,10 @@ def canvas(maps: Tensor) -> Tensor:
 
 
 def sampled(canvas: Tensor, places: Tensor, mode: str) -> Tensor:
-    """The maps of a `canvas` at ``places`` (B, 2, H, W), x and y in their px: (B, C, H, W).
+    """Sample the maps of a `canvas` at ``places`` (B, 2, H, W), x and y in px: (B, C, H, W).
 
-    ``mode``: "bilinear", or "bicubic" with OpenCV's -0.75. True for places within the maps; what is
-    read outside is finite and means nothing.
+    ``mode``: "bilinear", or "bicubic" with OpenCV's -0.75. Valid for places within the maps; values
+    outside are finite and meaningless.
     """
     height, width = canvas.shape[-2:]
     x = (places[:, 0] + (_MARGIN + 0.5)) * (2 / width) - 1

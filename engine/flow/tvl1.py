@@ -1,20 +1,20 @@
 """TV-L1 flow (Zach et al., DAGM 2007; Sanchez et al., IPOL 2013/26) on tensors.
 
-Between two warps of the apex the brightness error is linear in the flow; the total variation of the
-flow, held against that error, is minimised by alternating a threshold and a step on the dual
+Between two warps of the apex the brightness error is linear in the flow. The sum of that error and
+of the flow's total variation is minimised by alternating a threshold step and a step on the dual
 variable. Pyramid, parameters and median filter are those of `cv2.optflow.DualTVL1OpticalFlow`.
 
-Three things are not OpenCV's, so that the same pair gives the same flow wherever it runs:
+Three details differ from OpenCV, so that the same pair gives the same flow on every device:
 
-- It iterates a fixed number of times, not until the flow changes by less than 0.01 px: about as
-  often as OpenCV does on faces.
-- It reads the apex at the exact place, where OpenCV rounds to 1/32 px.
-- Where the flow leads out of the picture, its brightness counts less and from 1 px on not at all;
-  OpenCV compares it with black.
+- The number of iterations is fixed, about that of OpenCV on faces; OpenCV stops when the flow
+  changes by less than 0.01 px.
+- The apex is sampled at the exact place; OpenCV rounds to 1/32 px.
+- Where the flow leads out of the picture, the brightness error is down-weighted, to zero from 1 px
+  on; OpenCV compares with black.
 
-OpenCV's own flow moves by about 0.01 px on average, and by a px in places, when one picture changes
-by 1e-4 grey levels, because its roundings decide; this one by less than 1e-3 px on average. The two
-are 0.01 to 0.05 px apart on average.
+When one picture changes by 1e-4 grey levels, OpenCV's flow changes by about 0.01 px on average, and
+by up to 1 px in places, because of its rounding; this one changes by less than 1e-3 px on average.
+The two differ by 0.01 to 0.05 px on average.
 """
 
 from collections.abc import Callable
@@ -29,17 +29,19 @@ from htnet.engine.flow.pyramid import Level, coarse_to_fine
 from htnet.engine.flow.sampling import canvas, pixels, sampled
 
 _LEAST_SIDE = 16  # of a coarser level, px
-_FLAT = 2.0**-23  # a squared gradient below which there is nothing to match
+_FLAT = 2.0**-23  # least squared gradient that can be matched
 
 State = tuple[Tensor, Tensor]
 """Flow (B, 2, H, W) and its dual variable (B, 2, 2, H, W): component, then direction."""
 
 
 class TensorTVL1(nn.Module):
-    """TV-L1 with OpenCV's parameters, named as there: ``tau``, ``lambda_``, ``theta``, ``scales``
-    and ``scale_step`` of the pyramid, ``warps`` at each level.
+    """TV-L1 with OpenCV's parameters, named as there.
 
-    ``iterations`` after each warp but a level's first, which has ``first``.
+    ``tau``: step of the dual variable. ``lambda_``: weight of the brightness error. ``theta``:
+    tightness of the coupling. ``scales``, ``scale_step``: levels of the pyramid and their ratio.
+    ``warps``: at each level. ``first``: iterations after a level's first warp; ``iterations``:
+    after each other one.
     """
 
     name = "tvl1"
@@ -61,11 +63,11 @@ class TensorTVL1(nn.Module):
         self.warps, self.first, self.iterations = warps, first, iterations
 
     def forward(self, onset: Tensor, apex: Tensor) -> Tensor:
-        """Flow (B, 2, H, W) in px from ``onset`` to ``apex``, each (B, 1, H, W) in 0..255."""
+        """Return flow (B, 2, H, W) in px from ``onset`` to ``apex``, each (B, 1, H, W), 0..255."""
         return coarse_to_fine(self._pyramid(onset, apex), self.scale_step, self._solve)
 
     def _pyramid(self, onset: Tensor, apex: Tensor) -> list[Level]:
-        """Each level shrunk from the one before."""
+        """Build the pyramid: each level is resized from the one before."""
         made = [(onset, apex)]
         for _ in range(1, self.scales):
             first, second = (_shrunk(picture, self.scale_step) for picture in made[-1])
@@ -86,8 +88,10 @@ class TensorTVL1(nn.Module):
     def _warp(
         self, onset: Tensor, target: Tensor, here: Tensor, times: int, flow: Tensor, dual: Tensor
     ) -> State:
-        """``times`` iterations with the apex warped by ``flow``; ``target``: the `canvas` of the
-        apex, its x and its y derivative."""
+        """Run ``times`` iterations with the apex warped by ``flow``.
+
+        ``target``: the `canvas` of the apex, its x and its y derivative. ``here``: `pixels`.
+        """
         places = here + flow
         nearest = torch.minimum(places.clamp(min=0), here[:, -1:, -1:])
         trust = (1 - (places - nearest).abs().amax(dim=1, keepdim=True)).clamp(min=0)
@@ -101,7 +105,7 @@ class TensorTVL1(nn.Module):
     def _relax(
         self, slope: Tensor, rest: Tensor, inverse: Tensor, flow: Tensor, dual: Tensor
     ) -> State:
-        """One iteration. The brightness error is ``rest`` + ``slope`` . flow."""
+        """Run one iteration; the brightness error is ``rest`` + ``slope`` . flow."""
         reach = self.lambda_ * self.theta
         towards = ((rest + _dot(slope, flow)) * inverse).clamp(-reach, reach)
         flow = flow - towards * slope + self.theta * _divergence(dual)
@@ -111,7 +115,7 @@ class TensorTVL1(nn.Module):
 
 
 def _repeated(times: int, step: Callable[[Tensor, Tensor], State], state: State) -> State:
-    """``step`` done ``times`` times over; in an exported graph a loop, not ``times`` copies."""
+    """Repeat ``step``; an exported graph holds a loop instead of ``times`` copies."""
     if not torch.compiler.is_exporting():
         for _ in range(times):
             state = step(*state)
@@ -124,7 +128,7 @@ def _repeated(times: int, step: Callable[[Tensor, Tensor], State], state: State)
     def once(count: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
         return count + 1, *step(*state)
 
-    # Loops must not share their state's memory with anything outside.
+    # The state of a loop must not share memory with tensors outside.
     count = state[0].new_zeros((), dtype=torch.int64)
     start = count, *(part.clone() for part in state)
     _, flow, dual = while_loop(left, once, start)  # type: ignore[no-untyped-call]
@@ -132,21 +136,23 @@ def _repeated(times: int, step: Callable[[Tensor, Tensor], State], state: State)
 
 
 def _dot(a: Tensor, b: Tensor) -> Tensor:
-    """(B, 1, H, W) of two (B, 2, H, W)."""
+    """Inner product (B, 1, H, W) of two (B, 2, H, W)."""
     return (a * b).sum(dim=1, keepdim=True)
 
 
 def _shrunk(picture: Tensor, scale: float) -> Tensor:
-    """``picture`` (B, 1, H, W) at ``scale``, sides rounded; px keep their distance of 1 / ``scale``,
-    though the rounded sides may be a little more or less."""
+    """Resize ``picture`` (B, 1, H, W) by ``scale``, with rounded sides.
+
+    The distance of samples stays 1 / ``scale`` px, although the sides are rounded.
+    """
     height, width = picture.shape[-2:]
-    padded = F.pad(picture, (0, 2, 0, 2), mode="replicate")  # interpolate itself rounds down
+    padded = F.pad(picture, (0, 2, 0, 2), mode="replicate")  # interpolate rounds sides down
     small = F.interpolate(padded, scale_factor=scale, mode="bilinear", recompute_scale_factor=False)
     return small[..., : round(height * scale), : round(width * scale)]
 
 
 def _central_differences(picture: Tensor) -> tuple[Tensor, Tensor]:
-    """Along x and y; half the one-sided difference at the border."""
+    """Central differences along x and y; half the one-sided difference at the border."""
     padded = F.pad(picture, (1, 1, 1, 1), mode="replicate")
     inner = padded[..., 1:-1, :], padded[..., 1:-1]
     return (
@@ -156,14 +162,14 @@ def _central_differences(picture: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _forward_differences(flow: Tensor) -> tuple[Tensor, Tensor]:
-    """Along x and y; zero in the last column and row."""
+    """Forward differences along x and y; zero in the last column and row."""
     across = flow[..., 1:] - flow[..., :-1]
     down = flow[..., 1:, :] - flow[..., :-1, :]
     return F.pad(across, (0, 1)), F.pad(down, (0, 0, 0, 1))
 
 
 def _divergence(dual: Tensor) -> Tensor:
-    """Of (B, 2, 2, H, W) over its directions: (B, 2, H, W)."""
+    """Divergence (B, 2, H, W) of a dual variable (B, 2, 2, H, W) over its directions."""
     across, down = dual.unbind(2)
     before_x = F.pad(across, (1, 0))[..., :-1]
     before_y = F.pad(down, (0, 0, 1, 0))[..., :-1, :]

@@ -1,1 +1,1 @@
-"""The networks, one file each, their registry and their weights."""
+"""Networks, one file each, their registry and their weights files."""

@@ -1,10 +1,10 @@
-"""AlexNet for small pictures (Krizhevsky, Sutskever and Hinton, NIPS 2012), the large network that
-papers on micro-expressions compare theirs with.
+"""AlexNet for small pictures (Krizhevsky, Sutskever and Hinton, NIPS 2012): the large baseline of
+papers on micro-expressions.
 
-The official HTNet repository has torchvision's AlexNet for it, first convolution 11 x 11 with
-stride 4. On 28 x 28 maps that leaves 2 x 2 for the second 3 x 3 pool, and torch refuses: it cannot
-have been run so. Here the first convolution is 3 x 3 with stride 1; the rest has torchvision's
-widths, and the last map, 2 x 2, goes to the classifier as it is instead of being spread over 6 x 6.
+The official HTNet repository uses torchvision's AlexNet, whose first convolution is 11 x 11 with
+stride 4. On 28 x 28 maps that leaves 2 x 2 for the second 3 x 3 pool, which torch refuses, so it
+cannot have been run. Here the first convolution is 3 x 3 with stride 1. The other layers have
+torchvision's widths. The last map, 2 x 2, goes to the classifier without being resized to 6 x 6.
 
 Parameters: 23,440,195: five convolutions and two layers of 4,096.
 """
@@ -35,7 +35,7 @@ class AlexNetConfig:
 
     @property
     def pooled(self) -> int:
-        """Side of the map behind the three pools, each 3 x 3 with stride 2."""
+        """Side of the map after the three pools, each 3 x 3 with stride 2."""
         side = self.image_size
         for _ in range(3):
             side = (side - 3) // 2 + 1
@@ -76,6 +76,6 @@ class AlexNet(nn.Module):
         )
 
     def forward(self, maps: Tensor) -> Tensor:
-        """Logits (B, classes)."""
+        """Return logits (B, classes)."""
         logits: Tensor = self.classifier(self.features(maps))
         return logits

@@ -1,18 +1,18 @@
-"""Bi-WOOF: histograms of flow directions with two weights (Liong, See, Wong and Phan, "Less is
-more: micro-expression recognition from video using apex frame", Signal Processing: Image
-Communication 62, 2018), and a linear support vector machine.
+"""Bi-WOOF: bi-weighted histograms of flow directions (Liong, See, Wong and Phan, "Less is more:
+micro-expression recognition from video using apex frame", Signal Processing: Image Communication
+62, 2018), and a linear support vector machine.
 
-In each of 5 x 5 blocks the pixels' directions fall into eight bins, a pixel counting by the length
-of its flow; a block's histogram, of sum 1, counts by its mean optical strain; the whole has length
-1.
+In each of 5 x 5 blocks, flow directions are counted in eight bins, weighted by the length of the
+flow. A block's histogram, of sum 1, is weighted by the block's mean optical strain. The descriptor
+is normalised to length 1.
 
-What differs: the paper measures u and v in px at the face's full size. The published 28 x 28 maps
-are min-maxed one by one, so that u and v have scales of their own and a direction is only nearly
-one; the zero of each is its median. Strain is counted from its lowest value. Blocks share a border
-pixel where 28 does not divide, as in the authors' code. Leaving one subject out of the composite it
-scores UF1 0.703 / UAR 0.731.
+Differences: the paper measures u and v in px at the face's full size. The published 28 x 28 maps
+are min-maxed one by one, so u and v have different scales and directions are approximate; the zero
+of each is its median. Strain is counted from its lowest value. Blocks share a border pixel where 28
+is not divisible, as in the authors' code. Leave-one-subject-out on the composite gives UF1 0.703 /
+UAR 0.731.
 
-Parameters: none that a gradient finds; each support is one clip of 200 values.
+Parameters: none found by a gradient; each support vector is one clip of 200 values.
 """
 
 import math
@@ -27,8 +27,11 @@ from htnet.engine.models.svm import KernelConfig, KernelMachine
 
 @dataclass(frozen=True, slots=True)
 class BiWoofConfig(KernelConfig):
-    """As `KernelConfig`; ``size`` is the number of blocks along a side. ``streams``: the channels
-    that hold u, v and strain; u and v have to be 0 at rest."""
+    """Options of Bi-WOOF beside those of `KernelConfig`.
+
+    ``size``: number of blocks along a side. ``streams``: channels of u, v and strain; u and v have
+    to be 0 at rest.
+    """
 
     size: int = 5
     bins: int = 8
@@ -44,7 +47,7 @@ class BiWoofConfig(KernelConfig):
 
     @property
     def features(self) -> int:
-        """Values that the kernel compares."""
+        """Length of the descriptor."""
         return self.bins * self.size**2
 
 
@@ -54,7 +57,7 @@ class BiWoof(KernelMachine):
     config: BiWoofConfig
 
     def features(self, maps: Tensor) -> Tensor:
-        """Histograms (B, bins x blocks), each of length 1, or 0 for a face at rest."""
+        """Descriptors (B, bins x blocks), each of length 1, or 0 for a face at rest."""
         bins, blocks = self.config.bins, self.config.size
         u, v, strain = (maps[:, channel] for channel in self.config.streams)
         turn = v.atan2(u) / (2 * math.pi) + 0.5  # 0..1

@@ -1,13 +1,13 @@
 """Dual-Inception: two inception blocks for each flow component (Zhou, Mao and Xue, "Dual-inception
 network for cross-database micro-expression recognition", FG 2019).
 
-Every block joins four branches: 1 x 1; 1 x 1 then 3 x 3; 1 x 1 then 5 x 5; 3 x 3 max pool then
-1 x 1; 6 filters each in the first block and 16 in the second, a 2 x 2 max pool behind both. The
-joined streams go through a layer of 1,024 to the classes.
+Every block concatenates four branches: 1 x 1; 1 x 1 then 3 x 3; 1 x 1 then 5 x 5; 3 x 3 max pool
+then 1 x 1. Each has 6 filters in the first block and 16 in the second; a 2 x 2 max pool follows
+both. The concatenated streams go through a layer of 1,024 to the classes.
 
-What differs: the authors take the flow from the onset to the frame in the *middle* of the clip, as
-gray pictures in three equal channels, and their code has no dropout; here each component of the
-onset-to-apex map is one channel, and ``dropout`` 0 gives theirs.
+Differences: the authors use the flow from the onset to the frame in the *middle* of the clip, as
+gray pictures in three equal channels, and their code has no dropout. Here each component of the
+onset-to-apex map is one channel; ``dropout`` 0 gives theirs.
 
 Parameters: 6,449,867.
 """
@@ -17,16 +17,16 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from htnet.engine.models.two_streams import TwoStreamConfig
+from htnet.engine.models.two_streams import TwoStreamConfig, TwoStreamNet
 
 
 @dataclass(frozen=True, slots=True)
 class DualInceptionConfig(TwoStreamConfig):
-    """Shape of a Dual-Inception; the defaults are the paper's but for ``dropout``."""
+    """Shape of a Dual-Inception; the defaults are the paper's except ``dropout``."""
 
 
 class Inception(nn.Module):
-    """Four branches side by side, each followed by ReLU: (B, C, H, W) to (B, 4 width, H, W)."""
+    """Inception block: four branches, each followed by ReLU: (B, C, H, W) to (B, 4 width, H, W)."""
 
     def __init__(self, channels: int, width: int) -> None:
         super().__init__()
@@ -36,33 +36,16 @@ class Inception(nn.Module):
         self.pooled = nn.Sequential(nn.MaxPool2d(3, 1, padding=1), _conv(channels, width, 1))
 
     def forward(self, x: Tensor) -> Tensor:
-        """``x``: (B, C, H, W)."""
+        """Return (B, 4 width, H, W) of ``x`` (B, C, H, W)."""
         branches = (self.single, self.triple, self.quintuple, self.pooled)
         return torch.cat([branch(x) for branch in branches], dim=1)
 
 
-class DualInception(nn.Module):
+class DualInception(TwoStreamNet):
     """``forward``: maps (B, channels, S, S) to logits (B, classes)."""
 
     def __init__(self, config: DualInceptionConfig) -> None:
-        super().__init__()
-        self.config = config
-        self.horizontal = _stream(config.widths)
-        self.vertical = _stream(config.widths)
-        flat = 2 * 4 * config.widths[1] * (config.image_size // 4) ** 2
-        self.classifier = nn.Sequential(
-            nn.Linear(flat, config.hidden),
-            nn.ReLU(),
-            nn.Dropout(config.dropout),
-            nn.Linear(config.hidden, config.classes),
-        )
-
-    def forward(self, maps: Tensor) -> Tensor:
-        """Logits (B, classes)."""
-        u, v = self.config.streams
-        both = [self.horizontal(maps[:, u : u + 1]), self.vertical(maps[:, v : v + 1])]
-        logits: Tensor = self.classifier(torch.cat(both, dim=1))
-        return logits
+        super().__init__(config, _stream, width=4 * config.widths[1], hidden_layers=1)
 
 
 def _conv(channels: int, width: int, side: int) -> nn.Sequential:
@@ -70,7 +53,7 @@ def _conv(channels: int, width: int, side: int) -> nn.Sequential:
 
 
 def _stream(widths: tuple[int, ...]) -> nn.Sequential:
-    """One component (B, 1, S, S) to (B, 4 widths[1] (S / 4)^2)."""
+    """Stream of one flow component: (B, 1, S, S) to (B, 4 widths[1] (S / 4)^2)."""
     first, second = widths
     return nn.Sequential(
         Inception(1, first),

@@ -1,11 +1,11 @@
 """HTNet: a hierarchical transformer over four face regions of optical flow.
 
-Z. Wang et al., Neurocomputing 602, 128196 (arXiv 2307.14637); tensor names and shapes are those of
-the official checkpoints. Tokens are kept channels-last, which eager torch runs with far fewer
-operations than the 1 x 1 convolutions they stand for.
+Z. Wang et al., Neurocomputing 602, 128196 (arXiv 2307.14637). Tensor names and shapes are those of
+the official checkpoints. Tokens are channels-last, so that eager torch runs matrix products instead
+of 1 x 1 convolutions, with far fewer operations.
 
-Where a block holds one token (28 x 28 pictures in patches of 7), softmax is over one value and so
-always 1: queries and keys do nothing, and `FoldedHTNet` merges value and output into one matrix.
+Where a block holds one token (28 x 28 pictures in patches of 7), softmax over one value is 1:
+queries and keys have no effect, and `FoldedHTNet` merges value and output into one matrix.
 
 Parameters: 114,429,446 with the paper's repeats (2, 2, 8), 139,582,982 with (2, 2, 10) as in the
 published script, 546,822 in the compact form.
@@ -27,10 +27,11 @@ class HTNetConfig:
     """Shape of an HTNet; the defaults are the paper's.
 
     ``repeats``: transformer layers at each level, finest first; each level doubles ``dim`` and
-    ``heads`` and halves the map's side. ``dropout`` is inside attention and MLP, ``drop_path``
-    skips whole branches; both act in training alone. ``mirror`` averages the logits over the
-    picture and its mirror image, whose horizontal flow (``mirror_channel``, or none at -1) has the
-    other sign: only right for inputs that are zero at rest.
+    ``heads`` and halves the map's side.
+    ``dropout``: inside attention and MLP, in training alone.
+    ``drop_path``: probability of skipping a branch, in training alone.
+    ``mirror``: average the logits over the picture and its mirror image. The channel of horizontal
+    flow, ``mirror_channel`` (-1: none), is negated, so inputs have to be zero at rest.
     """
 
     image_size: int = 28
@@ -66,26 +67,26 @@ class HTNetConfig:
 
     @property
     def blocks(self) -> int:
-        """Blocks along a side at the first level."""
+        """Number of blocks along a side at the first level."""
         return 1 << (len(self.repeats) - 1)
 
     @property
     def width(self) -> int:
-        """Channels of the last level."""
+        """Number of channels at the last level."""
         return self.dim << (len(self.repeats) - 1)
 
     @property
     def block_side(self) -> int:
-        """Tokens along a block's side, the same at every level."""
+        """Number of tokens along a block's side, the same at every level."""
         return self.image_size // self.patch_size // self.blocks
 
 
 COMPACT = HTNetConfig(dim=32, repeats=(1, 1, 2), mirror=True)
-"""The shape of htnet-s."""
+"""Shape of htnet-s."""
 
 
 class LayerNorm(nn.Module):
-    """Over channels, eps 1e-5 inside the root; parameters shaped as in the official checkpoints."""
+    """Layer norm over channels, eps 1e-5, with parameters shaped as in the official checkpoints."""
 
     def __init__(self, dim: int) -> None:
         super().__init__()
@@ -93,12 +94,12 @@ class LayerNorm(nn.Module):
         self.b = nn.Parameter(torch.zeros(1, dim, 1, 1))
 
     def forward(self, x: Tensor) -> Tensor:
-        """``x``: (..., C)."""
+        """Return (..., C) of ``x`` (..., C)."""
         return F.layer_norm(x, x.shape[-1:], self.g.flatten(), self.b.flatten())
 
 
 class FeedForward(nn.Module):
-    """Two pointwise layers with GELU between."""
+    """MLP: two pointwise layers with GELU between."""
 
     def __init__(self, dim: int, mult: int, dropout: float) -> None:
         super().__init__()
@@ -111,7 +112,7 @@ class FeedForward(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """``x``: (..., C)."""
+        """Return (..., C) of ``x`` (..., C)."""
         hidden = self.net[2](F.gelu(_pointwise(x, self.net[0])))
         out: Tensor = self.net[4](_pointwise(hidden, self.net[3]))
         return out
@@ -128,7 +129,7 @@ class Attention(nn.Module):
         self.to_out = nn.Sequential(nn.Conv2d(self.inner, dim, 1), nn.Dropout(dropout))
 
     def forward(self, x: Tensor) -> Tensor:
-        """``x``: (B, blocks, T, C)."""
+        """Return (B, blocks, T, C) of ``x`` (B, blocks, T, C)."""
         if x.shape[-2] == 1:  # one token attends to itself alone
             values = F.linear(x, self.to_qkv.weight.flatten(1)[2 * self.inner :])
             values = F.dropout(values, self.dropout, self.training)
@@ -142,7 +143,7 @@ class Attention(nn.Module):
 
 
 class Branch(nn.Module):
-    """A residual branch behind its layer norm."""
+    """Residual branch: layer norm, then attention or MLP."""
 
     def __init__(self, dim: int, fn: Attention | FeedForward) -> None:
         super().__init__()
@@ -150,13 +151,13 @@ class Branch(nn.Module):
         self.fn = fn
 
     def forward(self, x: Tensor) -> Tensor:
-        """``x``: (B, blocks, T, C)."""
+        """Return (B, blocks, T, C) of ``x`` (B, blocks, T, C)."""
         out: Tensor = self.fn(self.norm(x))
         return out
 
 
 class Transformer(nn.Module):
-    """The layers of one level; one position value per token, added to all of its channels."""
+    """Transformer layers of one level; the position embedding has one value per token."""
 
     def __init__(self, dim: int, depth: int, heads: int, config: HTNetConfig) -> None:
         super().__init__()
@@ -173,7 +174,7 @@ class Transformer(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """``x``: (B, blocks, T, C)."""
+        """Return (B, blocks, T, C) of ``x`` (B, blocks, T, C)."""
         x = x + self.pos_emb[:, None]
         for layer in cast(Iterable[nn.ModuleList], self.layers):
             for branch in layer:
@@ -193,8 +194,7 @@ def _aggregate(dim: int, dim_out: int) -> nn.Sequential:
 
 
 class Backbone(nn.Module, ABC):
-    """All of an HTNet but what turns its last map into logits, which a subclass adds as
-    ``head``."""
+    """HTNet without its classifier, which a subclass adds as ``head``."""
 
     def __init__(self, config: HTNetConfig) -> None:
         super().__init__()
@@ -211,11 +211,11 @@ class Backbone(nn.Module, ABC):
 
     @property
     def levels(self) -> Iterable[tuple[Transformer, nn.Sequential | nn.Identity]]:
-        """Each level's transformer and the aggregation after it; the last has none."""
+        """Transformer of each level and the aggregation after it, identity after the last."""
         return cast(Iterable[tuple[Transformer, nn.Sequential | nn.Identity]], self.layers)
 
     def features(self, pictures: Tensor) -> Tensor:
-        """``pictures`` (B, channels, S, S) to the last map (B, H, W, C), channels-last."""
+        """Return the last map (B, H, W, C) of pictures (B, channels, S, S)."""
         x = patches(pictures, self.config.patch_size)  # (B, H, W, patch)
         x = _pointwise(x, self.to_patch_embedding[1])  # (B, H, W, dim)
         for transformer, aggregate in self.levels:
@@ -228,10 +228,10 @@ class Backbone(nn.Module, ABC):
 
     @abstractmethod
     def head(self, x: Tensor) -> Tensor:
-        """Logits (B, classes) of the last map (B, H, W, C)."""
+        """Return logits (B, classes) of the last map (B, H, W, C)."""
 
     def forward(self, pictures: Tensor) -> Tensor:
-        """``pictures``: (B, channels, S, S), S the config's ``image_size``."""
+        """Return logits (B, classes) of pictures (B, channels, S, S), S = ``image_size``."""
         if not self.config.mirror or self.training:
             return self.head(self.features(pictures))  # (B, classes)
         both = with_mirror(pictures, self.config.mirror_channel)
@@ -246,23 +246,23 @@ class HTNet(Backbone):
         self.mlp_head = mean_head(config.width, config.classes)
 
     def head(self, x: Tensor) -> Tensor:
-        """Logits (B, classes) of the last map (B, H, W, C)."""
+        """Return logits (B, classes) of the last map (B, H, W, C)."""
         return on_mean(self.mlp_head, x)
 
 
 def mean_head(width: int, out: int) -> nn.Sequential:
-    """Layer norm, mean over the map and a matrix, named as in the official checkpoints."""
+    """Head of layer norm, mean over the map and a matrix, named as in the official checkpoints."""
     return nn.Sequential(LayerNorm(width), nn.Identity(), nn.Linear(width, out))
 
 
 def on_mean(head: nn.Sequential, x: Tensor) -> Tensor:
-    """What `mean_head` makes of a map (B, H, W, C): (B, out)."""
+    """Apply a `mean_head` to a map (B, H, W, C): (B, out)."""
     out: Tensor = head[2](head[0](x).mean(dim=(1, 2)))
     return out
 
 
 def with_mirror(pictures: Tensor, channel: int) -> Tensor:
-    """The pictures, then their mirror images with ``channel`` negated: (2B, C, S, S)."""
+    """Append the mirror images, with ``channel`` negated: (B, C, S, S) to (2B, C, S, S)."""
     mirrored = pictures.flip(-1)
     if channel >= 0:
         mirrored[:, channel].neg_()
@@ -270,7 +270,7 @@ def with_mirror(pictures: Tensor, channel: int) -> Tensor:
 
 
 def patches(pictures: Tensor, side: int) -> Tensor:
-    """(B, C, S, S) to (B, S / side, S / side, side * side * C), channels innermost."""
+    """Cut into patches: (B, C, S, S) to (B, S / side, S / side, side * side * C), channels last."""
     batch, channels, height, width = pictures.shape
     rows, columns = height // side, width // side
     cut = pictures.reshape(batch, channels, rows, side, columns, side)
@@ -278,7 +278,7 @@ def patches(pictures: Tensor, side: int) -> Tensor:
 
 
 def to_blocks(x: Tensor, side: int) -> Tensor:
-    """(B, H, W, C) to (B, blocks, side * side, C)."""
+    """Cut into blocks of side x side tokens: (B, H, W, C) to (B, blocks, side * side, C)."""
     batch, height, width, channels = x.shape
     if side == 1:
         return x.reshape(batch, height * width, 1, channels)
@@ -297,27 +297,27 @@ def from_blocks(x: Tensor, map_side: int) -> Tensor:
 
 
 def convolve(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    """A 3 x 3 convolution, padded by 1, on channels-last x (B, H, W, C)."""
+    """Apply a 3 x 3 convolution, padded by 1, to channels-last x (B, H, W, C)."""
     return torch.conv2d(x.permute(0, 3, 1, 2), weight, bias, padding=1).permute(0, 2, 3, 1)
 
 
 def pool(x: Tensor) -> Tensor:
-    """A 3 x 3 max pool with stride 2 on channels-last x (B, H, W, C)."""
+    """Apply a 3 x 3 max pool with stride 2 to channels-last x (B, H, W, C)."""
     return torch.max_pool2d(x.permute(0, 3, 1, 2), 3, 2, 1).permute(0, 2, 3, 1)
 
 
 def _pointwise(x: Tensor, conv: nn.Module) -> Tensor:
-    """A 1 x 1 convolution on channels-last tokens (..., C)."""
+    """Apply a 1 x 1 convolution to channels-last tokens (..., C)."""
     assert isinstance(conv, nn.Conv2d)
     return F.linear(x, conv.weight.flatten(1), conv.bias)
 
 
 def heads_of(qkv: Tensor, heads: int) -> tuple[Tensor, Tensor, Tensor]:
-    """(B, blocks, T, 3 inner) to queries, keys and values, each (B, blocks, heads, T, d)."""
+    """Split (B, blocks, T, 3 inner) into queries, keys, values, each (B, blocks, heads, T, d)."""
     q, k, v = qkv.reshape(*qkv.shape[:-1], 3, heads, -1).movedim(-3, 0).transpose(-2, -3)
     return q, k, v
 
 
 def halves_mean(logits: Tensor) -> Tensor:
-    """(2 B, classes), the pictures' and then their mirror images', to (B, classes)."""
+    """Average logits (2 B, classes) of pictures and their mirror images to (B, classes)."""
     return logits.reshape(2, -1, logits.shape[-1]).mean(dim=0)

@@ -1,7 +1,7 @@
-"""HTNet for serving: the same function, to about 1e-5, with everything constant multiplied out.
+"""HTNet for serving: the same function, to about 1e-5, with constant factors multiplied out.
 
-Where a block holds one token, softmax over one value is 1, so attention is its output matrix times
-its value matrix; and the gains and offsets of a norm go into the matrix behind it.
+Where a block holds one token, softmax over one value is 1, so attention is the product of its
+output and value matrices. Gain and offset of a norm are merged into the matrix after it.
 """
 
 from collections.abc import Iterable
@@ -32,9 +32,9 @@ from htnet.engine.models.htnet import (
 
 
 class FoldedLayer(nn.Module):
-    """One transformer layer, the gains and offsets of its norms inside the matrices after them."""
+    """Transformer layer with the gains and offsets of its norms merged into the next matrices."""
 
-    mix: Tensor  # values and output in one, or the output alone behind attention
+    mix: Tensor  # value and output matrix in one, or the output matrix after attention
     mix_bias: Tensor
     up: Tensor
     up_bias: Tensor
@@ -49,13 +49,13 @@ class FoldedLayer(nn.Module):
         mix, bias = _matrix(attention.to_out[0])
         qkv, none = _matrix(attention.to_qkv)
         if one_token:
-            mix, bias = _behind(attend.norm, mix @ qkv[2 * attention.inner :], bias)
+            mix, bias = _merged(attend.norm, mix @ qkv[2 * attention.inner :], bias)
             self.qkv = self.qkv_bias = None
         else:
-            qkv, none = _behind(attend.norm, qkv, none)
+            qkv, none = _merged(attend.norm, qkv, none)
             self.register_buffer("qkv", qkv.float())
             self.register_buffer("qkv_bias", none.float())
-        up, up_bias = _behind(feed.norm, *_matrix(net.net[0]))
+        up, up_bias = _merged(feed.norm, *_matrix(net.net[0]))
         down, down_bias = _matrix(net.net[3])
         self.register_buffer("mix", mix.float())
         self.register_buffer("mix_bias", bias.float())
@@ -65,7 +65,7 @@ class FoldedLayer(nn.Module):
         self.register_buffer("down_bias", down_bias.float())
 
     def forward(self, x: Tensor) -> Tensor:
-        """``x``: (B, blocks, T, C)."""
+        """Return (B, blocks, T, C) of ``x`` (B, blocks, T, C)."""
         values = torch.layer_norm(x, x.shape[-1:])
         if self.qkv is not None:
             q, k, v = heads_of(F.linear(values, self.qkv, self.qkv_bias), self.heads)
@@ -77,7 +77,7 @@ class FoldedLayer(nn.Module):
 
 
 class FoldedLevel(nn.Module):
-    """One level: its layers and the aggregation after them."""
+    """Level: transformer layers and the aggregation after them."""
 
     position: Tensor
     weight: Tensor
@@ -103,11 +103,11 @@ class FoldedLevel(nn.Module):
             self.register_buffer("offset", norm.b.detach().flatten().clone())
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, H, W, C) to (B, H / 2, W / 2, 2 C), or as it was at the last level."""
+        """Map (B, H, W, C) to (B, H / 2, W / 2, 2 C), or to (B, H, W, C) at the last level."""
         side = x.shape[1]
         x = to_blocks(x, self.side) + self.position
         for layer in self._each:
-            x = layer.forward(x)  # not layer(x): a call's hooks cost as much as an operation
+            x = layer.forward(x)  # not layer(x): its hooks cost as much as an operation
         x = from_blocks(x, side)
         if self.last:
             return x
@@ -116,16 +116,16 @@ class FoldedLevel(nn.Module):
 
 
 _EXACT: Final = 1e-5
-"""Of the logits' scale: how far the folded form may be from its network."""
+"""Largest difference of the folded logits, relative to the logits' scale."""
 
 
 class FoldedHTNet(nn.Module):
-    """An `HTNet` for serving; what is constant is multiplied out when it is made.
+    """`HTNet` for serving, with constant factors multiplied out in the constructor.
 
-    Raises `UsageError` where that would be another function: for a network in training mode, whose
-    dropout acts between the matrices that are multiplied; for a subclass or one with hooks, whose
-    way from pictures to logits is its own; and where logits differ by more than 1e-5 of their scale
-    on random pictures, as they do when products of the weights are beyond float32.
+    Raises `UsageError` where the result would be another function: for a network in training mode,
+    whose dropout acts between the merged matrices; for a subclass or a network with hooks, whose
+    forward pass may differ; and where the logits of random pictures differ by more than 1e-5 of
+    their scale, as when products of the weights exceed float32.
     """
 
     embedding: Tensor
@@ -140,7 +140,7 @@ class FoldedHTNet(nn.Module):
         embedding, embedding_bias = _matrix(network.to_patch_embedding[1])
         norm = network.mlp_head[0]
         assert isinstance(norm, LayerNorm)
-        head, head_bias = _behind(norm, *_matrix(network.mlp_head[2]))
+        head, head_bias = _merged(norm, *_matrix(network.mlp_head[2]))
         self.register_buffer("embedding", embedding.float())
         self.register_buffer("embedding_bias", embedding_bias.float())
         self._each = [FoldedLevel(*level, self.config) for level in network.levels]
@@ -151,7 +151,7 @@ class FoldedHTNet(nn.Module):
         self._require_same(network)
 
     def _require_same(self, network: HTNet) -> None:
-        """Raise unless the logits are the network's, on pictures as they come: -1..1 and 0..255."""
+        """Raise unless the logits are the network's on random pictures of -1..1 and 0..255."""
         side, draw = self.config.image_size, torch.Generator().manual_seed(0)
         pictures = torch.rand(2, self.config.channels, side, side, generator=draw)
         pictures = torch.stack([2 * pictures[0] - 1, 255 * pictures[1]]).to(self.head.device)
@@ -166,7 +166,7 @@ class FoldedHTNet(nn.Module):
             )
 
     def forward(self, pictures: Tensor) -> Tensor:
-        """``pictures``: (B, channels, S, S), S the config's ``image_size``."""
+        """Return logits (B, classes) of pictures (B, channels, S, S), S = ``image_size``."""
         if self.config.mirror:
             pictures = with_mirror(pictures, self.config.mirror_channel)
         x = patches(pictures, self.config.patch_size)
@@ -179,7 +179,7 @@ class FoldedHTNet(nn.Module):
 
 
 def _require_plain(network: HTNet) -> None:
-    """Raise unless the network computes what `HTNet` says, in float32 and without chance."""
+    """Raise unless the network is a plain `HTNet`, in float32 and in eval mode."""
     hooked = [m for m in network.modules() if m._forward_hooks or m._forward_pre_hooks]
     if type(network) is not HTNet:
         came = f"{type(network).__name__}, which may go its own way to its logits"
@@ -195,14 +195,14 @@ def _require_plain(network: HTNet) -> None:
 
 
 def _matrix(module: nn.Module) -> tuple[Tensor, Tensor]:
-    """Weight (out, in) and bias (out) of a pointwise layer, in double precision."""
+    """Weight (out, in) and bias (out,) of a pointwise layer, in double precision."""
     assert isinstance(module, nn.Conv2d | nn.Linear)
     weight = module.weight.detach().flatten(1).double()
     bias = weight.new_zeros(len(weight)) if module.bias is None else module.bias.detach().double()
     return weight, bias
 
 
-def _behind(norm: LayerNorm, weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
-    """The matrix with the gain and offset of the layer norm before it multiplied in."""
+def _merged(norm: LayerNorm, weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
+    """Merge gain and offset of a layer norm into the weight and bias after it."""
     gain, offset = norm.g.detach().flatten().double(), norm.b.detach().flatten().double()
     return weight * gain, bias + weight @ offset

@@ -1,14 +1,13 @@
-"""HypHTNet: an HTNet that also learns a place on the Poincare ball for every clip.
+"""HypHTNet: HTNet with an embedding of every clip in the Poincare ball.
 
 The published form (a public repository of 2024; no paper is known to us) takes its logits from a
-plain head and adds a contrast between the clips' places to the loss. Its default distance for that
-is the Euclidean one, which knows nothing of the ball; ``metric`` "poincare" is the ball's own. With
-``head`` "hyperbolic", ours, the ball decides: the logits are the hyperbolic logistic regression of
-Ganea et al. (NeurIPS 2018) on the places. ``metric`` "poincare" and ``head`` "hyperbolic" need
-geoopt.
+plain head and adds a contrastive loss on the embeddings. Its default distance is Euclidean;
+``metric`` "poincare" is the ball's own. With ``head`` "hyperbolic", which is ours, the logits are
+the hyperbolic logistic regression of Ganea et al. (NeurIPS 2018) on the embeddings. ``metric``
+"poincare" and ``head`` "hyperbolic" need geoopt.
 
-Tensor names are those of the official checkpoints. The repository's 0.8745 / 0.8574 (UF1 / UAR)
-keep each subject's best epoch on that subject.
+Tensor names are those of the official checkpoints. The repository's 0.8745 / 0.8574 (UF1 / UAR) are
+of each subject's best epoch, chosen on that subject.
 
 Parameters: 139,716,486 with the published repeats (2, 2, 10), 139,712,131 with the hyperbolic head.
 """
@@ -30,10 +29,13 @@ from htnet.engine.optional import need
 class HypHTNetConfig(HTNetConfig):
     """Shape of a HypHTNet; the defaults are the published script's.
 
-    ``embedding``: dimensions of the ball, of curvature -``curvature``; vectors are clipped to the
-    length ``clip`` before they go on it. ``contrast``: the contrast's share of the loss;
-    ``temperature`` divides its distances. ``metric``: "euclidean" or "poincare"; ``head``:
-    "euclidean" or "hyperbolic".
+    ``embedding``: dimensions of the ball.
+    ``curvature``: the ball's curvature is -``curvature``.
+    ``clip``: length to which vectors are clipped before they are mapped to the ball.
+    ``contrast``: weight of the contrastive loss, 0..1.
+    ``temperature``: divisor of its distances.
+    ``metric``: "euclidean" or "poincare".
+    ``head``: "euclidean" or "hyperbolic".
     """
 
     repeats: tuple[int, ...] = (2, 2, 10)
@@ -79,18 +81,14 @@ class HypHTNet(Backbone):
             self.planes = HyperbolicRegression(config.embedding, config.classes, config.curvature)
 
     def head(self, x: Tensor) -> Tensor:
-        """Logits (B, classes) of the last map (B, H, W, C)."""
+        """Return logits (B, classes) of the last map (B, H, W, C)."""
         if self.config.head == "hyperbolic":
             logits: Tensor = self.planes(self._place(x))
             return logits
         return on_mean(self.ce_head, x)
 
-    def embed(self, pictures: Tensor) -> Tensor:
-        """Places (B, embedding) on the ball of ``pictures`` (B, channels, S, S)."""
-        return self._place(self.features(pictures))
-
     def training_outputs(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits (B, classes) and places (B, embedding), which `extra_loss` takes."""
+        """Return logits (B, classes) and embeddings (B, embedding) for `extra_loss`."""
         x = self.features(pictures)
         place = self._place(x)
         if self.config.head == "hyperbolic":
@@ -99,29 +97,30 @@ class HypHTNet(Backbone):
 
     @property
     def extra_weight(self) -> float:
-        """The contrast's share of the loss; the rest is the logits'."""
+        """Weight of the contrastive loss, 0..1; the rest is the logits'."""
         return self.config.contrast
 
     def extra_loss(self, places: Tensor, labels: Tensor) -> Tensor:
-        """`contrast` with the config's metric: places (B, embedding), labels (B,) to a scalar."""
+        """Return `contrast` of places (B, embedding) and labels (B,) with the config's metric."""
         config = self.config
         return contrast(places, labels, config.metric, config.curvature, config.temperature)
 
     def _place(self, x: Tensor) -> Tensor:
-        """The last map (B, H, W, C) on the ball (B, embedding)."""
+        """Embed the last map (B, H, W, C) in the ball: (B, embedding)."""
         z: Tensor = self.p_head[3](on_mean(self.p_head, x))
-        z = z.to(torch.promote_types(z.dtype, torch.float32))  # halves are too coarse at the border
+        # Half precision is too coarse near the ball's border.
+        z = z.to(torch.promote_types(z.dtype, torch.float32))
         z = z * (self.config.clip / (z.norm(dim=-1, keepdim=True) + 1e-5)).clamp_max(1)
         return exp0(z, self.config.curvature)
 
 
 class HyperbolicRegression(nn.Module):
-    """Multinomial logistic regression on the Poincare ball: a class's logit is the signed distance
-    to its hyperplane, times the length of the plane's normal (Ganea et al., 2018, equation 25).
+    """Multinomial logistic regression in the Poincare ball (Ganea et al., 2018, equation 25).
 
-    A plane goes through the point exp0(``points``), so that every parameter is Euclidean and any
-    optimizer will do. ``normals`` are tangent vectors at the origin, which the ball counts twice as
-    long as they are written; hence the 2.
+    A class's logit is the signed distance to its hyperplane times the length of the plane's normal.
+    The plane goes through the point exp0(``points``), so that every parameter is Euclidean and any
+    optimizer works. ``normals`` are tangent vectors at the origin, where the ball's metric doubles
+    their length; hence the factor 2.
     """
 
     def __init__(self, dim: int, classes: int, curvature: float) -> None:
@@ -131,7 +130,7 @@ class HyperbolicRegression(nn.Module):
         self.normals = nn.Parameter(torch.randn(classes, dim) / math.sqrt(dim))
 
     def forward(self, places: Tensor) -> Tensor:
-        """``places`` (B, dim) on the ball to logits (B, classes)."""
+        """Return logits (B, classes) of ``places`` (B, dim) in the ball."""
         ball, points = _geoopt(), exp0(self.points, self.curvature)
         k = _negative(self.curvature, places)
         signed: Tensor = ball.dist2plane(
@@ -141,7 +140,7 @@ class HyperbolicRegression(nn.Module):
 
 
 def exp0(z: Tensor, curvature: float) -> Tensor:
-    """Tangent vectors (..., D) at the origin to points on the ball, kept 0.1% off its border."""
+    """Exponential map at the origin: tangent vectors (..., D) to points 0.1% inside the border."""
     root = math.sqrt(curvature)
     length = z.norm(dim=-1, keepdim=True).clamp_min(1e-5)
     on_ball: Tensor = z * ((root * length).tanh().clamp_max(1 - 1e-3) / (root * length))
@@ -149,8 +148,10 @@ def exp0(z: Tensor, curvature: float) -> Tensor:
 
 
 def distances(places: Tensor, metric: str, curvature: float) -> Tensor:
-    """Pairwise distances (B, B) of ``places`` (B, D) on the ball of curvature -``curvature``:
-    2 artanh(sqrt(c) |-x (+) y|) / sqrt(c) for "poincare", straight lines for "euclidean"."""
+    """Pairwise distances (B, B) of ``places`` (B, D) in the ball of curvature -``curvature``.
+
+    2 artanh(sqrt(c) |-x (+) y|) / sqrt(c) for "poincare", |x - y| for "euclidean".
+    """
     if metric == "poincare":
         k = _negative(curvature, places)
         apart: Tensor = _geoopt().dist(places[:, None], places, k=k)
@@ -162,11 +163,11 @@ def distances(places: Tensor, metric: str, curvature: float) -> Tensor:
 def contrast(
     places: Tensor, labels: Tensor, metric: str, curvature: float, temperature: float
 ) -> Tensor:
-    """How little nearer the clips of the own class are, a scalar.
+    """Contrastive loss of embeddings, a scalar.
 
-    With D = -distance / ``temperature``, 0 from a clip to itself, S+ and S- its sums over the same
-    and over other classes, this is the mean of the cross-entropy of (S+, S-) for the first.
-    ``places``: (B, D) on the ball; ``labels``: (B,).
+    With D = -distance / ``temperature``, 0 from a clip to itself, and S+ and S- the sums of D over
+    clips of the same and of other classes, it is the mean cross-entropy of (S+, S-) for the first.
+    ``places``: (B, D) in the ball; ``labels``: (B,).
     """
     itself = torch.eye(len(labels), dtype=torch.bool, device=places.device)
     scores = (-distances(places, metric, curvature) / temperature).masked_fill(itself, 0.0)
@@ -176,8 +177,11 @@ def contrast(
 
 
 def _negative(curvature: float, like: Tensor) -> Tensor:
-    """A scalar of the CPU whatever ``like`` is on: geoopt looks at its value, which on a GPU would
-    wait for the device, and cannot be captured in a graph."""
+    """Curvature as a scalar on the CPU, of the type of ``like``.
+
+    geoopt reads its value, which on a GPU would wait for the device and could not be captured in a
+    CUDA graph.
+    """
     return torch.tensor(-curvature, dtype=like.dtype)
 
 
@@ -188,5 +192,5 @@ def _orthogonal(linear: nn.Module) -> None:
 
 
 def _geoopt() -> Any:
-    """The formulas of the Poincare ball; loaded late, since few networks need it."""
+    """geoopt's formulas of the Poincare ball, imported late, since few networks need them."""
     return need("geoopt.manifolds.stereographic.math")

@@ -1,15 +1,14 @@
 """RCN: a recurrent convolutional layer over the flow map (Xia et al., "Revealing the invisible with
 model and data shrinking for composite-database micro-expression recognition", IEEE TIP 29, 2020).
 
-A 5 x 5 stem, then one recurrent layer, whose single 3 x 3 convolution is run again on what it made,
-then an average pool and the classes. The paper's three modules that cost few parameters or none are
-switches: ``wide`` (RCN-W) makes the stem of three dilated branches, ``shortcut`` (RCN-S) lets every
-turn see all that the turns before it made, ``attention`` (RCN-A) weighs the last map by the class
-activation of the stem, taken from the classifier's own weights. Off, off, off is the plain RCN.
+A 5 x 5 stem, one recurrent layer, which applies the same 3 x 3 convolution repeatedly to its own
+output, an average pool and the classifier. Three of the paper's modules are options: ``wide``
+(RCN-W) makes the stem of three dilated branches, ``shortcut`` (RCN-S) feeds every iteration the sum
+of all earlier outputs, ``attention`` (RCN-A) weights the last map by the class activation of the
+stem, computed with the classifier's own weights. Without them it is the plain RCN.
 
-What differs: the paper's input is 60 x 60 and pooled to 7 x 7, ours 28 x 28 and pooled to 3 x 3,
-the same share; weights start as torch has them; the paper's further forms (RCN-P, RCN-C, RCN-F) are
-left out.
+Differences: the paper's input is 60 x 60 and pooled to 7 x 7, ours 28 x 28 and pooled to 3 x 3, the
+same ratio. Weights are initialised as torch does. The paper's RCN-P, RCN-C and RCN-F are left out.
 
 Parameters: 48,067, with ``wide`` 44,995; the other two add none.
 """
@@ -45,7 +44,7 @@ class RCNConfig:
 
 
 class RecurrentLayer(nn.Module):
-    """(B, C, H, W) to the same: one convolution, run two or three times on its own output."""
+    """Recurrent layer (B, C, H, W) to (B, C, H, W): a convolution applied two or three times."""
 
     def __init__(self, width: int, shortcut: bool) -> None:
         super().__init__()
@@ -54,7 +53,7 @@ class RecurrentLayer(nn.Module):
         self.recur = _normed(nn.Conv2d(width, width, 3, padding=1))
 
     def forward(self, x: Tensor) -> Tensor:
-        """``x``: (B, C, H, W)."""
+        """Return (B, C, H, W) of ``x`` (B, C, H, W)."""
         out: Tensor = self.feed(x)
         if not self.shortcut:
             for _ in range(2):
@@ -68,8 +67,7 @@ class RecurrentLayer(nn.Module):
 
 
 class WideStem(nn.Module):
-    """Three branches of dilation 1, 2 and 3 and stride 3: (B, channels, S, S) to (B, C, S/3,
-    S/3)."""
+    """Three branches of dilation 1, 2, 3 and stride 3: (B, channels, S, S) to (B, C, S/3, S/3)."""
 
     def __init__(self, channels: int, width: int) -> None:
         super().__init__()
@@ -83,7 +81,7 @@ class WideStem(nn.Module):
         )
 
     def forward(self, maps: Tensor) -> Tensor:
-        """``maps``: (B, channels, S, S)."""
+        """Return (B, C, S/3, S/3) of ``maps`` (B, channels, S, S)."""
         return torch.cat([branch(maps) for branch in self.branches], dim=1)
 
 
@@ -103,7 +101,7 @@ class RCN(nn.Module):
         self.fc = nn.Linear(config.width * config.pooled**2, config.classes)
 
     def forward(self, maps: Tensor) -> Tensor:
-        """Logits (B, classes)."""
+        """Return logits (B, classes)."""
         stem = self._dropped(self.stem(maps))  # (B, C, 12, 12) of S = 28
         x = self._dropped(F.max_pool2d(self.recurrent(stem), 2))  # (B, C, 6, 6)
         x = F.adaptive_avg_pool2d(x, self.config.pooled)  # (B, C, 3, 3)
@@ -113,9 +111,11 @@ class RCN(nn.Module):
         return logits
 
     def activation(self, x: Tensor) -> Tensor:
-        """Where a map (B, C, H, W) speaks for any class, as the classifier weighs it: (B, 1, p, p)
-        in 0..1, the mean over the classes' activations, each from its lowest to its highest
-        place."""
+        """Class activation (B, 1, p, p) in 0..1 of a map (B, C, H, W).
+
+        The activation of each class, with the classifier's weights, is min-maxed over the map; the
+        result is their mean.
+        """
         pooled = F.adaptive_avg_pool2d(x, self.config.pooled)
         weights = self.fc.weight.reshape(self.config.classes, *pooled.shape[1:])
         maps = (weights * pooled[:, None]).mean(dim=2)  # (B, classes, p, p)

@@ -1,11 +1,11 @@
-"""The registry of networks: one file per network, its config dataclass beside it.
+"""Registry of networks: one file per network, its config dataclass beside it.
 
 A new network is a new file and one line in `NETWORKS`. Every network maps pictures (B, 3, S, S),
-their channels ordered by the preprocessing that goes with its weights, to logits (B, classes).
+their channels ordered by the preprocessing of its weights, to logits (B, classes).
 
-A network whose loss has a second part is a `WithExtraLoss`; `TrainingForm` calls any network as a
-training loop wants it. Under `torch.func.vmap` over stacked parameters and stacked buffers, batch
-norms write their running statistics into the stacked buffers.
+A network whose loss has a second term is a `WithExtraLoss`. `TrainingForm` wraps any network for a
+training loop. Under `torch.func.vmap` over stacked parameters and buffers, batch norms write their
+running statistics into the stacked buffers.
 """
 
 import dataclasses
@@ -31,9 +31,12 @@ from htnet.engine.motion.preprocess import PreprocessSpec
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Entry:
-    """A network by name: its default config, its module class, made from a config alone, and the
-    preprocessing that it is meant for. ``fits``: "gradient", or "closed" for those that
-    `htnet.training.fitting.classical` fits in one go."""
+    """Network of the registry.
+
+    ``config``: default config. ``module``: class, constructed from a config. ``spec``: default
+    preprocessing. ``fits``: "gradient", or "closed" for those that
+    `htnet.training.fitting.classical` fits in closed form.
+    """
 
     config: Any
     module: Callable[[Any], nn.Module]
@@ -42,7 +45,7 @@ class Entry:
 
 
 PUBLISHED = PreprocessSpec(regions="published", scaling="raw", channels=("strain", "v", "u"))
-"""What the official HTNet code feeds: raw maps as `cv2.imread` gives them, cut at fixed places."""
+"""Preprocessing of the official HTNet code: raw maps of `cv2.imread`, cut at fixed places."""
 
 _UNIT = PreprocessSpec(regions="whole", scaling="unit")
 _CENTRED = PreprocessSpec(regions="whole", scaling="median")
@@ -68,50 +71,54 @@ NETWORKS: Mapping[str, Entry] = {
 
 @runtime_checkable
 class WithExtraLoss(Protocol):
-    """A network whose loss is (1 - ``extra_weight``) times the logits' and ``extra_weight`` times
-    its own, such as the contrast of `HypHTNet`."""
+    """Network with a second loss term, such as the contrast of `HypHTNet`.
+
+    The loss is (1 - ``extra_weight``) x the logits' loss + ``extra_weight`` x `extra_loss`.
+    """
 
     @property
     def extra_weight(self) -> float:
-        """The share, 0..1."""
+        """Weight of the second term, 0..1."""
 
     def training_outputs(self, pictures: Tensor) -> tuple[Tensor, Any]:
-        """Logits (B, classes) and what `extra_loss` takes."""
+        """Return logits (B, classes) and the input of `extra_loss`."""
 
     def extra_loss(self, extra: Any, labels: Tensor) -> Tensor:
-        """A scalar; ``labels``: (B,)."""
+        """Return the second term, a scalar; ``labels``: (B,)."""
 
 
 class TrainingForm(nn.Module):
-    """A network whose ``forward`` gives (logits, extra), so that `torch.func.functional_call` can
-    reach both; extra is () where there is none. Its tensors are called "network." and their
-    name."""
+    """Wrapper whose ``forward`` returns (logits, extra), for `torch.func.functional_call`.
+
+    ``extra`` is () for a network without a second loss term. Tensor names get the prefix
+    "network.".
+    """
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
         self.network = network
 
     def forward(self, pictures: Tensor) -> tuple[Tensor, Any]:
-        """``pictures``: (B, 3, S, S)."""
+        """Return logits (B, classes) and the extra output of pictures (B, 3, S, S)."""
         if isinstance(self.network, WithExtraLoss):
             return self.network.training_outputs(pictures)
         return self.network(pictures), ()
 
 
 def entry(name: str) -> Entry:
-    """The network called ``name``; raises `KeyError` with the names there are."""
+    """Return the network called ``name``; raises `KeyError` with the known names."""
     if name not in NETWORKS:
         raise KeyError(f"expected one of {', '.join(NETWORKS)}; got {name!r}")
     return NETWORKS[name]
 
 
 def config_to_json(config: Any) -> str:
-    """One line of JSON, for a weights file's metadata."""
+    """Return one line of JSON, for a weights file's metadata."""
     return json.dumps(dataclasses.asdict(config))
 
 
 def config_from_json(name: str, text: str) -> Any:
-    """Read what `config_to_json` wrote; raises `ValueError` or `TypeError` for anything else."""
+    """Parse the JSON of `config_to_json`; raises `ValueError` or `TypeError` for anything else."""
     kind = type(entry(name).config)
     values = json.loads(text)
     if not isinstance(values, dict):
@@ -126,8 +133,7 @@ def config_from_json(name: str, text: str) -> Any:
 
 
 def _is(kind: Any, value: Any) -> bool:
-    """Whether a JSON value is of a field's type: int, float, bool, str or a tuple of one of
-    them."""
+    """Return True if a JSON value fits a field's type: int, float, bool, str or a tuple of one."""
     if get_origin(kind) is tuple:
         return isinstance(value, list) and all(_is(get_args(kind)[0], each) for each in value)
     if kind is float:
@@ -136,6 +142,6 @@ def _is(kind: Any, value: Any) -> bool:
 
 
 def build(name: str, config: Any = None) -> nn.Module:
-    """A new network with random weights; one that is fitted in closed form knows nothing yet."""
+    """Build a network with random weights, or an unfitted one where the fit is closed form."""
     chosen = entry(name)
     return chosen.module(chosen.config if config is None else config)

@@ -1,7 +1,7 @@
 """STSTNet: three shallow streams over the flow map (Liong et al., FG 2019, arXiv 1902.03634).
 
-Tensor names are those of the published weights, one file per held-out subject of the composite;
-they were trained on raw maps (0..255) as strain, v, u. New ones get the same maps in 0..1.
+Tensor names are those of the published weights, one file per held-out subject of the composite.
+Those were trained on raw maps (0..255) as strain, v, u; new ones are trained on maps in 0..1.
 
 Parameters: 1,683.
 """
@@ -33,12 +33,12 @@ class STSTNetConfig:
 
     @property
     def pooled(self) -> int:
-        """Side of the map behind both pools: convolution S + 2, max pool by 3, mean pool by 2."""
+        """Side of the map after both pools: convolution S + 2, max pool by 3, mean pool by 2."""
         return ((self.image_size + 2 + 2 - 3) // 3 + 1) // 2
 
 
 class STSTNet(nn.Module):
-    """``forward``: maps (B, channels, S, S), published weights raw 0..255 as strain, v, u."""
+    """``forward``: maps (B, channels, S, S) to logits (B, classes)."""
 
     def __init__(self, config: STSTNetConfig) -> None:
         super().__init__()
@@ -53,7 +53,7 @@ class STSTNet(nn.Module):
         self.fc = nn.Linear(sum(config.widths) * config.pooled**2, config.classes)
 
     def forward(self, maps: Tensor) -> Tensor:
-        """Logits (B, classes)."""
+        """Return logits (B, classes)."""
         pairs = ((self.conv1, self.bn1), (self.conv2, self.bn2), (self.conv3, self.bn3))
         streams = []
         for conv, norm in pairs:

@@ -1,11 +1,12 @@
-"""A support vector machine on the flow map itself: the yardstick that a network has to beat.
+"""Support vector machine on the flow map: the baseline for all networks.
 
-RBF kernel, one against one, on the map shrunk to 14 x 14, every value less its mean and divided by
-its deviation over the training clips. scikit-learn finds the supports (`htnet.training.fitting.classical`);
-here they serve, as any other network does. It follows no paper. Leaving one subject out of the
-composite (68 folds, published maps) it scores UF1 0.731 / UAR 0.739.
+RBF kernel, one against one, on the map resized to 14 x 14. Every value is standardised by its mean
+and standard deviation over the training clips. scikit-learn fits the machine
+(`htnet.training.fitting.classical`); this module evaluates it as any other network. It follows no
+paper. Leave-one-subject-out on the composite (68 folds, published maps) gives UF1 0.731 / UAR
+0.739.
 
-Parameters: none that a gradient finds; each support is one clip of 588 values.
+Parameters: none found by a gradient; each support vector is one clip of 588 values.
 """
 
 from dataclasses import dataclass
@@ -21,13 +22,17 @@ from htnet.engine.models.htnet import halves_mean
 
 @dataclass(frozen=True, slots=True)
 class KernelConfig:
-    """A fitted machine's shape and how it is to be fitted.
+    """Shape and fitting options of a kernel machine.
 
-    ``size``: side that maps are shrunk to. ``kernel``: "rbf" or "linear"; ``gamma`` of the first, 0
-    for 1 / (features x their variance). ``penalty``: scikit-learn's C. ``standardise``: see above.
-    ``supports``: how many there are, which the fit decides, and so ``gamma``. ``mirror`` averages
-    the logits over the face and its mirror image, in which channel ``mirror_channel``, u, becomes
-    ``mirror_top`` - u: 255 for raw maps, 1 for maps in 0..1, 0 for maps that are 0 at rest.
+    ``size``: side that maps are resized to.
+    ``kernel``: "rbf" or "linear".
+    ``gamma``: of the RBF kernel; 0 for 1 / (features x their variance), set by the fit.
+    ``penalty``: scikit-learn's C.
+    ``standardise``: standardise features, see the module.
+    ``supports``: number of support vectors, set by the fit.
+    ``mirror``: average the logits over the face and its mirror image. There the channel
+    ``mirror_channel``, u, becomes ``mirror_top`` - u: 255 for raw maps, 1 for maps in 0..1, 0 for
+    maps that are 0 at rest.
     """
 
     image_size: int = 28
@@ -46,7 +51,7 @@ class KernelConfig:
     def __post_init__(self) -> None:
         within(self, self.image_size, self.channels, self.size, self.supports, self.classes)
         channels_of(self, (self.mirror_channel,), 1, self.channels)
-        if not 3 <= self.classes <= 64:  # two have but one decision, which is another form
+        if not 3 <= self.classes <= 64:  # two classes have a single decision, another form
             raise ValueError(f"expected 3 to 64 classes, got {self}")
         if self.kernel not in ("rbf", "linear"):
             raise ValueError(f"kernel is rbf or linear, got {self}")
@@ -57,16 +62,18 @@ class KernelConfig:
 
     @property
     def features(self) -> int:
-        """Values that the kernel compares."""
+        """Number of features."""
         return self.channels * self.size**2
 
 
 class KernelMachine(nn.Module):
     """``forward``: maps (B, channels, S, S) to logits (B, classes).
 
-    ``support`` (supports, features), ``coefficients`` (pairs, supports) with 0 where a support is
-    of neither class, ``intercepts`` (pairs,); pairs of classes as `itertools.combinations` has
-    them, a positive decision for the first.
+    ``mean``, ``deviation``: (features,) of the standardisation.
+    ``support``: support vectors (supports, features).
+    ``coefficients``: (pairs, supports), 0 where a support vector is of neither class.
+    ``intercepts``: (pairs,). Pairs of classes are in the order of `itertools.combinations`; a
+    positive decision is for the first.
     """
 
     mean: Tensor
@@ -86,11 +93,11 @@ class KernelMachine(nn.Module):
         self.register_buffer("intercepts", torch.zeros(pairs))
 
     def features(self, maps: Tensor) -> Tensor:
-        """What the kernel compares, before it is standardised: (B, features)."""
+        """Features (B, features) before standardisation."""
         return F.interpolate(maps, size=(self.config.size,) * 2, mode="area").flatten(1)
 
     def forward(self, maps: Tensor) -> Tensor:
-        """Logits (B, classes)."""
+        """Return logits (B, classes)."""
         if not self.config.mirror:
             return self.judge(self.features(maps))
         mirrored, u = maps.flip(-1), self.config.mirror_channel
@@ -98,9 +105,10 @@ class KernelMachine(nn.Module):
         return halves_mean(self.judge(self.features(torch.cat([maps, mirrored]))))
 
     def judge(self, features: Tensor) -> Tensor:
-        """Scores (B, classes) of features (B, F): votes of the pairs, ordered within a vote by the
-        sum of the decisions, squashed to a third (`sklearn.svm.SVC`,
-        decision_function_shape="ovr").
+        """Return scores (B, classes) of features (B, F).
+
+        A score is the number of pairwise votes plus the sum of the decisions, squashed to less than
+        a third, as in `sklearn.svm.SVC` with decision_function_shape="ovr".
         """
         decisions = self._decisions((features - self.mean) / self.deviation)  # (B, pairs)
         votes = [torch.zeros_like(decisions[:, 0]) for _ in range(self.config.classes)]
@@ -114,8 +122,8 @@ class KernelMachine(nn.Module):
         return torch.stack(votes, dim=1) + total / (3 * (total.abs() + 1))
 
     def _decisions(self, x: Tensor) -> Tensor:
-        """Of standardised features (B, F): (B, pairs)."""
-        if self.config.kernel == "linear":  # the sums over supports first: they cancel the most
+        """Pairwise decisions (B, pairs) of standardised features (B, F)."""
+        if self.config.kernel == "linear":  # sum over supports first: they cancel most
             return F.linear(x, self.coefficients @ self.support, self.intercepts)
         squares = x.square().sum(dim=1)[:, None] + self.support.square().sum(dim=1)
         distances = (squares - 2 * x @ self.support.T).clamp_min(0)

@@ -1,10 +1,10 @@
-"""Weights files: safetensors with all that is needed to serve them in their metadata.
+"""Weights files: safetensors whose metadata hold all that is needed to serve them.
 
-Metadata, all strings: ``format`` ("htnet-weights/1"), ``network`` (a name in the registry),
-``config`` (its config as JSON), ``preprocess`` (`PreprocessSpec` as JSON) and ``card`` (where the
-weights come from, as JSON). Tensors carry the names of the official checkpoints.
+Metadata, all strings: ``format`` ("htnet-weights/1"), ``network`` (name in the registry),
+``config`` (its config as JSON), ``preprocess`` (`PreprocessSpec` as JSON) and ``card`` (origin of
+the weights, as JSON). Tensors have the names of the official checkpoints.
 
-A pickle is only ever read by `convert`, and only as tensors (``weights_only=True``).
+A pickle is read by `read_official` alone, and only as tensors (``weights_only=True``).
 """
 
 import json
@@ -12,7 +12,6 @@ import math
 import os
 import pickle
 import re
-import tempfile
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -26,6 +25,7 @@ from torch import Tensor, nn
 
 from htnet.engine.assets import asset
 from htnet.engine.errors import UsageError, WeightsError
+from htnet.engine.files import atomic_file
 from htnet.engine.models.htnet import HTNet, HTNetConfig
 from htnet.engine.models.htnet_folded import FoldedHTNet
 from htnet.engine.models.hyphtnet import HypHTNetConfig
@@ -45,7 +45,7 @@ _AGAIN = "Download or train it again, or convert an official checkpoint with `ht
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Loaded:
-    """A network ready to serve (eval mode, no gradients) and what its file says of it."""
+    """Network in eval mode, without gradients, and the metadata of its file."""
 
     network: nn.Module
     name: str
@@ -55,7 +55,7 @@ class Loaded:
 
 
 def default_weights() -> Path:
-    """The weights that ship with the package."""
+    """Path of the weights that ship with the package."""
     return asset("htnet-s.safetensors")
 
 
@@ -67,10 +67,10 @@ def load(
 ) -> Loaded:
     """Read a weights file.
 
-    ``folded`` serves an HTNet in its folded form: the same logits to about 1e-5, sooner. Where that
-    is not exact, ``say`` is told why and the network is served as it was trained; without ``say``
-    that is a `UsageError`. Raises `WeightsError` for a file that is missing, corrupt, of another
-    shape or no safetensors file.
+    ``folded``: return an HTNet in its folded form: the same logits to about 1e-5, faster. Where
+    that is not exact, the network is returned unfolded and ``say`` is told the reason; without
+    ``say`` a `UsageError` is raised. Raises `WeightsError` for a file that is missing, corrupt, of
+    another shape or no safetensors file.
     """
     path = Path(path)
     tensors, metadata = _read(path)
@@ -99,7 +99,7 @@ def save(
     spec: PreprocessSpec,
     card: Mapping[str, Any],
 ) -> None:
-    """Write a weights file whole or not at all."""
+    """Write a weights file atomically; raises `WeightsError` where it cannot be written."""
     path = Path(path)
     tensors = {key: value.detach().contiguous() for key, value in network.state_dict().items()}
     metadata = {
@@ -110,15 +110,8 @@ def save(
         "card": json.dumps(dict(card)),
     }
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        os.close(handle)
-        try:
-            save_file(tensors, temporary, metadata)
-            os.chmod(temporary, 0o644)  # mkstemp makes it private
-            os.replace(temporary, path)
-        finally:
-            Path(temporary).unlink(missing_ok=True)
+        with atomic_file(path) as part:
+            save_file(tensors, part, metadata)
     except (OSError, SafetensorError) as error:
         raise WeightsError(
             f"expected to write weights to {path}; got {error}: choose a writable place."
@@ -151,11 +144,11 @@ def convert(
 
 
 def read_official(source: str | os.PathLike[str], *, heads: int = 3) -> Loaded:
-    """An official HTNet, HypHTNet or STSTNet checkpoint (.pth), ready to serve.
+    """Read an official HTNet, HypHTNet or STSTNet checkpoint (.pth).
 
-    The config is read off the tensors' shapes, but for ``heads`` (of the first level) and the
-    curvature and clip of HypHTNet, taken as published: they leave no trace in them. Raises
-    `WeightsError` if the checkpoint holds anything but such tensors.
+    The config is inferred from the tensors' shapes. ``heads`` (of the first level) cannot be, nor
+    can the curvature and clip of HypHTNet, which are taken as published. Raises `WeightsError` if
+    the checkpoint holds anything but such tensors.
     """
     source = Path(source)
     tensors = _read_checkpoint(source)
@@ -189,7 +182,7 @@ def read_official(source: str | os.PathLike[str], *, heads: int = 3) -> Loaded:
 
 
 def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """All tensors and the metadata of a safetensors file."""
+    """Read all tensors and the metadata of a safetensors file."""
     if not path.is_file():
         raise WeightsError(f"expected a weights file at {path}; found none: check the path.")
     try:
@@ -216,7 +209,7 @@ def _what_it_is(path: Path, error: Exception) -> str:
 def _describe(
     path: Path, metadata: Mapping[str, str]
 ) -> tuple[str, Any, PreprocessSpec, dict[str, Any]]:
-    """Network name, config, preprocess spec and card."""
+    """Parse network name, config, preprocess spec and card."""
     if metadata.get("format") != FORMAT:
         raise WeightsError(
             f"expected a weights file of format {FORMAT}; {path} says "
@@ -256,8 +249,8 @@ def _fit(path: Path, network: nn.Module, tensors: Mapping[str, Tensor]) -> None:
         else:
             continue
         raise WeightsError(
-            f"expected the {len(wanted)} tensors of {type(network).__name__} in {path}; got {came}. "
-            f"{_AGAIN}"
+            f"expected the {len(wanted)} tensors of {type(network).__name__} in {path}; got "
+            f"{came}. {_AGAIN}"
         )
     if extra := sorted(set(tensors) - set(wanted)):
         raise WeightsError(
@@ -267,7 +260,7 @@ def _fit(path: Path, network: nn.Module, tensors: Mapping[str, Tensor]) -> None:
 
 
 def _read_checkpoint(path: Path) -> dict[str, Tensor]:
-    """The state dict of a .pth, read as tensors and nothing else."""
+    """Read the state dict of a .pth, as tensors and nothing else."""
     if not path.is_file():
         raise WeightsError(f"expected a checkpoint at {path}; found none: check the path.")
     try:
@@ -310,7 +303,7 @@ def _infer_hyphtnet(tensors: Mapping[str, Tensor], heads: int) -> HypHTNetConfig
 
 
 def _infer_backbone(tensors: Mapping[str, Tensor], heads: int) -> dict[str, Any]:
-    """What a config says of these tensors' shapes; three channels, as in the official code."""
+    """Infer a config's fields from the tensors' shapes; three channels, as in the official code."""
     levels = [re.match(r"layers\.(\d+)\.0\.layers\.(\d+)\.", key) for key in tensors]
     depths: dict[int, int] = {}
     for found in levels:

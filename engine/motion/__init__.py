@@ -1,1 +1,1 @@
-"""What moved between two aligned faces: the head, the regions, the muscles, the strain."""
+"""Motion between two aligned faces: head, regions, muscle activations, strain, network input."""

@@ -1,9 +1,9 @@
-"""Rigid motion of the head inside the crop, measured on stable skin and taken out of the flow.
+"""Rigid head motion inside the crop: estimated on stable skin and removed from the flow.
 
-What the crop's leash leaves (and what a head does between onset and apex) is small, so a
-similarity's flow is linear in four numbers: u = tx + s x - r y, v = ty + r x + s y; with points and
-flow as complex numbers, d = t + (s + i r) z. They are fitted by iteratively reweighted least
-squares, so that a muscle that pulls on part of the skin does not count as the head.
+After alignment the head motion is small, so the flow of a similarity is linear in (tx, ty, s, r):
+u = tx + s x - r y, v = ty + r x + s y. With points and flow as complex numbers this is
+d = t + (s + i r) z. It is fitted by iteratively reweighted least squares, so that skin moved by a
+muscle counts as an outlier.
 """
 
 import numpy as np
@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from htnet.engine.face.alignment import CROP_HEIGHT, CROP_WIDTH
 from htnet.engine.types import F32, F64
 
-# (x0, y0, x1, y1) of the crop: bridge and back of the nose, the skin beside the eyes, the outer
-# cheeks, off the border, where solvers invent motion. No facial muscle of interest is anchored there.
+# (x0, y0, x1, y1) in crop px: bridge and back of the nose, skin beside the eyes, outer cheeks. No
+# facial muscle of interest moves them. Off the border, where flow solvers report false motion.
 STABLE_SKIN = (
     (56, 36, 84, 90),
     (10, 36, 22, 92),
@@ -41,9 +41,10 @@ _FULL_Y = (np.arange(CROP_HEIGHT) - _CENTRE[1]).astype(np.float32)[:, None]
 
 
 def rigid_motion(flow: F32) -> F64:
-    """(tx, ty, s, r) of the head between the pair: px at the crop's centre, scale and turn per px.
+    """Fit the head's motion (tx, ty, s, r) to a flow (170, 140, 2) of the crop.
 
-    ``flow``: (170, 140, 2).
+    ``tx``, ``ty``: translation in px at the crop's centre. ``s``: relative change of scale. ``r``:
+    rotation in radians.
     """
     moved = flow[_ROWS, _COLUMNS].astype(np.float64).view(np.complex128)[:, 0]
     weights = np.full(len(_Z), 1 / len(_Z))
@@ -57,13 +58,13 @@ def rigid_motion(flow: F32) -> F64:
         rest = moved - shift - turn * _Z
         squares = rest.real**2 + rest.imag**2
         middle = float(np.partition(squares, _MIDDLE)[_MIDDLE])
-        weights = (1 + squares / max(2.25 * middle, 4e-4)) ** -2.0  # Geman and McClure's
+        weights = (1 + squares / max(2.25 * middle, 4e-4)) ** -2.0  # Geman-McClure
         weights /= weights.sum()
     return np.array([shift.real, shift.imag, turn.real, turn.imag])
 
 
 def remove_rigid(flow: F32, motion: F64) -> F32:
-    """``flow`` (170, 140, 2) less the flow of ``motion``."""
+    """Subtract the flow of ``motion`` (tx, ty, s, r) from ``flow`` (170, 140, 2)."""
     tx, ty, s, r = motion.astype(np.float32)
     out = np.empty_like(flow)
     out[..., 0] = flow[..., 0] - (tx + s * _FULL_X - r * _FULL_Y)

@@ -1,15 +1,17 @@
-"""How far each facial muscle has pulled between a pair, told apart from the head's own motion.
+"""Joint fit of muscle activations and head motion to the pixels of a pair of crops.
 
-A face between two crops has fourteen degrees of freedom here: the head's shift, scale, turn, yaw and
-nod, and each muscle of `htnet.engine.anatomy.muscles`. They are fitted together, so that a brow that
-rises is not taken for a nod, nor a nod for a brow. The dense flow gives a first guess, which one step
-of Gauss and Newton on the pixels themselves makes finer (Lucas and Kanade 1981): every pixel counts by
-its contrast, and nothing is smoothed away as in a flow. At noise and compression of a webcam a pull of
-half a pixel stands out of its rest twice as far as in the flow alone.
+The model has fourteen degrees of freedom: the head's translation (2), scale, roll, yaw and pitch,
+and the eight muscles of `htnet.engine.anatomy.muscles`. They are fitted together, so that a raised
+brow is not taken for a pitch of the head, nor the reverse.
 
-The shapes are anatomy's, the same that the animator draws with, and the head's depth is one mean
-face's: a face whose skin moves otherwise answers less, and one of another depth answers a little to
-being turned.
+The dense flow gives the initial estimate by ridge regression. One Gauss-Newton step on the pixels
+refines it (Lucas and Kanade, 1981): each pixel is weighted by its contrast, without the smoothing
+of a flow. At the noise and compression of a webcam, an activation of half a pixel then stands out
+from rest twice as far as in the flow alone.
+
+The displacement fields are those of the anatomy model, which the animator uses too, and the head's
+depth is that of one mean face. A face whose skin moves differently gives smaller activations; a
+face of another depth gives small false activations when it is rotated.
 """
 
 from collections import OrderedDict
@@ -30,24 +32,28 @@ from htnet.engine.types import F32, F64, U8
 MUSCLE_NAMES: Final = tuple(MUSCLES)
 _COUNT: Final = len(MUSCLES)
 _STEP = 2
-_BORDER = 10  # solvers invent motion there
-# Half width and height round an eye that is left out: lids and pupils move there, and a solver smears
-# a blink over the skin around. The smallest box that keeps blinks out of the mouth's muscles.
+_BORDER = 10  # px; flow solvers report false motion there
+# Half width and half height in px of the box round an eye that is left out: lids and pupils move
+# there, and a solver spreads a blink over the skin around. The smallest box that keeps blinks out
+# of the activations of the mouth.
 _EYE = (21.0, 14.0)
-_GUESS_RIDGE = 40.0  # of the guess's pulls, against squared px of flow at some 3,600 points
-_RIDGE = 1000.0  # of the pulls, against squared grey levels there
-_SMOOTH, _LOCAL = 0.8, 5.0  # px: sensor noise; what counts as light, not skin
-_EVEN = 12.0  # grey levels of contrast that are left as they are
-_KEPT = 96  # crops that are kept sampled: what was an apex is the onset 300 ms later
+_FLOW_RIDGE = 40.0  # on activations, against squared px of flow at some 3,600 points
+_PIXEL_RIDGE = 1000.0  # on activations, against squared grey levels at the same points
+_NOISE_SIGMA, _LIGHT_SIGMA = 0.8, 5.0  # px: smoothing of sensor noise; scale of lighting
+_CONTRAST_FLOOR = 12.0  # grey levels: weaker contrast is not amplified to the common level
+_CACHED = 96  # crops whose samples are cached: an apex is an onset 300 ms later
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MuscleActivations:
-    """``muscles``: (8,) px at each muscle's strongest place, in the order of `MUSCLE_NAMES`; below
-    zero where the skin moves the other way. ``turn``: (2,) yaw and nod of the head, radians.
-    ``unexplained``: how much of the face's contrast no head and no muscle carries from the onset to
-    the apex: a quarter for a face, more than a half where a hand lies on it. ``eyes``: the same of
-    the boxes round the eyes, which are left out of the fit: lids and pupils."""
+    """Result of the fit for one pair.
+
+    ``muscles``: (8,) peak displacement of each muscle's field, px, in the order of `MUSCLE_NAMES`;
+    negative where the skin moves the other way. ``turn``: (2,) yaw and pitch of the head, radians.
+    ``unexplained``: residual over contrast, both as norms over the skin: 0.25 for a face, over 0.5
+    where a hand covers it. ``eyes``: the same for the boxes round the eyes, which the fit leaves
+    out: motion of lids and pupils.
+    """
 
     muscles: F32
     turn: F32
@@ -57,8 +63,11 @@ class MuscleActivations:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Sampled:
-    """A crop at the places of the fit: contrast and its slopes across and down (N,), and the contrast
-    round the eyes."""
+    """Crop sampled at the N points of the fit.
+
+    ``values``: normalised contrast (N,). ``slope_x``, ``slope_y``: its derivatives per px (N,).
+    ``eyes``: contrast at the points round the eyes.
+    """
 
     values: F32
     slope_x: F32
@@ -67,13 +76,16 @@ class _Sampled:
 
 
 class MuscleFit:
-    """The fit for one face; ``landmarks``: (478, 2) in crop px, which a crop that is held keeps."""
+    """Fit for one face.
+
+    ``landmarks``: (478, 2) of the neutral face in crop px; the fit holds while the crop is held.
+    """
 
     def __init__(self, landmarks: F32) -> None:
         columns = np.arange(_BORDER, CROP_WIDTH - _BORDER, _STEP, dtype=np.float64)
         rows = np.arange(_BORDER, CROP_HEIGHT - _BORDER, _STEP, dtype=np.float64)
         x, y = np.meshgrid(columns, rows)
-        skin = _skin(x, y, landmarks)
+        skin = _skin_mask(x, y, landmarks)
         self._x, self._y = x[skin].astype(np.float32), y[skin].astype(np.float32)
         self._at = y[skin].astype(np.intp), x[skin].astype(np.intp)
         self._eye_x, self._eye_y = x[~skin].astype(np.float32), y[~skin].astype(np.float32)
@@ -81,15 +93,15 @@ class MuscleFit:
         depth = Head(landmarks, landmarks.mean(axis=0).astype(np.float64)).on_grid(columns, rows)
         points = np.stack([x, y], axis=-1)
         fields = [
-            *_head(x - CROP_WIDTH / 2, y - CROP_HEIGHT / 2, depth.astype(np.float64)),
+            *_head_fields(x - CROP_WIDTH / 2, y - CROP_HEIGHT / 2, depth.astype(np.float64)),
             *(displacement(muscle, landmarks, points) for muscle in MUSCLES.values()),
         ]
-        # (points, 14): what each of them does to x and to y.
+        # (points, 14): displacement in x and in y per unit of each degree of freedom.
         across, down = (np.stack([f[skin][:, i] for f in fields], axis=1) for i in (0, 1))
         model = np.concatenate([across, down])
         normal = model.T @ model
-        normal[-_COUNT:, -_COUNT:] += _GUESS_RIDGE * np.eye(_COUNT)
-        # Eyes go where the head does.
+        normal[-_COUNT:, -_COUNT:] += _FLOW_RIDGE * np.eye(_COUNT)
+        # The eye regions move with the head alone.
         self._eye_head: tuple[F32, F32] = tuple(
             np.stack([f[~skin][:, i] for f in fields[:-_COUNT]], axis=1).astype(np.float32)
             for i in (0, 1)
@@ -97,98 +109,104 @@ class MuscleFit:
         self._guess: F32 = np.linalg.solve(normal, model.T).astype(np.float32)
         self._across: F32 = np.ascontiguousarray(across, np.float32)
         self._down: F32 = np.ascontiguousarray(down, np.float32)
-        self._known: OrderedDict[bytes, _Sampled] = OrderedDict()
+        self._cache: OrderedDict[bytes, _Sampled] = OrderedDict()
 
     def __call__(self, onset: U8, apex: U8, measured: PairMotion) -> MuscleActivations:
-        """What pulled between two crops (170, 140), between which that flow was measured."""
-        before = self._sampled(onset)
-        after = _skin_deep(apex)
+        """Fit head and muscles between two crops (170, 140).
+
+        ``measured``: the motion between them, whose flow gives the initial estimate.
+        """
+        before = self._samples_of(onset)
+        after = _normalized_contrast(apex)
         then_x, then_y = _slopes(after)
-        self._keep(apex, after, then_x, then_y)
+        self._remember(apex, after, then_x, then_y)
         guess = self._guess @ measured.flow[self._at].T.ravel()
         guess[:4] += measured.head.astype(np.float32)
         x, y = self._x + self._across @ guess, self._y + self._down @ guess
         values = before.values
-        # What leaves the crop says nothing: its border would be repeated.
-        gone = (x < 1) | (x > CROP_WIDTH - 2) | (y < 1) | (y > CROP_HEIGHT - 2)
-        rest = np.where(gone, 0, values - _look(after, x, y))
-        slope_x = np.where(gone, 0, before.slope_x + _look(then_x, x, y)) / 2
-        slope_y = np.where(gone, 0, before.slope_y + _look(then_y, x, y)) / 2
+        # Points that leave the crop do not count: its border would be repeated.
+        outside = (x < 1) | (x > CROP_WIDTH - 2) | (y < 1) | (y > CROP_HEIGHT - 2)
+        residual = np.where(outside, 0, values - _sample(after, x, y))
+        slope_x = np.where(outside, 0, before.slope_x + _sample(then_x, x, y)) / 2
+        slope_y = np.where(outside, 0, before.slope_y + _sample(then_y, x, y)) / 2
         model = np.empty((len(values), self._across.shape[1] + 2), np.float32)
         model[:, :-2] = slope_x[:, None] * self._across + slope_y[:, None] * self._down
-        model[:, -2], model[:, -1] = values, 1  # the light's gain and offset
+        model[:, -2], model[:, -1] = values, 1  # gain and offset of the lighting
         free = (model.T @ model).astype(np.float64)
         ridge = np.zeros(len(free))
-        ridge[-2 - _COUNT : -2] = _RIDGE
+        ridge[-2 - _COUNT : -2] = _PIXEL_RIDGE
         held = free + np.diag(ridge + 1e-3)
-        # The ridge holds the pull itself down, not its step.
-        wanted = model.T @ rest - ridge * np.append(guess, (0, 0))
+        # The ridge penalises the activation itself, not its change in this step.
+        wanted = model.T @ residual - ridge * np.append(guess, (0, 0))
         solved = np.linalg.solve(held, np.column_stack([wanted, free]))
         found = guess + solved[:-2, 0]
-        # It shrinks a pull: each is scaled so that one px of its own shape reads as one.
+        # The ridge shrinks activations: each is scaled so that 1 px of its own field reads as 1.
         shrunk = np.diagonal(solved[:, 1:])[-2 - _COUNT : -2]
         muscles = found[-_COUNT:] / np.maximum(shrunk, 0.05)
         eye_x, eye_y = self._eye_head
-        there = _look(
+        there = _sample(
             after, self._eye_x + eye_x @ guess[:-_COUNT], self._eye_y + eye_y @ guess[:-_COUNT]
         )
         seen = before.eyes
         eyes = float(np.linalg.norm(there - seen) / max(float(np.linalg.norm(seen)), 1e-6))
-        unexplained = float(np.linalg.norm(rest) / max(float(np.linalg.norm(values)), 1e-6))
+        unexplained = float(np.linalg.norm(residual) / max(float(np.linalg.norm(values)), 1e-6))
         return MuscleActivations(
             muscles.astype(np.float32), found[4:6].astype(np.float32), unexplained, eyes
         )
 
-    def _sampled(self, crop: U8) -> _Sampled:
-        """What is known of a crop, worked out where it is not."""
+    def _samples_of(self, crop: U8) -> _Sampled:
+        """Return the samples of a crop, cached by its bytes."""
         key = crop.tobytes()
-        if key in self._known:
-            self._known.move_to_end(key)
-            return self._known[key]
-        picture = _skin_deep(crop)
-        return self._keep(crop, picture, *_slopes(picture))
+        if key in self._cache:
+            self._cache.move_to_end(key)
+            return self._cache[key]
+        picture = _normalized_contrast(crop)
+        return self._remember(crop, picture, *_slopes(picture))
 
-    def _keep(self, crop: U8, picture: F32, slope_x: F32, slope_y: F32) -> _Sampled:
+    def _remember(self, crop: U8, picture: F32, slope_x: F32, slope_y: F32) -> _Sampled:
         values, across, down = (each[self._at] for each in (picture, slope_x, slope_y))
         sampled = _Sampled(values, across, down, picture[self._eye_at])
-        self._known[crop.tobytes()] = sampled
-        if len(self._known) > _KEPT:
-            self._known.popitem(last=False)
+        self._cache[crop.tobytes()] = sampled
+        if len(self._cache) > _CACHED:
+            self._cache.popitem(last=False)
         return sampled
 
 
-def _skin_deep(gray: U8) -> F32:
-    """The crop without its light: what differs from the grey round about, at even contrast."""
-    smooth = cv2.GaussianBlur(gray.astype(np.float32), (0, 0), _SMOOTH)
-    detail = smooth - cv2.GaussianBlur(smooth, (0, 0), _LOCAL)
-    contrast = np.sqrt(cv2.GaussianBlur(detail * detail, (0, 0), _LOCAL))
-    even: F32 = detail * (20 / (contrast + np.float32(_EVEN)))
-    return even
+def _normalized_contrast(gray: U8) -> F32:
+    """Normalised contrast of a crop, independent of lighting.
+
+    20 x difference from the local mean / (local standard deviation + `_CONTRAST_FLOOR`).
+    """
+    smooth = cv2.GaussianBlur(gray.astype(np.float32), (0, 0), _NOISE_SIGMA)
+    detail = smooth - cv2.GaussianBlur(smooth, (0, 0), _LIGHT_SIGMA)
+    contrast = np.sqrt(cv2.GaussianBlur(detail * detail, (0, 0), _LIGHT_SIGMA))
+    normalized: F32 = detail * (20 / (contrast + np.float32(_CONTRAST_FLOOR)))
+    return normalized
 
 
 def _slopes(picture: F32) -> tuple[F32, F32]:
-    """Grey levels per px across and down."""
+    """Derivatives of a picture along x and y, grey levels per px."""
     across, down = (
         cv2.Sobel(picture, cv2.CV_32F, *order, scale=0.125) for order in ((1, 0), (0, 1))
     )
     return np.asarray(across, np.float32), np.asarray(down, np.float32)
 
 
-def _look(picture: F32, x: F32, y: F32) -> F32:
-    """``picture`` (H, W) at N places."""
+def _sample(picture: F32, x: F32, y: F32) -> F32:
+    """Sample ``picture`` (H, W) at N points, bicubic."""
     found = cv2.remap(picture, x[None], y[None], cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
     return np.asarray(found[0], np.float32)
 
 
-def _head(x: F64, y: F64, depth: F64) -> list[F64]:
-    """Flow fields (H, W, 2) of the head: shift across and down, scale, turn, yaw, nod."""
+def _head_fields(x: F64, y: F64, depth: F64) -> list[F64]:
+    """Flow fields (H, W, 2) of the head: translation in x and y, scale, roll, yaw, pitch."""
     one, none = np.ones_like(x), np.zeros_like(x)
     pairs = [(one, none), (none, one), (x, y), (-y, x), (depth, none), (none, depth)]
     return [np.stack(pair, axis=-1) for pair in pairs]
 
 
-def _skin(x: F64, y: F64, landmarks: F32) -> NDArray[np.bool_]:
-    """Where there is skin: all but the eye openings."""
+def _skin_mask(x: F64, y: F64, landmarks: F32) -> NDArray[np.bool_]:
+    """Mask of the skin: all points outside the boxes round the eyes."""
     skin = np.ones(x.shape, np.bool_)
     for corners in (lm.LEFT_EYE_CORNERS, lm.RIGHT_EYE_CORNERS):
         cx, cy = landmarks[list(corners)].mean(axis=0)

@@ -1,8 +1,8 @@
-"""From a flow field to the network's input: the one way, in training and in service.
+"""Preprocessing of a flow field into the network's input, the same in training and in service.
 
-flow -> `flow_map` (28, 28, 3), the form in which the maps of the composite were published ->
-`network_input` (3, 28, 28): four regions, tiled and scaled. Published maps enter at the second
-step. The `PreprocessSpec` travels inside the weights file and is obeyed at load.
+flow (170, 140, 2) -> `flow_map` (28, 28, 3), the form of the composite's published maps ->
+`network_input` (3, 28, 28), four regions tiled and scaled. Published maps enter at the second step.
+The `PreprocessSpec` is stored in the weights file and applied at load.
 """
 
 import json
@@ -21,16 +21,20 @@ from htnet.engine.types import CLASSES, F32
 
 @dataclass(frozen=True, slots=True)
 class PreprocessSpec:
-    """How a network wants its input made.
+    """Specification of a network's input.
 
-    ``size``: side of the flow map; ``region``: side of one region's square; ``regions``: "tiled"
-    for the four of HTNet round the landmarks, "published" for the same four at the fixed places and
-    in the layout of the official code, "whole" for the map as it is. ``channels``: the map's order.
-    ``scaling``: "raw" keeps 0..255, "unit" gives 0..1, "median" subtracts each channel's median and
-    divides by 127.5, so that skin at rest is zero whatever the extremes were, "robust" divides by
-    twice the 90th percentile of the distance from the median instead and clips to -1..1, so that
-    single pixels do not set the scale. ``flows``: the solvers that the weights were trained and
-    tested for, the default first. ``temperature`` divides the logits.
+    ``size``: side of the flow map, px.
+    ``region``: side of one region's square, px.
+    ``regions``: "tiled" for the four regions round the landmarks, "published" for the same four at
+    the fixed places and in the layout of the official code, "whole" for the whole map.
+    ``channels``: order of the map's channels.
+    ``scaling``: "raw" keeps 0..255; "unit" gives 0..1; "median" subtracts each channel's median and
+    divides by 127.5, so that skin at rest is zero for any extremes; "robust" divides by twice the
+    90th percentile of the distance from the median (plus 2) and clips to -1..1, so that single
+    pixels do not set the scale.
+    ``flows``: solvers that the weights were trained and tested for, the default first.
+    ``classes``: names of the classes in the order of the logits.
+    ``temperature``: divisor of the logits.
     """
 
     size: int = 28
@@ -59,7 +63,7 @@ class PreprocessSpec:
             )
 
     def _wrong(self) -> str:
-        """What is wrong with the values, in words; nothing for values that will do."""
+        """Describe the first invalid value; "" if all are valid."""
         for name, side in (("size", self.size), ("region", self.region)):
             if type(side) is not int or side < 1:
                 return f"{name} {side!r}"
@@ -78,12 +82,12 @@ class PreprocessSpec:
         return ""
 
     def to_json(self) -> str:
-        """One line of JSON, for a weights file's metadata."""
+        """Return one line of JSON, for a weights file's metadata."""
         return json.dumps(asdict(self))
 
     @classmethod
     def from_json(cls, text: str) -> "PreprocessSpec":
-        """Read what `to_json` wrote; raises `WeightsError` for anything else."""
+        """Parse the JSON of `to_json`; raises `WeightsError` for anything else."""
         try:
             values: dict[str, Any] = json.loads(text)
             known = {field.name for field in fields(cls)}
@@ -101,7 +105,7 @@ class PreprocessSpec:
 
 
 def min_max(field: F32) -> F32:
-    """Scale to 0..255; a flat field becomes 0."""
+    """Scale a field linearly to 0..255; a constant one becomes 0."""
     low, high = float(field.min()), float(field.max())
     if high - low < 1e-12:
         return np.zeros_like(field)
@@ -109,9 +113,9 @@ def min_max(field: F32) -> F32:
 
 
 def flow_map(flow: F32, size: int = 28) -> F32:
-    """The map (size, size, 3) = u, v, strain of a flow (H, W, 2), each channel min-maxed to 0..255.
+    """Map (size, size, 3) = u, v, strain of a flow (H, W, 2), each channel min-maxed to 0..255.
 
-    Strain is taken at full size, then each channel is resized by area and scaled, the order that
+    Strain is computed at full size, then each channel is resized by area and scaled: the order that
     reproduces the published maps best.
     """
     small = np.empty((size, size, 3), np.float32)
@@ -123,7 +127,7 @@ def flow_map(flow: F32, size: int = 28) -> F32:
 
 
 def scaled(map_: F32, spec: PreprocessSpec) -> F32:
-    """A map (size, size, 3) = u, v, strain in 0..255 with the channels and scaling of ``spec``."""
+    """Apply channels and scaling of ``spec`` to a map (size, size, 3) = u, v, strain, 0..255."""
     picture: F32 = map_[..., [("u", "v", "strain").index(c) for c in spec.channels]]
     if spec.scaling == "unit":
         picture = picture / np.float32(255)
@@ -136,7 +140,7 @@ def scaled(map_: F32, spec: PreprocessSpec) -> F32:
 
 
 def _quantile(picture: F32, q: float) -> F32:
-    """Each channel's quantile (C,), between values as numpy does it, in about a third of its time."""
+    """Quantile (C,) of each channel, interpolated as by NumPy in about a third of its time."""
     flat = picture.reshape(-1, picture.shape[-1])
     place = q * (len(flat) - 1)
     low = int(place)
@@ -147,7 +151,7 @@ def _quantile(picture: F32, q: float) -> F32:
 
 
 def network_input(map_: F32, centres: F32, spec: PreprocessSpec) -> F32:
-    """The network's input (3, S, S) from a map (size, size, 3) = u, v, strain in 0..255.
+    """Network input (3, S, S) of a map (size, size, 3) = u, v, strain in 0..255.
 
     ``centres``: (4, 2), `region_centres` as fractions of the crop's width and height. S is
     ``2 * region`` for tiled regions, ``size`` for the whole map.

@@ -1,9 +1,14 @@
-"""From a flow to the network's input on tensors, batched and on any device.
+"""Preprocessing on tensors, batched and on any device: a second implementation for export.
 
-The same steps, under the same names, as `htnet.engine.motion.head_motion`, `htnet.engine.motion.strain`,
-`htnet.engine.motion.preprocess` and `htnet.engine.face.regions` take on a CPU with NumPy and OpenCV, to rounding:
-1e-5 px of head motion, and 1e-3 of the map's 0..255. No convolutions and no matrix products, so no
-runtime can do them in TF32; shapes depend on shapes alone, so that they can be exported.
+Restates in torch, under the same names, what NumPy and OpenCV do on a CPU: `rigid_motion` and
+`remove_rigid` of `htnet.engine.motion.head_motion`, `optical_strain` of
+`htnet.engine.motion.strain`, `flow_map`, `scaled` and `network_input` of
+`htnet.engine.motion.preprocess`, and `tile_regions` of `htnet.engine.face.regions`. The restatement
+is needed because ONNX and TensorRT take torch modules alone. Tests hold the parity: 1e-5 px of head
+motion, 1e-3 of the map's 0..255.
+
+Convolutions and matrix products are avoided, since a runtime may compute them in TF32. Shapes
+depend on shapes alone, not on values, so that the graph can be exported.
 """
 
 import torch
@@ -18,8 +23,10 @@ _CHANNELS = ("u", "v", "strain")
 
 
 def rigid_motion(flow: Tensor) -> Tensor:
-    """(tx, ty, s, r) of the head, (B, 4), of ``flow`` (B, 2, 170, 140), as
-    `htnet.engine.motion.head_motion.rigid_motion`; in float32."""
+    """Fit the head's motion (tx, ty, s, r), (B, 4), to a flow (B, 2, 170, 140), in float32.
+
+    See `htnet.engine.motion.head_motion.rigid_motion`.
+    """
     place = _stable(_from_centre(flow)[None])  # (1, 2, N)
     moved = _stable(flow)  # (B, 2, N)
     count = place.shape[-1]
@@ -41,20 +48,20 @@ def rigid_motion(flow: Tensor) -> Tensor:
 
 
 def remove_rigid(flow: Tensor, motion: Tensor) -> Tensor:
-    """``flow`` (B, 2, 170, 140) less the flow of ``motion`` (B, 4)."""
+    """Subtract the flow of ``motion`` (B, 4) from ``flow`` (B, 2, 170, 140)."""
     shift, turn = motion[:, :, None, None].chunk(2, dim=1)
     return flow - (shift + _turned(_from_centre(flow)[None], turn))
 
 
 def _from_centre(flow: Tensor) -> Tensor:
-    """Every pixel's x and y (2, H, W) from the crop's centre."""
+    """Coordinates x and y (2, H, W) of every pixel, relative to the crop's centre."""
     height, width = flow.shape[-2:]
     x, y = pixels(height, width, flow.device)
     return torch.stack([x - width / 2, y - height / 2])
 
 
 def _stable(maps: Tensor) -> Tensor:
-    """(B, C, N): ``maps`` at the points of stable skin."""
+    """Samples (B, C, N) of ``maps`` at the points of stable skin."""
     boxes = [maps[:, :, y0:y1:STEP, x0:x1:STEP] for x0, y0, x1, y1 in STABLE_SKIN]
     return torch.cat([box.flatten(2) for box in boxes], dim=-1)
 
@@ -64,14 +71,16 @@ def _mean(values: Tensor, weights: Tensor) -> Tensor:
 
 
 def _turned(place: Tensor, turn: Tensor) -> Tensor:
-    """(s x - r y, r x + s y); ``place`` and ``turn`` = (s, r) have two channels."""
+    """Complex product (s x - r y, r x + s y) of ``place`` (x, y) and ``turn`` (s, r)."""
     (x, y), (s, r) = place.chunk(2, dim=1), turn.chunk(2, dim=1)
     return torch.cat([s * x - r * y, r * x + s * y], dim=1)
 
 
 def optical_strain(flow: Tensor) -> Tensor:
-    """Strain magnitude (B, 1, H, W) of a flow (B, 2, H, W), per px: the formula of
-    `htnet.engine.motion.strain.optical_strain`."""
+    """Strain magnitude (B, 1, H, W) of a flow (B, 2, H, W), per px.
+
+    See `htnet.engine.motion.strain.optical_strain`.
+    """
     (ux, vx), (uy, vy) = (_differences(flow, dim).chunk(2, dim=1) for dim in (-1, -2))
     shear = uy + vx
     return (ux * ux + vy * vy + 0.5 * shear * shear).sqrt()
@@ -86,8 +95,10 @@ def _differences(maps: Tensor, dim: int) -> Tensor:
 
 
 def flow_map(flow: Tensor, size: int = 28) -> Tensor:
-    """The map (B, 3, size, size) = u, v, strain of a flow (B, 2, H, W), each channel min-maxed to
-    0..255; ``size`` is at most H and W."""
+    """Map (B, 3, size, size) = u, v, strain of a flow (B, 2, H, W), each min-maxed to 0..255.
+
+    ``size`` is at most H and W.
+    """
     full = torch.cat([flow, optical_strain(flow)], dim=1)
     small = _by_area(_by_area(full, -1, size), -2, size)
     low, high = small.amin(dim=(-2, -1), keepdim=True), small.amax(dim=(-2, -1), keepdim=True)
@@ -96,9 +107,9 @@ def flow_map(flow: Tensor, size: int = 28) -> Tensor:
 
 
 def _by_area(maps: Tensor, dim: int, size: int) -> Tensor:
-    """``maps`` shrunk to ``size`` along ``dim``, each cell the mean of what it covers."""
+    """Resize ``maps`` by area to ``size`` along ``dim``: a cell is the mean of what it covers."""
     length = maps.shape[dim]
-    # Whole numbers, in units of 1/size px: cells are ``length`` wide and px are ``size``.
+    # Integers in units of 1/size px: a cell is ``length`` wide, a pixel ``size``.
     start = torch.arange(size, device=maps.device)[:, None] * length
     px = start // size + torch.arange(length // size + 2, device=maps.device)
     covered = torch.minimum(px * size + size, start + length) - torch.maximum(px * size, start)
@@ -111,7 +122,7 @@ def _by_area(maps: Tensor, dim: int, size: int) -> Tensor:
 
 
 def scaled(maps: Tensor, spec: PreprocessSpec) -> Tensor:
-    """Maps (B, 3, size, size) = u, v, strain in 0..255 with the channels and scaling of ``spec``."""
+    """Apply channels and scaling of ``spec`` to maps (B, 3, size, size) = u, v, strain, 0..255."""
     places = [_CHANNELS.index(name) for name in spec.channels]
     pictures = torch.cat([maps[:, place : place + 1] for place in places], dim=1)
     if spec.scaling == "unit":
@@ -125,7 +136,7 @@ def scaled(maps: Tensor, spec: PreprocessSpec) -> Tensor:
 
 
 def _quantile(pictures: Tensor, q: float) -> Tensor:
-    """Each channel's quantile (B, C, 1, 1), between values."""
+    """Quantile (B, C, 1, 1) of each channel, linearly interpolated."""
     values = pictures.flatten(2).sort(dim=-1).values
     place = q * (values.shape[-1] - 1)
     low = int(place)
@@ -135,10 +146,10 @@ def _quantile(pictures: Tensor, q: float) -> Tensor:
 
 
 def network_input(maps: Tensor, centres: Tensor, spec: PreprocessSpec) -> Tensor:
-    """The network's input (B, 3, S, S) from maps (B, 3, size, size) = u, v, strain in 0..255.
+    """Network input (B, 3, S, S) of maps (B, 3, size, size) = u, v, strain in 0..255.
 
-    ``centres``: (B, 4, 2), `region_centres` as fractions of the crop's width and height; they count
-    for tiled regions alone.
+    ``centres``: (B, 4, 2), `region_centres` as fractions of the crop's width and height; used for
+    tiled regions alone.
     """
     pictures = scaled(maps, spec)
     if spec.regions == "whole":
@@ -149,8 +160,10 @@ def network_input(maps: Tensor, centres: Tensor, spec: PreprocessSpec) -> Tensor
 
 
 def _published(centres: Tensor) -> Tensor:
-    """The official code's fixed centres (B, 4, 2), made on the device: a recorded graph may copy
-    nothing from the host."""
+    """Fixed centres (B, 4, 2) of the official code.
+
+    Made on the device, since a recorded CUDA graph may not copy from the host.
+    """
     rows = [
         torch.stack([torch.full_like(centres[:, 0, 0], float(at)) for at in place], dim=-1)
         for place in PUBLISHED_CENTRES[PUBLISHED_TILES]
@@ -159,19 +172,22 @@ def _published(centres: Tensor) -> Tensor:
 
 
 def tile_regions(pictures: Tensor, centres: Tensor, side: int) -> Tensor:
-    """Four squares of ``pictures`` (B, C, H, W) round ``centres`` (B, 4, 2), in their px and ordered
-    as `REGIONS`, laid as `htnet.engine.face.regions.tile_regions` does: (B, C, 2 side, 2 side)."""
+    """Cut four squares of ``side`` px round ``centres`` and tile them: (B, C, 2 side, 2 side).
+
+    ``pictures``: (B, C, H, W). ``centres``: (B, 4, 2) in their px, ordered as `REGIONS`. See
+    `htnet.engine.face.regions.tile_regions`.
+    """
     height, width = pictures.shape[-2:]
     steps = torch.arange(side, dtype=centres.dtype, device=centres.device) - side / 2
     x, y = (_across(centres[..., axis], steps) for axis in (0, 1))
     columns = x[:, None, :, :, None, :].expand(-1, 1, 2, 2, side, side)
     rows = y[:, None, :, :, :, None].expand(-1, 1, 2, 2, side, side)
     places = torch.cat([columns.clamp(0, width - 1), rows.clamp(0, height - 1)], dim=1)
-    # (B, 2, column, row, y, x) to a picture of rows and columns.
+    # (B, 2, column, row, y, x) to (B, 2, row y, column x).
     places = places.permute(0, 1, 3, 4, 2, 5).reshape(-1, 2, 2 * side, 2 * side)
     return sampled(canvas(pictures), places, "bilinear")
 
 
 def _across(centres: Tensor, steps: Tensor) -> Tensor:
-    """Places (B, column, row, side) of the px of squares round one coordinate of four centres."""
+    """Coordinates (B, column, row, side) of the px of four squares along one axis."""
     return centres.reshape(-1, 2, 2, 1) + steps

@@ -1,4 +1,4 @@
-"""How a face has moved between a pair of crops: its flow without the head's, and each region's."""
+"""Motion between a pair of crops: flow without head motion, and its mean in each region."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,11 +16,11 @@ from htnet.engine.types import F32, F64, Pair
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PairMotion:
-    """What is measured between an onset and an apex.
+    """Motion measured between an onset and an apex.
 
-    ``flow``: (170, 140, 2) float32 px, the head's motion removed. ``head``: (tx, ty, s, r) as
-    `rigid_motion` gives it. ``regions``: each region's mean vector (x, y) in px.
-    ``probabilities``: (classes,) where one graph measured the pair and recognised it too.
+    ``flow``: (170, 140, 2) float32 px, head motion removed. ``head``: (tx, ty, s, r) of
+    `rigid_motion`. ``regions``: mean vector (x, y) of each region in px. ``probabilities``:
+    (classes,), where one graph computed both the flow and the answer.
     """
 
     flow: F32
@@ -30,12 +30,12 @@ class PairMotion:
 
     @property
     def magnitude(self) -> float:
-        """How far the region that moved most did, eyes left out, px."""
+        """Largest displacement of a region of `SPOTTING`, px."""
         return max(float(np.hypot(*self.regions[name])) for name in SPOTTING)
 
 
-# Half width and half height in px of the box whose mean flow stands for a place. A mean over some
-# 300 px is what lifts half a pixel of muscle above the solver's noise; a maximum would drown it.
+# Half width and half height in px of the box whose mean flow is a region's motion. The mean over
+# some 300 px raises half a pixel of motion above the solver's noise; a maximum would not.
 _HALF: Final = {
     "inner brows": (11, 7),
     "outer brows": (12, 7),
@@ -44,18 +44,18 @@ _HALF: Final = {
     "upper lip": (12, 7),
     "lower lip": (12, 7),
 }
-BORDER = 10
+_BORDER = 10
 REGION_NAMES = tuple(_HALF)
-# Lids blink and eyes look about all the time: their motion is measured and shown, but an expression
-# needs brows, lip corners or lips to move.
+# Blinks and gaze move the eyes all the time: their motion is measured and shown, but an expression
+# needs motion of brows, lip corners or lips.
 SPOTTING = tuple(name for name in REGION_NAMES if name != "eyes")
 
 
 def measure_motion(pair: Pair, solver: FlowSolver, *, registered: bool = False) -> PairMotion:
-    """Flow of a pair and what its regions did.
+    """Measure flow, head motion and region motion of a pair.
 
-    ``registered`` says that the crops are laid over each other already (a dataset's own crops), so
-    no head motion is looked for.
+    ``registered``: the crops are registered already (a dataset's own crops), so head motion is
+    taken as zero.
     """
     flow = solver(pair.onset.gray, pair.apex.gray)
     head = np.zeros(4) if registered else rigid_motion(flow)
@@ -65,10 +65,10 @@ def measure_motion(pair: Pair, solver: FlowSolver, *, registered: bool = False) 
 
 
 def region_motion(flow: F32, landmarks: F32) -> dict[str, F32]:
-    """Mean vector of each of `REGION_NAMES` in a flow (170, 140, 2), px.
+    """Mean vector (2,) in px of each of `REGION_NAMES` in a flow (170, 140, 2).
 
-    Left and right are averaged as mirror images (x outwards from the middle of the face), which
-    halves the noise: the expressions looked for move both sides.
+    ``landmarks``: (478, 2) crop px. Left and right are averaged as mirror images (x outwards from
+    the middle of the face), which halves the noise: the expressions sought move both sides.
     """
     means = {
         name: [_mean(flow, centre, _HALF[name]) for centre in centres]
@@ -97,9 +97,9 @@ _STARTS = np.cumsum(_COUNTS) - _COUNTS
 
 
 def motion_centres(landmarks: F32) -> dict[str, list[F32]]:
-    """Where each of `REGION_NAMES` is measured: its centre, or its left and right one, (2,) each.
+    """Centre, or left and right centre, of each of `REGION_NAMES`, (2,) each.
 
-    ``landmarks``: (478, 2) in any unit.
+    ``landmarks``: (478, 2) in any unit, which is that of the centres.
     """
     sums = np.add.reduceat(landmarks[_POINTS], _STARTS, axis=0)
     centres: dict[str, list[F32]] = {name: [] for name in REGION_NAMES}
@@ -118,13 +118,14 @@ def _mean(flow: F32, centre: F32, half: tuple[int, int]) -> F32:
 
 
 def motion_box(centre: F32, half: tuple[int, int]) -> tuple[int, int, int, int]:
-    """(x0, y0, x1, y1) round ``centre``, kept off the crop's border and never empty.
+    """Box (x0, y0, x1, y1) round ``centre``, clipped off the crop's border and never empty.
 
-    Near the border solvers invent motion: Farneback up to 1 px on identical pictures.
+    ``half``: half width and half height, px. Near the border solvers report false motion: Farneback
+    up to 1 px on identical pictures.
     """
     x, y = round(float(centre[0])), round(float(centre[1]))
-    x0 = min(max(x - half[0], BORDER), CROP_WIDTH - BORDER - half[0])
-    y0 = min(max(y - half[1], BORDER), CROP_HEIGHT - BORDER - half[1])
-    x1 = min(max(x + half[0], x0 + half[0]), CROP_WIDTH - BORDER)
-    y1 = min(max(y + half[1], y0 + half[1]), CROP_HEIGHT - BORDER)
+    x0 = min(max(x - half[0], _BORDER), CROP_WIDTH - _BORDER - half[0])
+    y0 = min(max(y - half[1], _BORDER), CROP_HEIGHT - _BORDER - half[1])
+    x1 = min(max(x + half[0], x0 + half[0]), CROP_WIDTH - _BORDER)
+    y1 = min(max(y + half[1], y0 + half[1]), CROP_HEIGHT - _BORDER)
     return x0, y0, x1, y1

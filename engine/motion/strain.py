@@ -1,4 +1,4 @@
-"""Optical strain: how much the skin is stretched, from the flow's gradients."""
+"""Optical strain: magnitude of skin deformation, from the gradients of the flow."""
 
 import numpy as np
 
@@ -8,10 +8,10 @@ from htnet.engine.types import F32
 def optical_strain(flow: F32) -> F32:
     """Strain magnitude (H, W) of a flow (H, W, 2), per px.
 
-    sqrt(ux^2 + vy^2 + (uy + vx)^2 / 2), the form the published maps use (Liong et al., 2019),
-    with central differences inside and one-sided ones at the border.
+    sqrt(ux^2 + vy^2 + (uy + vx)^2 / 2), the form of the published maps (Liong et al., 2019), with
+    central differences inside and one-sided ones at the border.
     """
-    # Both components at once, (H, W, 2): along x, then along y.
+    # Derivatives of both components, (H, W, 2): along x, then along y.
     dx, dy = np.empty_like(flow), np.empty_like(flow)
     np.subtract(flow[:, 2:], flow[:, :-2], out=dx[:, 1:-1])
     np.subtract(flow[2:], flow[:-2], out=dy[1:-1])

@@ -1,1 +1,1 @@
-"""Recognition: which expression a movement of the face is."""
+"""Recognition: classification of a facial movement."""

@@ -1,4 +1,4 @@
-"""From a pair of aligned faces to what HTNet says of it."""
+"""Recognizer: a pair of aligned faces to class probabilities."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -24,13 +24,14 @@ from htnet.engine.types import F32, UNCERTAIN, Pair, Prediction
 
 
 class Recognizer:
-    """A network behind the preprocessing its weights were trained with.
+    """Network with the preprocessing that its weights were trained with.
 
-    ``flow`` names a solver among the weights' own; the first of them where it is None. ``network``
-    runs the weights' network (`network_graph`), by default PyTorch on ``device``. ``whole`` runs
-    everything from a pair to the answer (`pair_graph` with motion) for pairs such as it was made
-    for. Below ``uncertain_below`` the highest probability is no answer, and the label is
-    "uncertain".
+    ``flow``: a solver among the weights' own, by default the first of them.
+    ``device``: of the tensor solvers and of PyTorch.
+    ``network``: runtime of the weights' network (`network_graph`), by default PyTorch.
+    ``whole``: runtime of the whole path from a pair to probabilities (`pair_graph` with motion); it
+    is used for pairs whose ``registered`` is the graph's.
+    ``uncertain_below``: probability below which the label is "uncertain".
     """
 
     def __init__(
@@ -56,14 +57,16 @@ class Recognizer:
 
     @property
     def network(self) -> Runtime:
-        """What runs the network alone; beside a whole graph it is made when it is first asked for,
-        since a GPU would hold the weights twice."""
+        """Runtime of the network alone.
+
+        Beside a whole graph it is made at first use, since a GPU would hold the weights twice.
+        """
         if self._network is None:
             self._network = PyTorch(network_graph(self._loaded), str(torch_device(self._device)))
         return self._network
 
     def __str__(self) -> str:
-        """Network, flow solver and runtime in words."""
+        """Return network, flow solver and runtime in words."""
         ran = self.whole or self.network
         return (
             f"{self.model}, flow {self.solver.name}, runtime {ran.name} ({ran.precision}, "
@@ -71,7 +74,7 @@ class Recognizer:
         )
 
     def measure(self, pair: Pair, *, registered: bool = False) -> PairMotion:
-        """How the face moved from the pair's onset to its apex."""
+        """Measure the motion from the pair's onset to its apex; see `measure_motion`."""
         if self.whole is None or self.whole.registered != registered:
             return measure_motion(pair, self.solver, registered=registered)
         faces = (face.gray[None, None] for face in (pair.onset, pair.apex))
@@ -82,19 +85,19 @@ class Recognizer:
         return PairMotion(moved, head[0].astype(np.float64), regions, answer[0])
 
     def predict(self, measured: PairMotion, landmarks: F32) -> Prediction:
-        """The answer for what was measured; the apex's landmarks (478, 2) in crop px."""
+        """Classify a measured motion; ``landmarks``: (478, 2) of the apex, crop px."""
         if measured.probabilities is not None:
             return self._named(measured.probabilities)
         return self.predict_map(flow_map(measured.flow, self.spec.size), landmarks / self._scale)
 
     def predict_map(self, map_: F32, landmarks: F32) -> Prediction:
-        """The answer for a map (size, size, 3) = u, v, strain; landmarks as fractions of it."""
+        """Classify a map (size, size, 3) = u, v, strain; ``landmarks``: fractions of the crop."""
         x = network_input(map_, region_centres(landmarks), self.spec)
         (answer,) = self.network(x[None])
         return self._named(answer[0])
 
     def answer(self, probabilities: dict[str, float]) -> Prediction:
-        """The label that ``probabilities`` stand for."""
+        """Return the most probable label, or "uncertain" below the threshold."""
         best = max(probabilities, key=probabilities.__getitem__)
         label = best if probabilities[best] >= self._uncertain_below else UNCERTAIN
         return Prediction(label, MappingProxyType(probabilities))
@@ -104,8 +107,10 @@ class Recognizer:
 
 
 def own_flow(spec: PreprocessSpec, name: str | None) -> str:
-    """The solver called ``name``, by default the spec's first; raises `UsageError` for one that the
-    weights were not trained for."""
+    """Return the name of the flow solver: ``name``, by default the spec's first.
+
+    Raises `UsageError` for one that the weights were not trained for.
+    """
     if name is not None and name not in spec.flows:
         raise UsageError(
             f"expected a flow solver these weights were trained for "
@@ -115,12 +120,12 @@ def own_flow(spec: PreprocessSpec, name: str | None) -> str:
 
 
 def torch_device(name: str) -> torch.device:
-    """The torch device called ``name``; raises where there is none such on this machine."""
+    """Return the torch device called ``name``; raises `DependencyError` where torch has none."""
     try:
         device = torch.device(name)
-        torch.zeros(1, device=device).item()  # what is on "meta" has no value to read
+        torch.zeros(1, device=device).item()  # a tensor on "meta" has no value to read
     except (RuntimeError, AssertionError, ImportError) as error:
-        # Torch goes on to list every backend it has.
+        # After the first sentence torch lists every backend.
         reason = str(error).partition("\n")[0].partition(". ")[0] or type(error).__name__
         raise DependencyError(
             f"expected a device that torch can use; {name!r} is not one here ({reason}): "
@@ -138,14 +143,14 @@ def open_recognizer(
     precision: str = "fp32",
     say: Callable[[str], None] = print,
 ) -> Recognizer:
-    """The recognizer of a weights file (default: the one that ships).
+    """Open the recognizer of a weights file, by default the one that ships.
 
-    On a CPU OpenCV measures the flow and the runtime runs the network. On another device one graph
-    does everything, if a solver that the weights know runs on tensors; it is taken unless ``flow``
-    names another. Raises `UsageError`, `WeightsError`, `DependencyError` or `EngineError`.
+    On a CPU, OpenCV computes the flow and the runtime runs the network. On another device, one
+    graph does both where a solver of the weights runs on tensors; that solver is preferred unless
+    ``flow`` names another. ``say`` is given notices. Raises `UsageError`, `WeightsError`,
+    `DependencyError` or `EngineError`.
     """
-    # One small pair at a time: more threads mostly wait for each other, and tracking the next face
-    # needs the other core.
+    # One thread each: the pictures are small, and the face tracker needs the other cores.
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     loaded = load(model or default_weights(), say=say)

@@ -1,4 +1,4 @@
-"""Two still pictures to an answer: find, align, measure, recognise."""
+"""Recognition of two still pictures: detect, align, measure, classify."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,15 +16,17 @@ from htnet.engine.types import F32, NEUTRAL, U8, AlignedFace, Face, Pair, Predic
 
 _MAP_SIDE = 28
 _SAME_PLACE_PX = 6.0
-# On a still crop with noise of up to 4 grey levels every region's mean stays under 0.04 px.
+# On a still crop with noise of up to 4 grey levels the mean of every region stays under 0.04 px.
 _FLOOR_PX = 0.1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Recognition:
-    """``map``: (28, 28, 3) float32, u, v and strain in 0..255. ``as_crops``: the pictures were
-    taken as canonical crops; ``crop_shaped``: a face was found and aligned though they look like
-    some.
+    """Result of `recognize`.
+
+    ``map``: (28, 28, 3) float32, u, v and strain in 0..255. ``as_crops``: the pictures were used as
+    canonical crops. ``crop_shaped``: they have the size of canonical crops, but a face was found in
+    them and aligned.
     """
 
     prediction: Prediction
@@ -36,13 +38,13 @@ class Recognition:
 def recognize(
     onset: Path, apex: Path, recognizer: Recognizer, *, aligned: bool = False
 ) -> Recognition:
-    """What happened between two pictures.
+    """Classify the movement between two pictures.
 
-    With ``aligned`` they are canonical crops (140 x 170) already, registered as a dataset's are, so
-    neither a face nor head motion is looked for; likewise where no face is found in pictures of
-    that shape. Else the onset's face gives the crop of both, so that what moved between them is
-    left in, and the head's motion is measured and removed. The label is "neutral" when no region
-    has moved by more than sensor noise moves it.
+    ``aligned``: the pictures are canonical crops (140 x 170), registered as a dataset's are, so
+    neither a face nor head motion is sought. The same holds where no face is found in pictures of
+    that size. Otherwise both are cropped by the onset's face, and the head's motion is measured and
+    removed. The label is "neutral" if no region moves by more than 0.1 px, which is above sensor
+    noise. Raises `UsageError` for a picture that cannot be read and `FaceError` without a face.
     """
     pictures = [read_picture(path) for path in (onset, apex)]
     crop_shaped = all(picture.shape[:2] == (CROP_HEIGHT, CROP_WIDTH) for picture in pictures)
@@ -64,7 +66,7 @@ def recognize(
     measured = recognizer.measure(pair, registered=registered)
     prediction = recognizer.predict(measured, pair.apex.landmarks)
     if measured.magnitude < _FLOOR_PX:
-        # The network has never seen stillness, and is sure of its answer to that too.
+        # The network was not trained on still faces and is confident on them too.
         prediction = replace(prediction, label=NEUTRAL)
     return Recognition(
         prediction=prediction,
@@ -75,7 +77,7 @@ def recognize(
 
 
 def read_picture(path: Path) -> U8:
-    """The picture (H, W, 3) in a file; raises `UsageError` where there is none."""
+    """Read a picture (H, W, 3) uint8, BGR; raises `UsageError` where there is none."""
     if not path.is_file():
         raise UsageError(f"expected a picture at {path}; there is no such file: check the path.")
     try:
@@ -87,7 +89,7 @@ def read_picture(path: Path) -> U8:
         ) from None
     try:
         picture = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
-    except cv2.error:  # a header that claims more pixels than OpenCV lets in
+    except cv2.error:  # the header claims more pixels than OpenCV allows
         picture = None
     if picture is None:
         what = "the file is empty" if not data.size else "it holds none that OpenCV can decode"
@@ -96,11 +98,11 @@ def read_picture(path: Path) -> U8:
 
 
 def save_map(map_: F32, path: Path) -> None:
-    """Write a map (28, 28, 3) as RGB = u, v, strain, the form of the published ones."""
+    """Write a map (28, 28, 3) as a picture, RGB = u, v, strain, as the published maps."""
     picture = np.rint(map_[..., ::-1]).clip(0, 255).astype(np.uint8)
     try:
         written = cv2.imwrite(str(path), picture)
-    except cv2.error:  # an ending that no encoder knows
+    except cv2.error:  # no encoder for this suffix
         written = False
     if not written:
         raise UsageError(
@@ -114,13 +116,13 @@ def _gray(picture: U8) -> U8:
 
 
 def _align_like(picture: U8, face: Face, reference: AlignedFace) -> AlignedFace:
-    """``face`` in the reference's crop if the head has stayed about there, else in its own.
+    """Align ``face`` by the reference's transform, or by its own if the head moved over 6 px.
 
-    One transform for both keeps landmark jitter out of the flow; a head that has moved by more
-    than the flow can follow needs its own.
+    A common transform keeps landmark jitter out of the flow. A head that moved further than the
+    flow can follow needs its own.
     """
     there = align_once(picture, face, reference.to_crop)
-    eyes = [REGIONS.index("left_eye"), REGIONS.index("right_eye")]  # a smile is not the head's
+    eyes = [REGIONS.index("left_eye"), REGIONS.index("right_eye")]  # a smile moves the lips
     moved = (region_centres(there.landmarks) - region_centres(reference.landmarks))[eyes]
     near = float(np.linalg.norm(moved, axis=1).max()) <= _SAME_PLACE_PX
     return there if near else align_once(picture, face)

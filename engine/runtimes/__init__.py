@@ -1,28 +1,33 @@
-"""The runtimes behind one protocol: arrays in, arrays out.
+"""Runtimes behind one protocol: arrays in, arrays out.
 
-pytorch      eager, compiled, and on CUDA replayed as one graph
-onnx         ONNX Runtime
-tensorrt     TensorRT through torch-tensorrt
-rtx          TensorRT-RTX
+pytorch        eager, compiled, and on CUDA recorded as one CUDA graph
+onnx           ONNX Runtime
+tensorrt       TensorRT through torch-tensorrt
+tensorrt_rtx   TensorRT-RTX
 
-`open_runtime` makes one of a `Graph`; `choose` says which one ``auto`` means on a device and why.
+`htnet.engine.runtimes.select.open_runtime` opens one for a `Graph`.
 """
 
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from numpy.typing import NDArray
 
 from htnet.engine.errors import EngineError
 from htnet.engine.types import F32
 
+if TYPE_CHECKING:
+    from htnet.engine.runtimes.graph import Graph
+
 
 class Runtime(Protocol):
-    """A graph ready to run.
+    """Compiled graph.
 
-    ``name``: as in ``--runtime``. ``device``: where it runs, as torch names it. ``precision``: the
-    network's. ``part``, ``outputs`` and ``registered`` are its graph's.
+    ``name``: as in ``--runtime``. ``device``: as torch names it. ``precision``: the network's.
+    ``part``, ``outputs`` and ``registered``: the graph's.
     """
 
     name: str
@@ -33,16 +38,19 @@ class Runtime(Protocol):
     registered: bool
 
     def __call__(self, *inputs: NDArray[Any]) -> tuple[F32, ...]:
-        """Run it on arrays of the graph's shapes (uint8 crops will do where float32 is meant).
+        """Run the graph on arrays of its input shapes; uint8 crops are accepted for float32.
 
-        Raises `EngineError` for a shape that it was not made for, or where the device fails.
+        Raises `EngineError` for other shapes, or where the device fails.
         """
 
 
 @dataclass(frozen=True, slots=True)
 class Availability:
-    """Whether a runtime can be used here. ``said``: its version, or why not; ``remedy``: the
-    install line, or what to do, "" where nothing is to be done."""
+    """Availability of a runtime on this machine.
+
+    ``said``: its version, or the reason why it cannot be used. ``remedy``: the install line or
+    another action, "" where none is needed.
+    """
 
     name: str
     usable: bool
@@ -50,12 +58,41 @@ class Availability:
     remedy: str = ""
 
 
-def require_shapes(shapes: Mapping[str, tuple[int, ...]], inputs: Sequence[NDArray[Any]]) -> None:
-    """Raise `EngineError` unless ``inputs`` are of a graph's ``shapes``."""
-    came = [tuple(each.shape) for each in inputs]
-    if came != list(shapes.values()):
-        wanted = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
-        raise EngineError(
-            f"expected {wanted}, which this graph was made for; got {', '.join(map(str, came))}: "
-            "export it again with the --batch you need."
-        )
+class GraphRuntime:
+    """Base class of the runtimes: the attributes of `Runtime` and the check of input shapes."""
+
+    name: str
+
+    def __init__(self, graph: "Graph", device: str) -> None:
+        self.device = device
+        self.precision = graph.precision
+        self.part = graph.part
+        self.outputs = graph.outputs
+        self.registered = graph.registered
+        self._shapes = graph.inputs
+
+    def _require_shapes(self, inputs: Sequence[NDArray[Any]]) -> None:
+        """Raise `EngineError` unless ``inputs`` have the shapes of the graph's inputs."""
+        came = [tuple(each.shape) for each in inputs]
+        if came != list(self._shapes.values()):
+            wanted = ", ".join(f"{name} {shape}" for name, shape in self._shapes.items())
+            raise EngineError(
+                f"expected {wanted}, which this graph was made for; got "
+                f"{', '.join(map(str, came))}: export it again with the --batch you need."
+            )
+
+
+@contextmanager
+def logging_disabled(level: int) -> Iterator[None]:
+    """Disable logging up to ``level`` for the whole process."""
+    before = logging.root.manager.disable
+    logging.disable(level)
+    try:
+        yield
+    finally:
+        logging.disable(before)
+
+
+def first_line(error: Exception, longest: int = 160) -> str:
+    """Return the first line of an error's message, cut at ``longest`` characters."""
+    return str(error).strip().partition("\n")[0][:longest] or type(error).__name__

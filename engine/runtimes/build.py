@@ -1,13 +1,11 @@
-"""An engine of a graph: taken from where it lies if its card fits, built once if not.
+"""Engine files of a graph: reused if their card fits, otherwise built.
 
-Engines for ONNX Runtime are ONNX models, and go the same way as TensorRT's: a file, and beside it a
-card (`htnet.engine.runtimes.engine_card`). The file is moved into place before its card is, and the old card goes
-first, so that whatever an interruption leaves has no card, and is built again.
+Engines for ONNX Runtime are ONNX models and are stored as TensorRT's are: a file with a card beside
+it (`htnet.engine.runtimes.engine_card`). The old card is deleted first, then the file is moved into
+place, then the new card. After an interruption the file has no card and is built again.
 """
 
 import hashlib
-import os
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -21,6 +19,7 @@ from torch import nn
 
 from htnet import __version__
 from htnet.engine.errors import EngineError, OutputError, UsageError
+from htnet.engine.files import atomic_file
 from htnet.engine.runtimes import Runtime, tensorrt, tensorrt_rtx
 from htnet.engine.runtimes.engine_card import (
     ANY,
@@ -43,8 +42,11 @@ from htnet.engine.types import F32
 
 SUFFIXES: Final = {"onnx": ".onnx", "tensorrt": ".ep", "tensorrt-rtx": ".plan"}
 BOUNDS: Final = {"fp32": 1e-3, "fp16": 1e-2, "bf16": 5e-2, "int8": 0.98}
-"""The greatest difference of a probability from float32's in PyTorch; for int8, whose probabilities
-may drift as long as its answers do not, the least share of equal labels."""
+"""Largest difference of a probability from PyTorch's in float32, by precision.
+
+For int8, whose probabilities may differ as long as its labels do not, the least share of equal
+labels.
+"""
 
 _NOT_CHECKED: Final = "not asked for"
 _NOT_RUN: Final = "not run here"
@@ -54,12 +56,12 @@ Quantise = Callable[[bytes, Graph], bytes]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ParityCheck:
-    """Real inputs, and the float32 module of the same graph, that an engine has to agree with.
+    """Inputs of a parity check and the float32 module that an engine has to agree with.
 
-    ``samples``: for each, one array for each of the graph's inputs, without the batch: onset and
-    apex (170, 140) in 0..255 and centres (4, 2) for a pair, the picture (3, S, S) for a network.
-    ``reference``: the module of the graph in fp32, on the CPU. ``source``: where the samples come
-    from, for the card.
+    ``reference``: the graph's module in fp32, on the CPU. ``samples``: for each, one array for each
+    input of the graph, without the batch: onset and apex (170, 140) in 0..255 and centres (4, 2)
+    for a pair, the picture (3, S, S) for a network. ``source``: origin of the samples, for the
+    card.
     """
 
     reference: nn.Module
@@ -69,7 +71,7 @@ class ParityCheck:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Built:
-    """An engine file and its card. ``reused``: it lay there already."""
+    """Engine file and its card; ``reused``: it existed already."""
 
     path: Path
     card: EngineCard
@@ -88,19 +90,21 @@ def build_engine(
     quantise: Quantise | None = None,
     say: Callable[[str], None] = lambda sentence: None,
 ) -> Built:
-    """The engine of ``graph`` for ``runtime``: "onnx", "tensorrt" or "tensorrt-rtx".
+    """Return the engine of ``graph`` for a runtime; build it unless a fitting one exists.
 
-    It lies at ``out``, or in the user's cache under a name by content. One that lies there and fits
-    is taken as it is; otherwise it is built, which ``say`` is told. ``target``: for TensorRT-RTX,
-    as `htnet.engine.runtimes.tensorrt_rtx.build` has it. ``device``: what runs it, "cuda", or "cpu" for ONNX.
-    ``network``: its model's name, for the card. ``quantise`` turns the ONNX form of an int8 graph
-    into one that is int8; with it the engine is always built, for the ranges that it takes are no
-    part of what an engine is known by.
+    ``runtime``: "onnx", "tensorrt" or "tensorrt-rtx".
+    ``out``: path of the engine, by default in the user's cache under a name by content.
+    ``target``: GPUs, for TensorRT-RTX alone; see `htnet.engine.runtimes.tensorrt_rtx.build`.
+    ``device``: device that runs it, by default "cpu" for ONNX and "cuda" for the others.
+    ``network``: name of the model, for the card.
+    ``check``: parity check. An engine that does not agree (see `BOUNDS`) is refused. Where it
+    cannot be run, the card says "not run here" and the reason.
+    ``quantise``: function from the ONNX model of an int8 graph to an int8 model. With it the engine
+    is always built, since an engine's key does not contain the int8 ranges.
+    ``say``: callback for notices, such as that of a build.
 
-    With a ``check`` the engine is run on its samples where it can be, and refused where it does not
-    agree (see `BOUNDS`); where it cannot be run, the card says "not run here" and why. What is
-    refused or interrupted leaves no engine. Raises `EngineError`, `UsageError`, `DependencyError`,
-    and `OutputError` where the files cannot be written.
+    A refused or interrupted build leaves no engine. Raises `EngineError`, `UsageError`,
+    `DependencyError`, and `OutputError` where the files cannot be written.
     """
     _require(graph, runtime, target)
     target = target or {"onnx": ANY, "tensorrt": CURRENT, "tensorrt-rtx": DEFAULT}[runtime]
@@ -115,23 +119,23 @@ def build_engine(
         return Built(path, found, True)
 
     say(
-        f"Building the {graph.precision} {graph.part} for {runtime}, batch {graph.batch}: this takes "
-        f"{'some seconds' if runtime == 'onnx' else 'up to a few minutes'}, once."
+        f"Building the {graph.precision} {graph.part} for {runtime}, batch {graph.batch}: this "
+        f"takes {'some seconds' if runtime == 'onnx' else 'up to a few minutes'}, once."
     )
-    with _whole(path) as part:
+    with _atomic_output(path) as part:
         part.write_bytes(_engine(graph, runtime, target, device, quantise))
         parity: Parity | str = _NOT_CHECKED if check is None else f"{_NOT_RUN}: {unrun}"
         if check is not None and not unrun:
             parity = _agreement(_opened(part, graph, runtime, device), graph, check)
         card = _card(graph, runtime, target, machine, network, part, parity)
         card_path(path).unlink(missing_ok=True)
-    with _whole(card_path(path)) as part:
+    with _atomic_output(card_path(path)) as part:
         part.write_text(card.to_json(), encoding="utf-8")
     return Built(path, card, False)
 
 
 def cache_folder() -> Path:
-    """Where engines lie that nobody gave a place to."""
+    """Folder of the engines that have no path of their own."""
     from platformdirs import user_cache_dir
 
     return Path(user_cache_dir("htnet"), "engines")
@@ -149,7 +153,7 @@ def _require(graph: Graph, runtime: str, target: str | None) -> None:
 
 
 def _version(runtime: str) -> str:
-    """What an engine is tied to; raises `DependencyError` where the runtime is not here."""
+    """Version that an engine is tied to; raises `DependencyError` without the runtime."""
     if runtime == "onnx":
         return f"ONNX opset {OPSET}"  # any ONNX Runtime reads it
     return tensorrt_rtx.version() if runtime == "tensorrt-rtx" else tensorrt.version()
@@ -171,7 +175,7 @@ def _fitting(
     machine: Machine,
     say: Callable[[str], None],
 ) -> EngineCard | None:
-    """The card of the engine at ``path`` if it will do; ``say`` is told why one does not."""
+    """Return the card of the engine at ``path`` if it fits; else tell ``say`` the reason."""
     if not card_path(path).exists():
         return None
     try:
@@ -189,14 +193,14 @@ def _fitting(
 
 
 def _checked(card: EngineCard, check: ParityCheck | None) -> bool:
-    """Whether an engine was held against what it is to be held against."""
+    """Return True if the engine passed a parity check on the same samples, or none is asked."""
     if check is None:
         return True
     return isinstance(card.parity, Parity) and card.parity.source == check.source
 
 
 def _cannot_run(graph: Graph, runtime: str, target: str, machine: Machine) -> str:
-    """Why an engine cannot be run on this machine; "" where it can."""
+    """Reason why an engine cannot be run on this machine; "" where it can."""
     if runtime == "onnx":
         bf16 = graph.precision == "bf16"
         return "ONNX Runtime has no bf16 kernels for CPUs" if bf16 and not machine.gpu else ""
@@ -233,7 +237,7 @@ def _opened(engine: Path, graph: Graph, runtime: str, device: str) -> Runtime:
 
 
 def _agreement(run: Runtime, graph: Graph, check: ParityCheck) -> Parity:
-    """How near the engine comes to float32 in PyTorch; raises `EngineError` where not near enough."""
+    """Compare the engine with PyTorch's float32; raises `EngineError` beyond `BOUNDS`."""
     if not check.samples:
         raise UsageError("expected real pairs to check the engine on; got none: give some.")
     expected, found = [], []
@@ -263,7 +267,7 @@ def _agreement(run: Runtime, graph: Graph, check: ParityCheck) -> Parity:
 
 
 def _stacked(graph: Graph, samples: Sequence[tuple[NDArray[Any], ...]]) -> list[F32]:
-    """Some samples as a whole batch: the last stands in for those that are missing."""
+    """Stack samples to a full batch, filled up with the last one."""
     full = [*samples, *[samples[-1]] * (graph.batch - len(samples))]
     stacked: list[F32] = []
     for place, shape in enumerate(graph.inputs.values()):
@@ -282,7 +286,7 @@ def _card(
     parity: Parity | str,
 ) -> EngineCard:
     size, sha256 = fingerprint(engine)
-    # Where an engine is for any GPU, the one that was in the machine says nothing of it.
+    # An engine for any GPU is not described by the GPU that built it.
     builder = machine if target == CURRENT else replace(machine, gpu="", capability="", driver="")
     return EngineCard(
         runtime=runtime,
@@ -310,20 +314,11 @@ def _card(
 
 
 @contextmanager
-def _whole(path: Path) -> Iterator[Path]:
-    """A file to be written, which becomes ``path`` if all goes well and nothing if not."""
+def _atomic_output(path: Path) -> Iterator[Path]:
+    """Atomic file as `atomic_file`; raises `OutputError` where it cannot be written."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # In the same folder, since a file can be moved into place at once only within one disk.
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-        os.close(handle)
-        part = Path(name)
-        try:
+        with atomic_file(path) as part:
             yield part
-            part.chmod(0o644)  # mkstemp makes it private
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
     except OSError as error:
         raise OutputError(
             f"expected to write {path}; got {error.strerror or error}: choose a writable folder, "

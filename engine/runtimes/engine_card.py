@@ -1,8 +1,8 @@
-"""What lies beside an engine: a JSON card that says what it computes, and where it can run.
+"""Engine card: a JSON file beside an engine that describes its graph, GPU, version and parity.
 
-An engine is opaque, and fits one version of its runtime, often one GPU, one model and one shape. So
-none is opened without its card (``engine.plan.json`` beside ``engine.plan``), which knows the
-engine's own bytes too: an engine that was cut short does not pass.
+An engine is opaque and fits one version of its runtime, one model, one shape and often one GPU. It
+is only opened with its card (``engine.plan.json`` beside ``engine.plan``). The card holds the
+engine's size and SHA-256 too, so a truncated engine is refused.
 """
 
 import hashlib
@@ -29,11 +29,11 @@ _OLDEST: Final = 8.0  # compute capability of Ampere, where TensorRT-RTX's "defa
 
 @dataclass(frozen=True, slots=True)
 class Parity:
-    """An engine's answers beside those of PyTorch in float32 on ``pairs`` pairs of faces.
+    """Agreement of an engine with PyTorch in float32 on ``pairs`` pairs of faces.
 
-    ``max_difference``: of any probability. ``label_agreement``: the share of equal labels.
-    ``bound``: the difference may not be above it; for int8 the agreement may not be below it.
-    ``source``: where the pairs come from, "" if nobody said.
+    ``max_difference``: largest difference of a probability. ``label_agreement``: share of equal
+    labels. ``bound``: upper bound of the difference; for int8, lower bound of the agreement.
+    ``source``: origin of the pairs, "" if unknown.
     """
 
     pairs: int
@@ -45,8 +45,10 @@ class Parity:
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What an engine would run on. ``version``: its runtime's. ``gpu``: its name; ``capability``:
-    such as "8.6"; ``driver``: such as "580.95.05". Each is "" where there is none, or it is unknown.
+    """Runtime and GPU of this machine.
+
+    ``version``: of the runtime. ``gpu``: name. ``capability``: such as "8.6". ``driver``: such as
+    "580.95.05". Each of the GPU's is "" without a GPU or where it is unknown.
     """
 
     version: str
@@ -57,13 +59,16 @@ class Machine:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EngineCard:
-    """All that is known of an engine.
+    """Description of an engine.
 
-    ``runtime`` and ``version``: what built it and reads it. ``key`` and ``digest``: the graph's and
-    the model's; ``network``: the model's name, "" if nobody gave it. ``inputs``: name to shape.
-    ``target``: the GPUs it is for: "any" for ONNX, "default" for Ampere and later, "sm80,sm89" for
-    those compute capabilities, "current" for ``gpu``, on which it was built. ``parity``: the
-    figures, or why there are none. ``size``, in bytes, and ``sha256`` are the engine file's.
+    ``runtime``, ``version``: the runtime that built it and reads it.
+    ``key``, ``digest``: of the graph and of the model.
+    ``network``: name of the model, "" if unknown.
+    ``inputs``: name to shape.
+    ``target``: GPUs: "any" for ONNX, "default" for Ampere and later, "sm80,sm89" for those compute
+    capabilities, "current" for ``gpu``, on which it was built.
+    ``parity``: figures of the check, or the reason why there are none.
+    ``size``, ``sha256``: of the engine file, in bytes and hexadecimal.
     """
 
     runtime: str
@@ -90,7 +95,7 @@ class EngineCard:
     format: str = FORMAT
 
     def to_json(self) -> str:
-        """For people as much as for `from_json`."""
+        """Return indented JSON, readable by people and by `from_json`."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         values |= {"preprocess": dict(self.preprocess), "inputs": dict(self.inputs)}
         if isinstance(self.parity, Parity):
@@ -99,7 +104,7 @@ class EngineCard:
 
     @classmethod
     def from_json(cls, text: str | bytes) -> "EngineCard":
-        """Read what `to_json` wrote; raises `EngineError` for anything else."""
+        """Parse the JSON of `to_json`; raises `EngineError` for anything else."""
         try:
             return cls(**_values(json.loads(text)))
         except (ValueError, TypeError, KeyError, RecursionError) as error:
@@ -111,25 +116,25 @@ class EngineCard:
 
 
 def card_path(engine: Path) -> Path:
-    """Where an engine's card lies."""
+    """Path of an engine's card."""
     return engine.with_name(f"{engine.name}.json")
 
 
 def read_card(engine: Path) -> EngineCard:
-    """The card beside an engine; raises `EngineError` where there is none that can be read."""
+    """Read the card beside an engine; raises `EngineError` where it is missing or invalid."""
     path = card_path(engine)
     try:
         text = path.read_bytes()
     except OSError as error:
         raise EngineError(
-            f"expected an engine's card at {path}; got {error.strerror or error}: export the engine "
-            "again."
+            f"expected an engine's card at {path}; got {error.strerror or error}: export the "
+            "engine again."
         ) from None
     return EngineCard.from_json(text)
 
 
 def fingerprint(engine: Path) -> tuple[int, str]:
-    """An engine file's size in bytes and SHA-256; raises `EngineError` where it cannot be read."""
+    """Size in bytes and SHA-256 of an engine file; raises `EngineError` if it cannot be read."""
     try:
         with engine.open("rb") as file:
             return os.fstat(file.fileno()).st_size, hashlib.file_digest(file, "sha256").hexdigest()
@@ -140,9 +145,9 @@ def fingerprint(engine: Path) -> tuple[int, str]:
 
 
 def misfit(card: EngineCard, engine: Path, graph: Graph, machine: Machine) -> str | None:
-    """Why an engine cannot serve ``graph`` on ``machine``, in words; None where it can.
+    """Reason in words why an engine cannot serve ``graph`` on ``machine``; None where it can.
 
-    A machine without a GPU is no misfit: TensorRT-RTX builds there for others.
+    A machine without a GPU fits: TensorRT-RTX builds there for other machines.
     """
     if card.digest != graph.digest:
         return "it was made of another model"
@@ -158,7 +163,7 @@ def misfit(card: EngineCard, engine: Path, graph: Graph, machine: Machine) -> st
 
 
 def this_machine(version: str, device: str) -> Machine:
-    """What ``device`` is, with the ``version`` of the runtime that is meant to use it."""
+    """Describe this machine's ``device``, with the ``version`` of the runtime that uses it."""
     if torch.device(device).type != "cuda" or not torch.cuda.is_available():
         return Machine(version)
     major, minor = torch.cuda.get_device_capability(device)
@@ -166,7 +171,7 @@ def this_machine(version: str, device: str) -> Machine:
 
 
 def suits(target: str, capability: str) -> bool:
-    """Whether an engine for ``target``, other than "current", runs on a GPU of ``capability``."""
+    """Return True if an engine for ``target`` (not "current") runs on a GPU of ``capability``."""
     if target == ANY:
         return True
     if target == DEFAULT:
@@ -199,7 +204,7 @@ def _shapes(inputs: Mapping[str, tuple[int, ...]]) -> str:
 
 
 def _driver() -> str:
-    """The GPU driver's version, where the kernel tells it (Linux)."""
+    """Version of the GPU driver as the Linux kernel reports it, else ""."""
     try:
         text = Path("/proc/driver/nvidia/version").read_text(encoding="utf-8", errors="replace")
     except OSError:
@@ -221,7 +226,7 @@ _KINDS: Final[Mapping[str, tuple[type, ...]]] = {
 
 
 def _values(read: Any) -> dict[str, Any]:
-    """A card's fields out of its JSON; raises `ValueError` or `TypeError` that say what is wrong."""
+    """Fields of a card from its JSON; raises `ValueError` or `TypeError` with the reason."""
     if not isinstance(read, dict):
         raise TypeError("no JSON object")
     if read.get("format") != FORMAT:

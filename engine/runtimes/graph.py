@@ -1,8 +1,7 @@
-"""What a runtime runs: a module of static shapes, and what has to be known of it to compile it.
+"""Graphs: modules of static shapes with the description needed to compile them.
 
-Two parts of the way are graphs: "network", from the network's input to probabilities, for where
-OpenCV measures the flow; and "pair", from two gray crops to probabilities in one piece, for where
-everything stays on one device.
+There are two: "network", from the network's input to probabilities, where OpenCV computes the flow
+on the CPU; and "pair", from two gray crops to probabilities, where everything stays on one device.
 """
 
 import hashlib
@@ -28,10 +27,16 @@ _HALVES: Final = {"fp16": torch.float16, "bf16": torch.bfloat16}
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Graph:
-    """``module``: float32, in eval mode, on the CPU; it takes ``inputs`` (name to shape, the batch
-    first) and returns ``outputs``, each float32. ``precision`` is the network's: flow, strain and
-    scaling are float32 in all of them. For int8 the module is float32 too: its network is quantised
-    when the graph is exported. ``digest`` names weights and preprocessing, for caches and cards.
+    """Module to be compiled, and its description.
+
+    ``part``: "network" or "pair".
+    ``module``: float32, in eval mode, on the CPU.
+    ``inputs``: name to shape, the batch first.
+    ``outputs``: names, each float32.
+    ``precision``: the network's; flow, strain and scaling are always float32. For int8 the module
+    is float32 too: its network is quantised at export.
+    ``digest``: hash of weights and preprocessing, for caches and cards.
+    ``flow``, ``registered``: of a pair graph, see `pair_graph`.
     """
 
     part: str
@@ -46,19 +51,19 @@ class Graph:
 
     @property
     def batch(self) -> int:
-        """Pairs in one call."""
+        """Number of pairs in one call."""
         return next(iter(self.inputs.values()))[0]
 
     @property
     def key(self) -> str:
-        """What it computes, by content: 16 hexadecimal digits."""
+        """Hash of the computed function: 16 hexadecimal digits."""
         said = [self.part, self.digest, self.precision, self.flow, self.registered]
         shapes = {name: list(shape) for name, shape in self.inputs.items()}
-        text = json.dumps([VERSION, *said, shapes, self.outputs])
+        text = json.dumps([_VERSION, *said, shapes, self.outputs])
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def example(self) -> tuple[Tensor, ...]:
-        """Inputs of the right shapes: noise for crops and pictures, the middle for places."""
+        """Return inputs of the right shapes: noise for crops and pictures, 0.5 for centres."""
         drawn = torch.Generator().manual_seed(0)
         made = []
         for name, shape in self.inputs.items():
@@ -71,12 +76,12 @@ class Graph:
         return tuple(made)
 
 
-VERSION: Final = 1
-"""Counted up when the same weights give another graph."""
+_VERSION: Final = 1
+"""Version of the key, increased when the same weights give another graph."""
 
 
 def network_graph(loaded: Loaded, *, precision: str = "fp32", batch: int = 1) -> Graph:
-    """Pictures (B, 3, S, S), as `network_input` makes them, to probabilities (B, classes)."""
+    """Graph from pictures (B, 3, S, S) of `network_input` to probabilities (B, classes)."""
     spec = loaded.spec
     side = spec.size if spec.regions == "whole" else 2 * spec.region
     return Graph(
@@ -99,11 +104,12 @@ def pair_graph(
     batch: int = 1,
     with_motion: bool = False,
 ) -> Graph:
-    """Onset and apex (B, 1, 170, 140) in 0..255 and centres (B, 4, 2) to probabilities (B, classes).
+    """Graph from onset, apex and region centres to probabilities (B, classes).
 
-    ``with_motion``: the flow (B, 2, 170, 140) that is left of the head's motion, and the head's
-    motion (B, 4), come out too, for spotting. Raises `UsageError` for a solver that does not run
-    on tensors.
+    Inputs: onset and apex (B, 1, 170, 140) in 0..255, centres (B, 4, 2). ``with_motion``: also
+    return the flow (B, 2, 170, 140) without head motion and the head motion (B, 4), for spotting.
+    Other options as in `PairRecognizer`. Raises `UsageError` for a solver that does not run on
+    tensors.
     """
     network = replace(loaded, network=_at(precision, loaded.network))
     module = PairRecognizer(network, flow=flow, registered=registered, with_motion=with_motion)
@@ -122,7 +128,7 @@ def pair_graph(
 
 
 class Network(nn.Module):
-    """A network, its temperature and softmax: pictures (B, 3, S, S) to probabilities."""
+    """Network, temperature and softmax: pictures (B, 3, S, S) to probabilities (B, classes)."""
 
     def __init__(self, network: nn.Module, temperature: float) -> None:
         super().__init__()
@@ -130,12 +136,12 @@ class Network(nn.Module):
         self.temperature = temperature
 
     def forward(self, pictures: Tensor) -> Tensor:
-        """(B, classes)."""
+        """Return probabilities (B, classes)."""
         return torch.softmax(self.network(pictures) / self.temperature, dim=-1)
 
 
 class Half(nn.Module):
-    """A network in half precision, between float32 pictures and float32 logits."""
+    """Network in half precision, with float32 pictures and float32 logits."""
 
     def __init__(self, network: nn.Module, dtype: torch.dtype) -> None:
         super().__init__()
@@ -143,7 +149,7 @@ class Half(nn.Module):
         self.dtype = dtype
 
     def forward(self, pictures: Tensor) -> Tensor:
-        """``pictures``: (B, 3, S, S)."""
+        """Return logits (B, classes) of pictures (B, 3, S, S)."""
         logits: Tensor = self.network(pictures.to(self.dtype))
         return logits.float()
 
@@ -160,7 +166,7 @@ def _at(precision: str, network: nn.Module) -> nn.Module:
 
 
 def digest(loaded: Loaded) -> str:
-    """Names weights and preprocessing by content: 64 hexadecimal digits."""
+    """SHA-256 of weights and preprocessing: 64 hexadecimal digits."""
     total = hashlib.sha256(json.dumps([loaded.name, asdict(loaded.spec)], sort_keys=True).encode())
     for name, tensor in sorted(loaded.network.state_dict().items()):
         total.update(name.encode())

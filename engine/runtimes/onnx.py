@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from htnet.engine.errors import EngineError
 from htnet.engine.optional import need
-from htnet.engine.runtimes import Availability, require_shapes
+from htnet.engine.runtimes import Availability, GraphRuntime, first_line
 from htnet.engine.runtimes.graph import Graph
 from htnet.engine.runtimes.pytorch import out_of_memory
 from htnet.engine.types import F32
@@ -18,11 +18,11 @@ _CUDA = "CUDAExecutionProvider"
 _CPU = "CPUExecutionProvider"
 
 
-class OnnxRuntime:
-    """A graph's ONNX ``model`` (its file or its bytes) in ONNX Runtime.
+class OnnxRuntime(GraphRuntime):
+    """ONNX Runtime session of a graph's ONNX ``model`` (its file or its bytes).
 
-    ``threads``: for one call; one is best beside the face tracker. Raises `EngineError` for a model
-    that is damaged, is not the graph's, or for a device that ONNX Runtime cannot use here.
+    ``threads``: of one call; one is best beside the face tracker. Raises `EngineError` for a model
+    that is damaged or not the graph's, and for a device that ONNX Runtime cannot use here.
     """
 
     name = "onnx"
@@ -41,12 +41,7 @@ class OnnxRuntime:
                 "expected fp32, fp16 or int8 for ONNX Runtime on a CPU; got bf16, which it has no "
                 "kernels for: use --runtime torch."
             )
-        self.device = device
-        self.precision = graph.precision
-        self.part = graph.part
-        self.outputs = graph.outputs
-        self.registered = graph.registered
-        self._shapes = graph.inputs
+        super().__init__(graph, device)
         options = runtime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
@@ -61,7 +56,7 @@ class OnnxRuntime:
         except Exception as error:  # noqa: BLE001 - its errors share no base
             raise EngineError(
                 f"expected an ONNX model that ONNX Runtime {runtime.__version__} can run; got "
-                f"{_line(error)}: export it again with htnet export-onnx."
+                f"{first_line(error)}: export it again with htnet export-onnx."
             ) from None
         names = [each.name for each in self._session.get_inputs()]
         shapes = [tuple(each.shape) for each in self._session.get_inputs()]
@@ -77,8 +72,8 @@ class OnnxRuntime:
             )
 
     def __call__(self, *inputs: NDArray[Any]) -> tuple[F32, ...]:
-        """Run it on arrays of the graph's shapes."""
-        require_shapes(self._shapes, inputs)
+        """Run the graph on arrays of its input shapes."""
+        self._require_shapes(inputs)
         feeds = {
             name: each if each.dtype == np.float32 else each.astype(np.float32)
             for name, each in zip(self._shapes, inputs, strict=True)
@@ -89,19 +84,19 @@ class OnnxRuntime:
             if "memory" in str(error).lower():
                 raise out_of_memory(self.device) from None
             raise EngineError(
-                f"expected ONNX Runtime to run this graph; it failed ({_line(error)}): use "
+                f"expected ONNX Runtime to run this graph; it failed ({first_line(error)}): use "
                 "--runtime torch."
             ) from None
 
 
 def availability() -> Availability:
-    """Of ONNX Runtime, with what it can run on."""
+    """Availability of ONNX Runtime, with the devices it can use."""
     try:
         runtime = need("onnxruntime", None)
         need("onnx", None)
         need("onnxscript", None)
     except Exception as error:  # noqa: BLE001 - a broken install raises anything
-        return Availability("onnx", False, _line(error), "pip install htnet anew")
+        return Availability("onnx", False, first_line(error), "pip install htnet anew")
     where = "CPU and CUDA" if _CUDA in runtime.get_available_providers() else "CPU"
     return Availability("onnx", True, f"ONNX Runtime {runtime.__version__}, {where}")
 
@@ -118,10 +113,6 @@ def _providers(runtime: Any, device: str) -> list[Any]:
             "expected an ONNX Runtime that can use CUDA; the one here runs on the CPU alone: pip "
             "install onnxruntime-gpu in its place, or use --runtime torch."
         )
-    # TF32 would cost flow up to 4e-3 px.
+    # TF32 would add errors of up to 4e-3 px to the flow.
     number = int(device.partition(":")[2] or 0)
     return [(_CUDA, {"device_id": number, "use_tf32": 0}), _CPU]
-
-
-def _line(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0][:160] or type(error).__name__

@@ -1,4 +1,4 @@
-"""A graph as ONNX: what ONNX Runtime and TensorRT read."""
+"""Export of a graph to ONNX, which ONNX Runtime and TensorRT-RTX read."""
 
 import contextlib
 import io
@@ -10,33 +10,34 @@ import torch
 
 from htnet.engine.errors import EngineError
 from htnet.engine.optional import need
+from htnet.engine.runtimes import logging_disabled
 from htnet.engine.runtimes.graph import Graph
 
 OPSET = 20
 
 
 def to_onnx(graph: Graph) -> bytes:
-    """The graph as an ONNX model of static shapes, inputs and outputs named as the graph's.
+    """Export a graph as an ONNX model of static shapes with the graph's input and output names.
 
-    An int8 graph comes out in float32, to be quantised. Raises `DependencyError` without the
-    exporter's libraries and `EngineError` for a network that the exporter cannot take.
+    An int8 graph is exported in float32, to be quantised afterwards. Raises `DependencyError`
+    without the exporter's libraries and `EngineError` for a network that the exporter refuses.
     """
     need("onnx", None)
     need("onnxscript", None)
     example = graph.example()
     try:
-        with _hushed(), torch.inference_mode():
+        with _output_suppressed(), torch.inference_mode():
             program = torch.onnx.export(
                 torch.export.export(graph.module, example),
                 example,
                 dynamo=True,
                 opset_version=OPSET,
-                optimize=False,  # ONNX Runtime and TensorRT do that, and in a second
+                optimize=False,  # ONNX Runtime and TensorRT do that, faster
                 verbose=False,
                 input_names=list(graph.inputs),
                 output_names=list(graph.outputs),
             )
-    except Exception as error:  # noqa: BLE001 - the exporter raises its own and torch's of all kinds
+    except Exception as error:  # noqa: BLE001 - the exporter raises errors of all kinds
         reason = str(error).strip().partition("\n")[0] or type(error).__name__
         raise EngineError(
             f"expected a network that ONNX can express; exporting it failed ({reason}): use "
@@ -47,13 +48,12 @@ def to_onnx(graph: Graph) -> bytes:
 
 
 @contextlib.contextmanager
-def _hushed() -> Iterator[None]:
-    """Without what the exporter says of packages that nobody asked for."""
-    level = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(level)
+def _output_suppressed() -> Iterator[None]:
+    """Suppress the exporter's warnings, log and prints about optional packages."""
+    with (
+        logging_disabled(logging.WARNING),
+        warnings.catch_warnings(),
+        contextlib.redirect_stdout(io.StringIO()),
+    ):
+        warnings.simplefilter("ignore")
+        yield

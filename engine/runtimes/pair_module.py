@@ -1,4 +1,4 @@
-"""A pair of faces to probabilities as one module: flow, map, regions and network in one graph."""
+"""Module from a pair of faces to probabilities: flow, map, regions and network in one graph."""
 
 import torch
 from torch import Tensor, nn
@@ -10,17 +10,19 @@ from htnet.engine.motion.preprocess_torch import flow_map, network_input, remove
 
 
 class PairRecognizer(nn.Module):
-    """The path of `htnet.engine.recognition.recognizer.Recognizer` on tensors, of static shapes, so that
-    `torch.export` and ONNX take it whole.
+    """Path of `htnet.engine.recognition.recognizer.Recognizer` on tensors of static shapes.
 
-    ``flow``: a solver out of the weights' own that runs on tensors; by default the first of them
-    that does. ``registered``: the crops lie over each other already; otherwise the head's motion is
-    measured and taken out, as `measure_motion` does. ``with_motion``: the flow that is left and the
-    head's motion come out too. Raises `UsageError` for another solver.
+    `torch.export` and ONNX can export it as one graph.
 
-    It gives what the CPU path gives with OpenCV's Farneback, to 1e-3, but for two identical pictures,
-    whose flow is the rounding at their border. TV-L1 has no such twin: OpenCV's own is not
-    reproducible to that (see `htnet.engine.flow.tvl1`).
+    ``flow``: a solver among the weights' own that runs on tensors, by default the first such.
+    ``registered``: the crops are registered already; otherwise the head's motion is measured and
+    removed, as in `measure_motion`.
+    ``with_motion``: also return the flow without head motion and the head motion.
+    Raises `UsageError` for another solver.
+
+    With Farneback it agrees with OpenCV's CPU path to 1e-3, except on two identical pictures, whose
+    flow is rounding at the border. TV-L1 has no such counterpart, since OpenCV's is not
+    reproducible to that accuracy (see `htnet.engine.flow.tvl1`).
     """
 
     def __init__(
@@ -50,9 +52,9 @@ class PairRecognizer(nn.Module):
     def forward(
         self, onset: Tensor, apex: Tensor, centres: Tensor
     ) -> Tensor | tuple[Tensor, Tensor, Tensor]:
-        """Probabilities (B, classes), in the order of the spec's ``classes``; with motion also the
-        flow (B, 2, 170, 140) in px and the head's (tx, ty, s, r) (B, 4).
+        """Return probabilities (B, classes) in the order of the spec's ``classes``.
 
+        With motion also the flow (B, 2, 170, 140) in px and the head's (tx, ty, s, r) (B, 4).
         ``onset``, ``apex``: gray crops (B, 1, 170, 140) in 0..255. ``centres``: (B, 4, 2),
         `region_centres` as fractions of the crop's width and height.
         """

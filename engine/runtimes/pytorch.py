@@ -1,4 +1,4 @@
-"""PyTorch: eager, compiled, and on CUDA recorded once and replayed as one graph."""
+"""PyTorch runtime: eager, compiled, and on CUDA recorded as a CUDA graph."""
 
 from copy import deepcopy
 from typing import Any
@@ -9,17 +9,17 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from htnet.engine.errors import EngineError, UsageError
-from htnet.engine.runtimes import Availability, require_shapes
+from htnet.engine.runtimes import Availability, GraphRuntime, first_line
 from htnet.engine.runtimes.graph import Graph
 from htnet.engine.types import F32
 
 
-class PyTorch:
-    """A graph in PyTorch on ``device``.
+class PyTorch(GraphRuntime):
+    """Graph in PyTorch on ``device``.
 
-    ``compiled`` hands it to `torch.compile`, which takes its time at the first call. On CUDA the
-    graph is recorded (CUDA graphs) unless ``recorded`` is False: its shapes are static, so that all
-    of its kernels are started by one call. Raises `UsageError` for int8.
+    ``compiled``: compile it with `torch.compile`, in the constructor. ``recorded``: on CUDA, record
+    it as a CUDA graph, so that one call launches all kernels; its shapes are static. Raises
+    `UsageError` for int8.
     """
 
     def __init__(
@@ -27,20 +27,15 @@ class PyTorch:
     ) -> None:
         if graph.precision == "int8":
             raise UsageError(
-                "expected fp32, fp16 or bf16 for PyTorch; got int8, which ONNX Runtime and TensorRT "
-                "run: use --runtime onnx."
+                "expected fp32, fp16 or bf16 for PyTorch; got int8, which ONNX Runtime and "
+                "TensorRT run: use --runtime onnx."
             )
+        super().__init__(graph, device)
         self.name = "compile" if compiled else "torch"
-        self.device = device
-        self.precision = graph.precision
-        self.part = graph.part
-        self.outputs = graph.outputs
-        self.registered = graph.registered
-        self._shapes = graph.inputs
         self._cuda = torch.device(device).type == "cuda"
-        # The graph's own module stays where it is: it may be exported too.
+        # The graph's own module stays on the CPU, since it may be exported too.
         self._module: Any = graph.module if device == "cpu" else deepcopy(graph.module).to(device)
-        torch.backends.cudnn.allow_tf32 = False  # it would cost flow up to 4e-3 px
+        torch.backends.cudnn.allow_tf32 = False  # it adds errors of up to 4e-3 px to flow
         self._recorded: _Recorded | None = None
         if compiled:
             self._module = torch.compile(self._module, fullgraph=True, dynamic=False)
@@ -49,8 +44,8 @@ class PyTorch:
             self._recorded = _Recorded(self._module, graph, device)
 
     def __call__(self, *inputs: NDArray[Any]) -> tuple[F32, ...]:
-        """Run it on arrays of the graph's shapes."""
-        require_shapes(self._shapes, inputs)
+        """Run the graph on arrays of its input shapes."""
+        self._require_shapes(inputs)
         try:
             with torch.inference_mode():
                 tensors = [torch.from_numpy(each) for each in inputs]
@@ -61,12 +56,12 @@ class PyTorch:
             raise out_of_memory(self.device) from None
 
     def run(self, *inputs: Tensor) -> tuple[Tensor, ...]:
-        """Tensors on the device in, tensors on the device out, without waiting for them."""
+        """Run the graph on tensors of the device, without waiting for the result."""
         made = self._module(*(t.float() for t in inputs))
         return made if isinstance(made, tuple) else (made,)
 
     def _first(self, graph: Graph) -> None:
-        """The first call, which compiles."""
+        """Compile by a first call."""
         try:
             with torch.inference_mode():
                 self.run(*(t.to(self.device) for t in graph.example()))
@@ -74,13 +69,13 @@ class PyTorch:
             raise out_of_memory(self.device) from None
         except Exception as error:  # noqa: BLE001 - compilers raise errors of all kinds
             raise EngineError(
-                f"expected torch.compile to take this network here; it failed ({_line(error)}): "
-                "install a C++ compiler, or use --runtime torch."
+                "expected torch.compile to take this network here; it failed "
+                f"({first_line(error)}): install a C++ compiler, or use --runtime torch."
             ) from None
 
 
 class _Recorded:
-    """A module recorded on CUDA for inputs at fixed places."""
+    """Module recorded as a CUDA graph, with inputs at fixed addresses."""
 
     def __init__(self, module: nn.Module, graph: Graph, device: str) -> None:
         try:
@@ -89,7 +84,7 @@ class _Recorded:
                 # Its stub is untyped in some versions of torch and typed in others.
                 aside = torch.cuda.Stream()  # type: ignore[no-untyped-call, unused-ignore]
                 aside.wait_stream(torch.cuda.current_stream())
-                with torch.cuda.stream(aside):  # what is set up at first use may not be recorded
+                with torch.cuda.stream(aside):  # set-up at first use may not be recorded
                     for _ in range(3):
                         module(*self._inputs)
                 torch.cuda.current_stream().wait_stream(aside)
@@ -100,23 +95,23 @@ class _Recorded:
             raise out_of_memory(device) from None
         except RuntimeError as error:
             raise EngineError(
-                f"expected a graph that CUDA can record; it cannot ({_line(error)}): use --runtime "
-                "compile."
+                f"expected a graph that CUDA can record; it cannot ({first_line(error)}): use "
+                "--runtime compile."
             ) from None
         self._outputs = made if isinstance(made, tuple) else (made,)
 
     def __call__(self, inputs: list[Tensor]) -> tuple[Tensor, ...]:
         for place, each in zip(self._inputs, inputs, strict=True):
-            place.copy_(each.to(place.device))  # as it is: uint8 is a quarter of the way
+            place.copy_(each.to(place.device))  # converted there: uint8 is a quarter of the bytes
         self._graph.replay()
         return self._outputs
 
 
 def availability() -> list[Availability]:
-    """Of "torch" and "compile"."""
+    """Availability of "torch" and "compile"."""
     version = torch.__version__.partition("+")[0]
     here = Availability("torch", True, f"torch {version}")
-    # Importing the compiler takes seconds, so it is only looked for.
+    # torch's own compiler check takes seconds, so only a C++ compiler is looked for.
     import shutil
 
     compiler = next((name for name in ("c++", "g++", "clang++") if shutil.which(name)), None)
@@ -127,7 +122,7 @@ def availability() -> list[Availability]:
 
 
 def out_of_memory(device: str) -> EngineError:
-    """What is said when a device's memory is too small."""
+    """Error for a device whose memory is too small."""
     return EngineError(
         f"expected room on {device}; its memory is full: use a smaller --batch, close what else "
         "runs there, or use --device cpu."
@@ -136,7 +131,3 @@ def out_of_memory(device: str) -> EngineError:
 
 def _arrays(tensors: tuple[Tensor, ...]) -> tuple[F32, ...]:
     return tuple(np.asarray(t.float().cpu().numpy(), np.float32) for t in tensors)
-
-
-def _line(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0][:160] or type(error).__name__

@@ -1,4 +1,4 @@
-"""Which runtime, and one of it made: what ``--runtime`` means on a device."""
+"""Selection and opening of a runtime by ``--runtime`` and device."""
 
 from collections.abc import Callable
 from typing import Final
@@ -20,7 +20,7 @@ Say = Callable[[str], None]
 
 
 def availabilities() -> list[Availability]:
-    """Of every runtime, in the order of `RUNTIMES`."""
+    """Availability of every runtime, in the order of `RUNTIMES`."""
     return [
         *pytorch.availability(),
         onnx.availability(),
@@ -30,9 +30,9 @@ def availabilities() -> list[Availability]:
 
 
 def device_for(runtime: str, device: str) -> str:
-    """Where ``runtime`` runs if ``device`` was asked for: TensorRT knows no CPU.
+    """Return the device of ``runtime``: ``device``, or "cuda" for TensorRT instead of "cpu".
 
-    Raises `UsageError` for a runtime that there is not.
+    Raises `UsageError` for an unknown runtime.
     """
     if runtime not in (AUTO, *RUNTIMES):
         raise UsageError(
@@ -42,18 +42,20 @@ def device_for(runtime: str, device: str) -> str:
 
 
 def preferred(device: str) -> tuple[str, ...]:
-    """What ``auto`` tries on ``device``, the first that works: the fastest one measured on a CPU;
-    elsewhere the one that is meant for it."""
+    """Runtimes that ``auto`` tries on ``device`` in turn.
+
+    The first is the fastest one measured on a CPU, elsewhere the device's own.
+    """
     kind = torch.device(device).type
     return {"cpu": ("onnx", "torch"), "cuda": ("tensorrt", "torch")}.get(kind, ("torch",))
 
 
 def open_runtime(name: str, graph: Graph, device: str, say: Say) -> Runtime:
-    """``graph`` in the runtime called ``name`` on ``device``.
+    """Open ``graph`` in the runtime called ``name`` on ``device``.
 
-    "auto" takes the first of `preferred` that works, and says in a sentence through ``say`` what it
-    falls back from and why. Engines are taken from the cache, or built into it, which ``say`` is
-    told too. Raises `DependencyError` or `EngineError` where the runtime cannot be used.
+    "auto" opens the first of `preferred` that works. Engines are taken from the cache or built into
+    it. ``say`` is told of fallbacks, with the reason, and of builds. Raises `DependencyError` or
+    `EngineError` where the runtime cannot be used.
     """
     if name != AUTO:
         return _open(name, graph, device, say)

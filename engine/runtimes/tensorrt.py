@@ -1,8 +1,7 @@
-"""TensorRT through torch-tensorrt.
+"""TensorRT runtime through torch-tensorrt.
 
-Nothing here but the refusals has been run: torch-tensorrt needs a GPU to build as much as to run,
-and TensorRT's own libraries, which NVIDIA's package index holds. It is written for torch-tensorrt
-2.11 to 2.13.
+Only the error paths have been run: torch-tensorrt needs a GPU both to build and to run, and
+TensorRT's libraries from NVIDIA's package index. Written for torch-tensorrt 2.11 to 2.13.
 """
 
 import inspect
@@ -22,7 +21,8 @@ import torch
 from numpy.typing import NDArray
 
 from htnet.engine.errors import DependencyError, EngineError, UsageError
-from htnet.engine.runtimes import Availability, require_shapes
+from htnet.engine.runtimes import Availability, GraphRuntime, first_line, logging_disabled
+from htnet.engine.runtimes.cuda import gpu_availability, require_cuda
 from htnet.engine.runtimes.graph import Graph
 from htnet.engine.runtimes.pytorch import out_of_memory
 from htnet.engine.types import F32
@@ -32,39 +32,34 @@ _REMEDY = "pip install 'htnet[trt]', with NVIDIA's package index as its --extra-
 _AGAIN = "export it again with htnet export-trt --runtime tensorrt."
 
 
-class TensorRT:
-    """A graph's ``engine`` file, as `build` makes them, on a CUDA ``device``.
+class TensorRT(GraphRuntime):
+    """Engine file of `build` on a CUDA ``device``.
 
-    It has not been run (see the module). Such a file is a program in torch's own format: open only
-    those that you built. Raises `EngineError` for an engine that is damaged or for another GPU or
-    version, and where there is no CUDA or too little memory; `DependencyError` without TensorRT.
+    It has not been run (see the module). The file is a program in torch's own format: open only
+    files that you built. Raises `EngineError` for an engine that is damaged or for another GPU or
+    version, without CUDA, and where memory is too small; `DependencyError` without TensorRT.
     """
 
     name = NAME
 
     def __init__(self, engine: os.PathLike[str], graph: Graph, device: str = "cuda") -> None:
-        _require_cuda(device)
+        require_cuda(device, "TensorRT")
         library = _library()
-        self.device = device
-        self.precision = graph.precision
-        self.part = graph.part
-        self.outputs = graph.outputs
-        self.registered = graph.registered
-        self._shapes = graph.inputs
+        super().__init__(graph, device)
         try:
-            with _hushed(), torch.cuda.device(device):
+            with _output_suppressed(), torch.cuda.device(device):
                 self._module = library.load(str(engine)).module()
         except torch.cuda.OutOfMemoryError:
             raise out_of_memory(device) from None
         except Exception as error:  # noqa: BLE001 - its errors share no base
             raise EngineError(
-                f"expected an engine that {version()} reads on this GPU; got {_line(error)}: "
-                f"{_AGAIN}"
+                f"expected an engine that {version()} reads on this GPU; got "
+                f"{first_line(error, 200)}: {_AGAIN}"
             ) from None
 
     def __call__(self, *inputs: NDArray[Any]) -> tuple[F32, ...]:
-        """Run it on arrays of the graph's shapes."""
-        require_shapes(self._shapes, inputs)
+        """Run the graph on arrays of its input shapes."""
+        self._require_shapes(inputs)
         try:
             with torch.inference_mode(), torch.cuda.device(self.device):
                 tensors = [torch.from_numpy(each).to(self.device).float() for each in inputs]
@@ -75,35 +70,34 @@ class TensorRT:
             raise out_of_memory(self.device) from None
         except RuntimeError as error:
             raise EngineError(
-                f"expected TensorRT to run this graph; it failed ({_line(error)}): use --runtime "
-                "torch."
+                f"expected TensorRT to run this graph; it failed ({first_line(error, 200)}): use "
+                "--runtime torch."
             ) from None
 
 
 def build(graph: Graph, device: str = "cuda") -> bytes:
-    """The graph's engine for the GPU here, as a file that torch-tensorrt loads.
+    """Build the graph's engine for this machine's GPU: the bytes of a file for torch-tensorrt.
 
-    Types are the module's own (2.13 knows no other way, and ignores a wished-for precision), and
-    products are taken in full float32 (no TF32). Raises `EngineError` without CUDA or where it
-    cannot build, `UsageError` for int8, whose ranges only the ONNX form carries, and
-    `DependencyError` without TensorRT.
+    Types are the module's own (2.13 ignores a requested precision). Products are computed in full
+    float32 (no TF32). Raises `EngineError` without CUDA or where the build fails, `UsageError` for
+    int8, whose ranges only the ONNX form holds, and `DependencyError` without TensorRT.
     """
     if graph.precision == "int8":
         raise UsageError(
             "expected fp32, fp16 or bf16 for TensorRT through torch-tensorrt; got int8: use "
             "--runtime tensorrt-rtx or onnx."
         )
-    _require_cuda(device)
+    require_cuda(device, "TensorRT")
     library = _library()
     example = tuple(each.to(device) for each in graph.example())
     compiler = library.dynamo.compile
-    wished = {"disable_tf32": True, "truncate_double": True, "min_block_size": 1}
+    options = {"disable_tf32": True, "truncate_double": True, "min_block_size": 1}
     if "use_explicit_typing" in inspect.signature(compiler).parameters:  # before 2.13
-        wished["use_explicit_typing"] = True
+        options["use_explicit_typing"] = True
     try:
-        with _hushed(), torch.cuda.device(device), torch.no_grad():
+        with _output_suppressed(), torch.cuda.device(device), torch.no_grad():
             program = torch.export.export(graph.module.to(device), example)
-            compiled = compiler(program, arg_inputs=example, **wished)
+            compiled = compiler(program, arg_inputs=example, **options)
             with tempfile.TemporaryDirectory() as folder:
                 path = Path(folder, "engine.ep")
                 library.save(compiled, str(path), arg_inputs=example)
@@ -112,32 +106,25 @@ def build(graph: Graph, device: str = "cuda") -> bytes:
         raise out_of_memory(device) from None
     except Exception as error:  # noqa: BLE001 - its errors share no base
         raise EngineError(
-            f"expected {version()} to build this graph; it failed ({_line(error)}): use --runtime "
-            "torch."
+            f"expected {version()} to build this graph; it failed ({first_line(error, 200)}): use "
+            "--runtime torch."
         ) from None
     finally:
         graph.module.cpu()
 
 
 def version() -> str:
-    """What engines are tied to; raises `DependencyError` without TensorRT."""
+    """Version that engines are tied to; raises `DependencyError` without TensorRT."""
     return f"torch-tensorrt {_library().__version__}, TensorRT {_own_version()}"
 
 
 def availability() -> Availability:
-    """Of TensorRT through torch-tensorrt."""
+    """Availability of TensorRT through torch-tensorrt."""
     try:
         said = version()
     except DependencyError:
         return Availability(NAME, False, _reason() or "unusable", _REMEDY)
-    if not torch.cuda.is_available():
-        return Availability(
-            NAME,
-            False,
-            f"{said}, but torch finds no CUDA GPU",
-            "run on a machine with an NVIDIA GPU and its driver",
-        )
-    return Availability(NAME, True, said)
+    return gpu_availability(NAME, said, f"{said}, but torch finds no CUDA GPU")
 
 
 def _library() -> Any:
@@ -150,17 +137,17 @@ def _library() -> Any:
 
 
 def _reason() -> str:
-    """Why torch-tensorrt cannot be loaded; "" where it can.
+    """Reason why torch-tensorrt cannot be loaded; "" where it can.
 
-    Without TensorRT its import prints, and raises whatever its parts happen to.
+    Without TensorRT its import prints and raises errors of any kind.
     """
     if find_spec("torch_tensorrt") is None:
         return "torch-tensorrt is not installed"
     try:
-        with _hushed():
+        with _output_suppressed():
             import_module("torch_tensorrt")
     except Exception as error:  # noqa: BLE001 - Exception itself, AssertionError, RuntimeError
-        return _line(error).rpartition("got error ")[2]
+        return first_line(error, 200).rpartition("got error ")[2]
     return ""
 
 
@@ -171,25 +158,12 @@ def _own_version() -> str:
         return str(import_module("tensorrt").__version__)
 
 
-def _require_cuda(device: str) -> None:
-    if not device.startswith("cuda") or not torch.cuda.is_available():
-        raise EngineError(
-            f"expected a CUDA GPU for TensorRT; torch finds none as {device!r}: install NVIDIA's "
-            "driver and a torch for CUDA, or use --runtime torch."
-        )
-
-
 @contextmanager
-def _hushed() -> Iterator[None]:
-    """Without what the library prints and logs on its way."""
-    level = logging.root.manager.disable
-    logging.disable(logging.ERROR)
-    try:
-        with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
-            yield
-    finally:
-        logging.disable(level)
-
-
-def _line(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0][:200] or type(error).__name__
+def _output_suppressed() -> Iterator[None]:
+    """Suppress what the library prints and logs."""
+    with (
+        logging_disabled(logging.ERROR),
+        redirect_stdout(io.StringIO()),
+        redirect_stderr(io.StringIO()),
+    ):
+        yield

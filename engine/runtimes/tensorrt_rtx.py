@@ -1,7 +1,7 @@
-"""TensorRT-RTX: engines that are built without a GPU, and finished on the one that runs them.
+"""TensorRT-RTX runtime: engines are built without a GPU and finished on the GPU that runs them.
 
-Building has been run, on a machine without a GPU; running an engine has not been, for want of a GPU
-in any machine this was written on. The library's list of GPUs has no compute capability 9.0.
+Building has been run on a machine without a GPU. Running an engine has not been tested. The
+library's list of GPUs has no compute capability 9.0.
 """
 
 import os
@@ -17,7 +17,8 @@ from torch import Tensor
 
 from htnet.engine.errors import DependencyError, EngineError, UsageError
 from htnet.engine.optional import need
-from htnet.engine.runtimes import Availability, require_shapes
+from htnet.engine.runtimes import Availability, GraphRuntime
+from htnet.engine.runtimes.cuda import gpu_availability, require_cuda
 from htnet.engine.runtimes.engine_card import CURRENT, DEFAULT
 from htnet.engine.runtimes.graph import Graph
 from htnet.engine.runtimes.pytorch import out_of_memory
@@ -28,13 +29,13 @@ _EXTRA = "rtx"
 _AGAIN = "export it again with htnet export-trt --runtime tensorrt-rtx."
 
 
-class RtxRuntime:
-    """A graph's ``engine`` (its file or its bytes) in TensorRT-RTX on a CUDA ``device``.
+class RtxRuntime(GraphRuntime):
+    """Engine of a graph (its file or its bytes) in TensorRT-RTX on a CUDA ``device``.
 
-    Inputs and outputs have their places on the GPU once and for all. It is written from the
-    library's own reference and has not been run (see the module). Raises `EngineError` for an
-    engine that is damaged, is not the graph's, or is for another GPU or version, and where there is
-    no CUDA or too little memory; `DependencyError` without the library.
+    Inputs and outputs have fixed addresses on the GPU. It is written from the library's reference
+    and has not been run (see the module). Raises `EngineError` for an engine that is damaged, not
+    the graph's, or for another GPU or version, without CUDA, and where memory is too small;
+    `DependencyError` without the library.
     """
 
     name = NAME
@@ -44,13 +45,8 @@ class RtxRuntime:
     ) -> None:
         trt = need("tensorrt_rtx", _EXTRA)
         read = engine if isinstance(engine, bytes) else Path(engine).read_bytes()
-        _require_cuda(device)
-        self.device = device
-        self.precision = graph.precision
-        self.part = graph.part
-        self.outputs = graph.outputs
-        self.registered = graph.registered
-        self._shapes = graph.inputs
+        require_cuda(device, "TensorRT-RTX")
+        super().__init__(graph, device)
         log = _log(trt)
         with _on(device):
             self._runtime = trt.Runtime(log)
@@ -74,8 +70,8 @@ class RtxRuntime:
         self._log = log
 
     def __call__(self, *inputs: NDArray[Any]) -> tuple[F32, ...]:
-        """Run it on arrays of the graph's shapes."""
-        require_shapes(self._shapes, inputs)
+        """Run the graph on arrays of its input shapes."""
+        self._require_shapes(inputs)
         with _on(self.device), torch.cuda.stream(self._stream):
             for place, each in zip(self._inputs, inputs, strict=True):
                 place.copy_(torch.from_numpy(each))
@@ -105,13 +101,13 @@ class RtxRuntime:
 
 
 def build(onnx: bytes, *, target: str = DEFAULT) -> bytes:
-    """The engine of an ONNX model with static shapes; needs no GPU unless ``target`` is "current".
+    """Build the engine of an ONNX model with static shapes.
 
-    ``target``: "default" for every GPU from Ampere on, or compute capabilities such as "sm80,sm89"
-    for those alone, or "current" for the GPU here. (Turing, "sm75", takes half precision only.)
-    Types are the model's own, and products are taken in full float32 (no TF32). Raises `UsageError`
-    for a target that the library does not know, `EngineError` where it cannot build, and
-    `DependencyError` without it.
+    ``target``: "default" for every GPU from Ampere on, compute capabilities such as "sm80,sm89" for
+    those alone, or "current" for this machine's GPU, which alone needs one. Turing, "sm75",
+    supports half precision only. Types are the model's own. Products are computed in full float32
+    (no TF32). Raises `UsageError` for an unknown target, `EngineError` where the build fails, and
+    `DependencyError` without the library.
     """
     trt = need("tensorrt_rtx", _EXTRA)
     capabilities = _capabilities(trt, target)
@@ -127,7 +123,7 @@ def build(onnx: bytes, *, target: str = DEFAULT) -> bytes:
             f"({_line(reason)}): use --runtime torch."
         )
     config = builder.create_builder_config()
-    config.clear_flag(trt.BuilderFlag.TF32)  # it would cost flow up to 4e-3 px
+    config.clear_flag(trt.BuilderFlag.TF32)  # it adds errors of up to 4e-3 px to flow
     if capabilities:
         config.num_compute_capabilities = len(capabilities)
         for place, each in enumerate(capabilities):
@@ -144,33 +140,28 @@ def build(onnx: bytes, *, target: str = DEFAULT) -> bytes:
 
 
 def version() -> str:
-    """What engines are tied to; raises `DependencyError` without the library."""
+    """Version that engines are tied to; raises `DependencyError` without the library."""
     return f"TensorRT-RTX {need('tensorrt_rtx', _EXTRA).__version__}"
 
 
 def availability() -> Availability:
-    """Of TensorRT-RTX."""
+    """Availability of TensorRT-RTX."""
     try:
         said = version()
     except DependencyError:
         return Availability(NAME, False, "not installed", f"pip install 'htnet[{_EXTRA}]'")
     except Exception as error:  # noqa: BLE001 - a broken install raises anything
         return Availability(NAME, False, _line(str(error)), f"pip install 'htnet[{_EXTRA}]' anew")
-    if not torch.cuda.is_available():
-        return Availability(
-            NAME,
-            False,
-            f"{said} builds engines here but cannot run them: torch finds no CUDA GPU",
-            "run on a machine with an NVIDIA GPU and its driver",
-        )
-    return Availability(NAME, True, said)
+    return gpu_availability(
+        NAME, said, f"{said} builds engines here but cannot run them: torch finds no CUDA GPU"
+    )
 
 
 def _folded(onnx: bytes) -> bytes:
-    """The model with what is constant worked out and what is unused left out.
+    """Fold constants and remove unused nodes.
 
-    TensorRT wants axes and sizes as constants and knows no sequences, while the exporter writes
-    them as small computations. Shapes are inferred anew, since a quantised model has lost them.
+    TensorRT requires constant axes and sizes and supports no sequences, while the exporter writes
+    them as small computations. Shapes are inferred again, since a quantised model has lost them.
     """
     ir, optimizer = need("onnx_ir", _EXTRA), need("onnxscript.optimizer", _EXTRA)
     model = ir.from_proto(need("onnx", _EXTRA).load_from_string(onnx))
@@ -180,7 +171,7 @@ def _folded(onnx: bytes) -> bytes:
 
 
 def _capabilities(trt: Any, target: str) -> list[Any]:
-    """What ``target`` names; none for the library's own choice."""
+    """Compute capabilities of ``target``; none for the library's default."""
     if target == DEFAULT:
         return []
     known = trt.ComputeCapability.__members__
@@ -191,21 +182,13 @@ def _capabilities(trt: Any, target: str) -> list[Any]:
             f"expected a target among {DEFAULT}, {CURRENT}, or some of {able}; got {target!r}."
         )
     if CURRENT in names:
-        _require_cuda("cuda")
+        require_cuda("cuda", "TensorRT-RTX")
     return [known[name.upper()] for name in names]
-
-
-def _require_cuda(device: str) -> None:
-    if not device.startswith("cuda") or not torch.cuda.is_available():
-        raise EngineError(
-            f"expected a CUDA GPU for TensorRT-RTX; torch finds none as {device!r}: install "
-            "NVIDIA's driver and a torch for CUDA, or use --runtime torch."
-        )
 
 
 @contextmanager
 def _on(device: str) -> Iterator[None]:
-    """On ``device``, with torch's own want of memory said in our words."""
+    """Run on ``device``; torch's out-of-memory error becomes `EngineError`."""
     try:
         with torch.inference_mode(), torch.cuda.device(device):
             yield
@@ -214,7 +197,7 @@ def _on(device: str) -> Iterator[None]:
 
 
 def _log(trt: Any) -> Any:
-    """A logger that keeps what went wrong (``said``) and prints nothing."""
+    """Logger that stores errors in ``said`` and prints nothing."""
 
     class Log(trt.ILogger):  # type: ignore[misc]
         def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all, however writing them ends."""
+"""Atomic files: complete or absent, however the writing ends."""
 
 import errno
 import json
@@ -15,20 +15,20 @@ from htnet.engine.errors import OutputError
 from htnet.engine.files import (
     require_folder,
     write_array,
+    write_atomic,
     write_json,
     write_text,
-    write_whole,
 )
 
 
-def full(*_: object) -> None:
+def full(*_: object, **__: object) -> None:
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def test_a_file_and_its_folder(tmp_path: Path) -> None:
     path = tmp_path / "new" / "deep" / "x.bin"
-    write_whole(path, b"one")
-    write_whole(path, b"two")
+    write_atomic(path, b"one")
+    write_atomic(path, b"two")
     assert path.read_bytes() == b"two"
     assert stat.S_IMODE(path.stat().st_mode) == 0o644
     assert list(path.parent.iterdir()) == [path]
@@ -60,7 +60,7 @@ def test_an_end_from_outside_leaves_the_old_file_and_nothing_else(
 
     monkeypatch.setattr(os, "replace", stop)
     with pytest.raises(KeyboardInterrupt):
-        write_whole(path, b"new")
+        write_atomic(path, b"new")
     (part,) = during
     assert part.startswith(".x.txt.") and part.endswith(".part")
     assert path.read_bytes() == b"old"
@@ -75,7 +75,7 @@ def test_where_nothing_can_be_written(tmp_path: Path) -> None:
         require_folder(tmp_path / "file" / "out")
     (tmp_path / "folder").mkdir()
     with pytest.raises(OutputError, match="expected to write"):
-        write_whole(tmp_path / "folder", b"")
+        write_atomic(tmp_path / "folder", b"")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder"]
 
 

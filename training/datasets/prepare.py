@@ -31,7 +31,7 @@ from platformdirs import user_cache_dir
 from htnet.engine.errors import DataError, OutputError
 from htnet.engine.face.alignment import CROP_HEIGHT, CROP_WIDTH, LEFT_EYE, RIGHT_EYE, Aligner, cut
 from htnet.engine.face.tracker import find_face
-from htnet.engine.files import require_folder, write_array, write_json, write_whole
+from htnet.engine.files import require_folder, write_array, write_atomic, write_json
 from htnet.engine.flow import solver_named
 from htnet.engine.motion.preprocess import PreprocessSpec, flow_map
 from htnet.engine.motion.region_motion import measure_motion
@@ -258,7 +258,7 @@ def _make(job: _Job) -> None:
         return
     flow = measure_motion(pair, solver_named(job.spec.flows[0])).flow
     write_array(job.path("flow"), flow_map(flow, job.spec.size))
-    write_whole(job.path("apex"), cv2.imencode(".png", pair.apex.gray)[1].tobytes())
+    write_atomic(job.path("apex"), cv2.imencode(".png", pair.apex.gray)[1].tobytes())
     points = pair.apex.landmarks / np.array([CROP_WIDTH, CROP_HEIGHT], np.float32)
     write_array(job.path("landmarks"), points)
     source = "annotation" if job.clip.apex is not None else "D&C-RoIs"
@@ -306,7 +306,7 @@ def _lay_out(
 ) -> None:
     # Without labels nothing is taken for whole while the two tables do not belong together.
     (out / "labels.csv").unlink(missing_ok=True)
-    write_whole(out / "skipped.csv", _csv(_SKIPPED, [astuple(skip) for skip in skipped]))
+    write_atomic(out / "skipped.csv", _csv(_SKIPPED, [astuple(skip) for skip in skipped]))
     rows = []
     for job, note in made:
         clip = job.clip
@@ -314,7 +314,7 @@ def _lay_out(
         files = [job.path(folder).relative_to(out).as_posix() for folder in ("flow", "apex")]
         named = [clip.dataset, clip.subject, clip.name, clip.label, CLASSES[clip.label], *files]
         rows.append([*named, "map", clip.onset, note["apex"], note["from"]])
-    write_whole(out / "labels.csv", _csv(_COLUMNS, rows))
+    write_atomic(out / "labels.csv", _csv(_COLUMNS, rows))
 
 
 def _skip(clip: RawClip, reason: str) -> Skipped:

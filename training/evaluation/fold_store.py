@@ -22,7 +22,7 @@ from torch import Tensor
 
 from htnet import __version__
 from htnet.engine.errors import DataError
-from htnet.engine.files import write_text, write_whole
+from htnet.engine.files import write_atomic, write_text
 from htnet.engine.models.registry import build
 from htnet.engine.models.weights import save
 from htnet.engine.types import F32
@@ -107,7 +107,7 @@ class FoldStore:
         }
         file = io.BytesIO()
         np.savez(file, **arrays)
-        write_whole(self._path(result.fold, ".npz"), file.getvalue())
+        write_atomic(self._path(result.fold, ".npz"), file.getvalue())
         return replace(result, model=None, weights=None)
 
     def write_probabilities(self, protocol: str, rows: NDArray[np.int64], logits: F32) -> Path:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from htnet.engine.files import write_whole
+from htnet.engine.files import write_atomic
 from htnet.engine.optional import need
 from htnet.engine.types import CLASSES
 from htnet.training.evaluation.loso import LosoReport
@@ -163,7 +163,7 @@ def save_plot(figure: "Figure", path: Path) -> None:
     """Write a PNG whole or not at all; raises `OutputError` where it cannot be written."""
     picture = io.BytesIO()
     figure.savefig(picture, format="png", dpi=_DPI)
-    write_whole(path, picture.getvalue())
+    write_atomic(path, picture.getvalue())
 
 
 def _figure(

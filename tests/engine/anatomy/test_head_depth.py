@@ -1,4 +1,4 @@
-"""A head turns by its depth: the truth, the pixels and what a face tracker finds agree."""
+"""Head depth: ground truth, pixels and a face tracker agree on a rotation."""
 
 import cv2
 import numpy as np
@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from htnet.engine.anatomy import head_depth as depth
-from htnet.engine.anatomy.geometry import CHEEKS
-from htnet.engine.anatomy.head_depth import Head, mesh_depth, turned
+from htnet.engine.anatomy.geometry import CHEEKS, FaceFrame
+from htnet.engine.anatomy.head_depth import Head, turned
 from htnet.engine.anatomy.muscles import MUSCLES, field
 from htnet.engine.errors import FaceError
 from htnet.engine.face.alignment import crop_transform, cut, transform_points
@@ -79,7 +79,7 @@ def test_a_turn_is_a_rotation_seen_from_the_front(x, y, z, yaw, pitch):
 @settings(deadline=None, max_examples=25)
 @given(yaw=st.floats(-12, 12), pitch=st.floats(-10, 10), grow=st.floats(0.7, 1.6))
 def test_landmarks_never_fold(yaw, pitch, grow):
-    """Along the eye line and down the nose the order of the landmarks stays."""
+    """Landmarks keep their order along the eye line and down the nose."""
     points = load_portrait().landmarks * np.float32(grow)
     head = Head(points, points[[10, 152]].mean(0).astype(np.float64))
     at = points.astype(np.float64)
@@ -132,7 +132,7 @@ def test_a_face_tracker_agrees_under_turns(animator, tracker, yaw, pitch):
 
 
 def test_a_turn_alone_is_rigid_motion_and_no_muscle(animator):
-    """The flow of a turn is what the depth says; of the muscles' fields little is in it."""
+    """The flow of a rotation follows the depth and resembles no muscle's field."""
     to_crop = crop_transform(animator.neutral)
     turn = pose(1.5, 1.0)  # as far as a held crop lets a head go
     flow = Dis()(cut(animator.render(), to_crop), cut(animator.render(turn), to_crop))
@@ -149,7 +149,7 @@ def test_a_turn_alone_is_rigid_motion_and_no_muscle(animator):
 
 
 def turned_crop(animator, turn, to_crop):
-    """The true flow of a turn on the crop (170, 140, 2)."""
+    """True flow (170, 140, 2) of a rotation on the crop."""
     back = cv2.invertAffineTransform(to_crop)
     grid = np.stack(np.meshgrid(np.arange(140.0), np.arange(170.0)), -1).reshape(-1, 2)
     at = grid @ back[:, :2].T + back[:, 2]
@@ -171,6 +171,23 @@ def test_walking_up_to_the_camera_magnifies_all(animator):
         assert np.abs(got - wanted[y0:y1, x0:x1]).mean() < 1.5
     assert Pose(scale=1.01).zoom == 1.0
     assert Pose(scale=1.4).zoom == pytest.approx(1.4 / 1.02)
+
+
+def mesh_depth(points):
+    """Depth (478,) of a mesh (478, 3) in px, in eye distances towards the camera, 0.15 in front of
+    the axes of rotation at least. z as in MediaPipe: away from the camera, in the scale of x.
+
+    ``assets/head_depth.npy`` is this function's answer for the shipped portrait.
+    """
+    face = FaceFrame.of(points[:, :2])
+    x, y = face.points.T
+    z = -points[:, 2] / face.unit
+    mirror = np.argmin((x[:, None] + x) ** 2 + (y[:, None] - y) ** 2, axis=1)
+    # yaw that makes both sides equally deep, by least squares in small angles
+    slope = float((x * (z - z[mirror])).sum() / (x * (x - x[mirror])).sum())
+    level = z - slope * x
+    level = (level + level[mirror]) / 2
+    return level - level[:468].min() + 0.15
 
 
 def test_shipped_depths_are_those_of_the_shipped_portrait():

@@ -1,4 +1,4 @@
-"""The fields say what the muscles do, on the shipped face and on faces moved, turned and scaled."""
+"""Displacement fields of the muscles on the shipped face and on moved, turned, scaled faces."""
 
 import numpy as np
 import pytest

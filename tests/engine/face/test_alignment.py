@@ -1,4 +1,4 @@
-"""The canonical crop: where the eyes land, what is cut, and the leash that holds it."""
+"""Canonical crop: eye positions, cutting, and the hysteresis of the transform."""
 
 import cv2
 import numpy as np
@@ -26,7 +26,7 @@ CORNERS = np.array([[0, 0], [WIDTH, 0], [0, HEIGHT], [WIDTH, HEIGHT]], float)
 
 
 def eyes_at(left: tuple[float, float], right: tuple[float, float]) -> F32:
-    """Landmarks (478, 2) with eye centres there; their corners lie 10 px to each side."""
+    """Landmarks (478, 2) with these eye centres; their corners lie 10 px to each side."""
     points = np.zeros((478, 2), np.float32)
     for (outer, inner), centre in (
         (lm.LEFT_EYE_CORNERS, left),
@@ -37,7 +37,7 @@ def eyes_at(left: tuple[float, float], right: tuple[float, float]) -> F32:
 
 
 def similarity(scale: float, angle: float, centre: tuple[float, float]) -> F64:
-    """Frame to crop: ``scale`` frame px to a crop px; the crop's middle comes from ``centre``."""
+    """Transform to the crop: ``scale`` frame px to a crop px, ``centre`` to the crop's middle."""
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]) / scale
     return np.column_stack([turn, np.array([WIDTH / 2, HEIGHT / 2]) - turn @ np.array(centre)])
 
@@ -84,7 +84,7 @@ def wavy(to_crop: F64, height: int, width: int) -> U8:
 
 
 def misplaced(got: U8) -> tuple[F64, float]:
-    """By how many px the waves are shifted in a crop, and the largest error left, of 255."""
+    """Shift of the waves in a crop, px, and the largest remaining error, of 255."""
     y, x = np.mgrid[0:HEIGHT, 0:WIDTH].astype(float)
     columns = [
         np.cos(2 * np.pi * x / 20 + 0.3) * 100 * np.pi / 20,
@@ -189,7 +189,7 @@ def frame_of(points: F32, index: int = 0) -> tuple[Frame, Face]:
 
 
 def pull(held: F64, wanted: F64) -> float:
-    """How far the farthest corner of the wanted crop is from its place in the held one, crop px."""
+    """Largest distance of a corner of the wanted crop from its place in the held one, crop px."""
     there = back(CORNERS, wanted)
     return float(np.linalg.norm(there @ held[:, :2].T + held[:, 2] - CORNERS, axis=1).max())
 

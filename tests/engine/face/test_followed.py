@@ -1,4 +1,4 @@
-"""The followed face stays the followed face: choosing among faces, and real people side by side."""
+"""Identity of the tracked face: selection among faces, and real people side by side."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,12 +21,12 @@ SKINS = [RNG.integers(40, 220, (60, 60, 3), dtype=np.uint8) for _ in range(2)]
 
 
 def mesh_at(x: float, y: float, size: float) -> F32:
-    """Made-up landmarks in a square box with its centre at (x, y)."""
+    """Random landmarks in a square box with its centre at (x, y)."""
     return (MESH - 0.5) * np.float32(size) + np.array([x, y], np.float32)
 
 
 def picture_of(*people: tuple[int, float, float, float]) -> U8:
-    """A picture of people given as (skin, x, y, size)."""
+    """Picture of people given as (skin, x, y, size)."""
     picture = np.full((400, 800, 3), 90, np.uint8)
     for skin, x, y, size in people:
         left, top = round(x - size / 2), round(y - size / 2)
@@ -36,7 +36,7 @@ def picture_of(*people: tuple[int, float, float, float]) -> U8:
 
 
 def choose(face: FollowedFace, t_ms: int, *people: tuple[int, float, float, float]):
-    """The index of the chosen one of ``people`` and whether it is another; None for nobody."""
+    """Return the index of the chosen one of ``people`` and `another`; None for nobody."""
     meshes = [mesh_at(*person[1:]) for person in people]
     chosen = face.choose(picture_of(*people), meshes, t_ms * MS)
     if chosen is None:
@@ -161,7 +161,7 @@ def tracker() -> Iterator[MeshTracker]:
 
 @pytest.fixture(scope="module")
 def heads(data: Path) -> dict[str, tuple[list[U8], F32]]:
-    """The first frames' heads by clip, faces 100 px wide, and the first face's centre in them."""
+    """Heads of the first frames by clip, faces 100 px wide, and the first face's centre."""
     cut = {}
     for name in PEOPLE:
         capture = cv2.VideoCapture(str(data / "faces" / name))
@@ -188,8 +188,10 @@ def followed(
     frames: int,
     *people: tuple[str, Callable[[int], Place]],
 ) -> str:
-    """Whom the tracker follows, a letter a frame: A for the first of ``people``, which are painted
-    from the last to the first; small where it says that it is another; - for nobody."""
+    """Return the followed person, one letter a frame, lower case where `another`, - for nobody.
+
+    A is the first of ``people``, who are painted from the last to the first.
+    """
     mesh.reset()
     letters = ""
     for n in range(frames):
@@ -200,13 +202,8 @@ def followed(
                 images, centre = heads[name]
                 x, y = np.array(at[:2]) - centre * at[2]
                 moved = np.array([[at[2], 0, x], [0, at[2], y]])
-                cv2.warpAffine(
-                    images[n % len(images)],
-                    moved,
-                    (800, 400),
-                    dst=picture,
-                    borderMode=cv2.BORDER_TRANSPARENT,
-                )
+                image, border = images[n % len(images)], cv2.BORDER_TRANSPARENT
+                cv2.warpAffine(image, moved, (800, 400), dst=picture, borderMode=border)
         found = mesh.find(picture, n * 33 * MS)
         letter = "-"
         if found is not None:
@@ -311,7 +308,7 @@ def test_a_quick_swing_of_the_head_is_no_other_face(tracker: MeshTracker, heads)
 def test_a_turn_of_the_head_at_12_frames_a_second_loses_nobody(
     tracker: MeshTracker, data: Path
 ) -> None:
-    """He turns, tilts and leans; the look correlates 0.49 with that of 0.3 s before."""
+    """The person turns, tilts and leans; appearance correlates by 0.49 with 0.3 s before."""
     tracker.reset()
     capture = cv2.VideoCapture(str(data / "faces" / "webcam_moving.mp4"))
     for n in range(27):
@@ -342,9 +339,8 @@ def test_a_hand_before_the_mouth_loses_nobody(tracker: MeshTracker, heads, name:
     for n in range(30):
         picture = np.full((400, 400, 3), 110, np.uint8)
         moved = np.array([[1.4, 0, 200 - 1.4 * centre[0]], [0, 1.4, 200 - 1.4 * centre[1]]])
-        cv2.warpAffine(
-            images[n % 24], moved, (400, 400), dst=picture, borderMode=cv2.BORDER_TRANSPARENT
-        )
+        image, border = images[n % 24], cv2.BORDER_TRANSPARENT
+        cv2.warpAffine(image, moved, (400, 400), dst=picture, borderMode=border)
         if 12 <= n < 24:
             hand = (200, 290 - 10 * min(n - 12, 23 - n))
             cv2.ellipse(picture, hand, (48, 28), 0, 0, 360, (120, 150, 200), -1)

@@ -1,4 +1,4 @@
-"""The four regions: where they are, and how they are laid side by side."""
+"""Four face regions: centres and tiling."""
 
 import numpy as np
 import torch
@@ -21,7 +21,7 @@ SIDE = 14
 
 
 def numbered(height: int, width: int) -> F32:
-    """A picture (H, W, 3) whose every pixel says its own x and y, and 1."""
+    """Picture (H, W, 3) whose channels are x, y and 1."""
     y, x = np.mgrid[0:height, 0:width].astype(np.float32)
     return np.dstack([x, y, np.ones_like(x)])
 
@@ -31,9 +31,9 @@ def tile(tiled: F32, row: int, column: int, side: int = SIDE) -> F32:
 
 
 def square(centre: tuple[float, float], height: int, width: int, side: int = SIDE) -> F32:
-    """What the square round ``centre`` of a `numbered` picture is, its border repeated.
+    """Expected square round ``centre`` of a `numbered` picture, its border repeated.
 
-    A ramp is linear, so between its pixels bilinear sampling is exact.
+    A ramp is linear, so bilinear sampling between its pixels is exact.
     """
     x = np.clip(centre[0] - side / 2 + np.arange(side), 0, width - 1)
     y = np.clip(centre[1] - side / 2 + np.arange(side), 0, height - 1)
@@ -77,7 +77,7 @@ def test_squares_lie_between_pixels_and_repeat_the_border(centres, height, width
 @settings(max_examples=40)
 @given(st.lists(points, min_size=4, max_size=4), st.integers(0, 2**32 - 1))
 def test_training_cuts_the_same_squares(centres, seed) -> None:
-    """Against torch's grid_sample in `htnet.training.augmentation.batches.cut`, within 1e-4 of a unit normal."""
+    """Reference: grid_sample in `htnet.training.augmentation.batches.cut`, within 1e-4."""
     picture = np.random.default_rng(seed).normal(size=(28, 28, 3)).astype(np.float32)
     places = np.array(centres, np.float32) / 28
     served = tile_regions(picture, places * 28, SIDE)

@@ -1,4 +1,4 @@
-"""Farneback on tensors against `cv2.calcOpticalFlowFarneback` and against motion that is known."""
+"""Farneback on tensors against `cv2.calcOpticalFlowFarneback` and against known motion."""
 
 from functools import cache
 
@@ -32,7 +32,7 @@ def skin() -> F32:
 
 
 def seen(flow: F32, share: float) -> U8:
-    """The texture with every point displaced by ``share`` of ``flow`` (H, W, 2)."""
+    """Texture with every point displaced by ``share`` of ``flow`` (H, W, 2)."""
     y, x = np.mgrid[0 : flow.shape[0], 0 : flow.shape[1]].astype(np.float32) + 60
     moved = cv2.remap(skin(), x + share * flow[..., 0], y + share * flow[..., 1], cv2.INTER_CUBIC)
     return np.rint(moved).clip(0, 255).astype(np.uint8)
@@ -118,7 +118,7 @@ def test_a_real_pair(data) -> None:
 
 
 def test_identical_pictures_have_no_flow_off_the_border() -> None:
-    """At the border OpenCV finds up to 1 px, and so does this."""
+    """At the border OpenCV reports up to 1 px, and so does this."""
     still = seen(constant(0, 0), 0)
     found, theirs = ours(still, still), reference(still, still)
     inside = np.s_[20:-20, 20:-20]

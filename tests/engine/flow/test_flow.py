@@ -1,7 +1,7 @@
-"""Flow solvers against motion that is known.
+"""Flow solvers against known motion.
 
-Tolerances are what OpenCV's solvers can do on 140 x 170 px, not what one would wish for: Farneback
-and DIS overshoot small motion by up to 0.1 px, and flatten fine waves.
+Tolerances are the accuracy of OpenCV's solvers on 140 x 170 px: Farneback and DIS overshoot small
+motion by up to 0.1 px, and flatten fine waves.
 """
 
 from functools import cache
@@ -26,7 +26,7 @@ def skin() -> F32:
 
 
 def face(dx: float = 0, dy: float = 0) -> U8:
-    """The texture moved by (dx, dy): to the right and down."""
+    """Texture moved by (dx, dy): to the right and down."""
     place = np.array([[1, 0, 80 - dx], [0, 1, 65 - dy]], float)
     moved = cv2.warpAffine(skin(), place, (140, 170), flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP)
     return np.rint(moved).clip(0, 255).astype(np.uint8)

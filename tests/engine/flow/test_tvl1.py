@@ -1,4 +1,4 @@
-"""TV-L1 on tensors against `cv2.optflow.DualTVL1OpticalFlow` and against motion that is known."""
+"""TV-L1 on tensors against `cv2.optflow.DualTVL1OpticalFlow` and against known motion."""
 
 from functools import cache
 from pathlib import Path
@@ -27,7 +27,7 @@ def skin() -> F32:
 
 
 def seen(flow: F32, share: float) -> U8:
-    """The texture with every point displaced by ``share`` of ``flow`` (170, 140, 2)."""
+    """Texture with every point displaced by ``share`` of ``flow`` (170, 140, 2)."""
     y, x = np.mgrid[0:170, 0:140].astype(np.float32) + 60
     moved = cv2.remap(skin(), x + share * flow[..., 0], y + share * flow[..., 1], cv2.INTER_CUBIC)
     return np.rint(moved).clip(0, 255).astype(np.uint8)
@@ -99,7 +99,7 @@ def test_the_same_picture_twice_has_exactly_no_flow(seed, height, width) -> None
 
 
 def test_rounding_does_not_decide() -> None:
-    """A ten-thousandth of a grey level moves OpenCV's own flow by 0.01 px and more."""
+    """A change of 1e-4 grey levels changes OpenCV's own flow by 0.01 px and more."""
     onset, apex = seen(wave(32), 1), seen(wave(32), 0)
     dust = np.random.default_rng(0).normal(0, 1e-4, onset.shape)
     assert apart(ours(onset, apex), ours(onset + dust, apex)).mean() < 1e-3

@@ -1,4 +1,4 @@
-"""Folding is refused where it would be another function."""
+"""Folded HTNet: refusal where the result would be another function."""
 
 import pytest
 import torch
@@ -58,7 +58,7 @@ def test_a_network_in_other_numbers() -> None:
 
 
 def test_products_that_float32_does_not_hold() -> None:
-    """Value and output matrices that are fine one after the other, and whose product is not."""
+    """Value and output matrices are in range one after the other, their product is not."""
     network = made()
     attention = network.layers[0][0].layers[0][0]
     attention.norm.g.fill_(1e-30)
@@ -69,7 +69,7 @@ def test_products_that_float32_does_not_hold() -> None:
 
 
 def test_a_module_put_in_anothers_place() -> None:
-    """What the folding does not know of shows in the logits."""
+    """A replaced module that the folding ignores is found by the logits."""
     network = made()
 
     class Louder(nn.Linear):

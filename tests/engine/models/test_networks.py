@@ -1,4 +1,4 @@
-"""Every network of the registry: built from its config, run, stacked as the training loop does."""
+"""Networks of the registry: built from their configs, run, stacked as in the training loop."""
 
 import dataclasses
 import json

@@ -1,4 +1,4 @@
-"""Networks against the outputs and weights that their authors' code gives."""
+"""Networks against the outputs and weights of their authors' code."""
 
 import os
 from pathlib import Path
@@ -48,7 +48,7 @@ def test_htnet_matches_the_official_logits(name: str) -> None:
 
 
 def _scrambled(config: HTNetConfig) -> HTNet:
-    """A network none of whose parameters is at its neutral start."""
+    """Network with no parameter at its neutral start."""
     torch.manual_seed(0)
     network = HTNet(config).eval()
     with torch.no_grad():

@@ -1,4 +1,4 @@
-"""Weights files: what is written is read back, and a bad one gets one sentence."""
+"""Weights files: round trip, and error sentences for bad files."""
 
 import json
 import os

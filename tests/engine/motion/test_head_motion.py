@@ -1,4 +1,4 @@
-"""Head motion: planted, found again beside a pulling muscle, and taken out."""
+"""Head motion: recovered beside a contracting muscle, and removed."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ FROM_X, FROM_Y = X - 70, Y - 85
 
 
 def planted(tx: float, ty: float, s: float, r: float) -> F32:
-    """The flow (170, 140, 2) of a head that shifts by (tx, ty), grows by s and turns by r."""
+    """Flow (170, 140, 2) of a head that shifts by (tx, ty), grows by s and turns by r."""
     return np.dstack([tx + s * FROM_X - r * FROM_Y, ty + r * FROM_X + s * FROM_Y]).astype(
         np.float32
     )

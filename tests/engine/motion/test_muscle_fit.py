@@ -1,8 +1,8 @@
-"""Pulls read off made pictures of the shipped portrait, whose muscles and pose are known.
+"""Muscle fit on rendered pictures of the shipped portrait, whose muscles and pose are known.
 
-The head's depth that the fit assumes is the one that the animator turns the portrait by, so what is
-held here of a turned head is the best case: of another head more is left, which is why a turn raises
-the spotter's thresholds.
+The fit and the animator use the same head depth, so the tests of rotated heads are the best case.
+Another head leaves larger false activations, which is why a rotation raises the spotter's
+thresholds.
 """
 
 from collections.abc import Callable
@@ -27,7 +27,7 @@ PLACE = {name: place for place, name in enumerate(MUSCLE_NAMES)}
 
 
 class Model:
-    """The portrait at rest, and what is read of it when it has changed."""
+    """Portrait at rest, and the fit from it to a changed picture."""
 
     def __init__(self) -> None:
         self._animator = Animator(load_portrait())
@@ -52,10 +52,11 @@ class Model:
         solver: str = "dis",
         **render: object,
     ) -> MuscleActivations:
-        """Against rest; ``change`` is of the later frame, ``noise`` (grey levels) of both."""
+        """Fit from rest; ``change`` is of the later frame, ``noise`` (grey levels) of both."""
         draw, aligner = np.random.default_rng(0), Aligner()
         before = self._rest
-        after = change(self._animator.render(pose, activations or {}, **render))  # type: ignore[arg-type]
+        drawn = self._animator.render(pose, activations or {}, **render)  # type: ignore[arg-type]
+        after = change(drawn)
         first, last = (
             np.clip(bgr + draw.normal(0, noise, bgr.shape), 0, 255).astype(np.uint8)
             for bgr in (before, after)
@@ -66,7 +67,7 @@ class Model:
         return self.activations(onset.gray, apex.gray, measured)
 
     def read_crop(self, apex: U8) -> MuscleActivations:
-        """Of a crop that was made of the onset's."""
+        """Fit from the onset to a crop made from it."""
         face = AlignedFace(0, 0, apex, self.onset.landmarks, np.eye(2, 3), 0.3)
         measured = measure_motion(Pair(self.onset, face), self._solvers["dis"])
         return self.activations(self.onset.gray, apex, measured)
@@ -202,7 +203,7 @@ def test_the_landmarks_may_be_off_as_a_trackers_are(model: Model) -> None:
 def turned_and_moved(
     gray: U8, landmarks: F32, shift: tuple[float, float], grown: float, rolled: float, turn: F32
 ) -> U8:
-    """The crop of a head that moved as a whole: where a pixel x is found at x + d(x)."""
+    """Crop of a head that moved as a whole: pixel x is found at x + d(x)."""
     y, x = np.mgrid[0:CROP_HEIGHT, 0:CROP_WIDTH].astype(np.float64)
     head = Head(landmarks, landmarks.mean(axis=0).astype(np.float64))
     depth = head.on_grid(np.arange(CROP_WIDTH, dtype=float), np.arange(CROP_HEIGHT, dtype=float))

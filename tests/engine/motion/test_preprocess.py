@@ -1,4 +1,4 @@
-"""Flow to network input, and the spec that says how."""
+"""Preprocessing of flow into the network's input, and its spec."""
 
 import json
 from pathlib import Path
@@ -175,8 +175,9 @@ def test_tiled_input_is_the_four_regions(size, region) -> None:
 
 
 def test_published_input_is_the_official_codes_tiling() -> None:
-    """Against main_HTNet.py of wangzhifengharrison/HTNet where it detects no face, exactly: crops
-    [2:16, 4:18], [14:28, 3:17], [3:17, 14:28], [13:27, 14:28], the two of a side in a row.
+    """Reference: main_HTNet.py of wangzhifengharrison/HTNet where it detects no face, exactly.
+
+    Crops [2:16, 4:18], [14:28, 3:17], [3:17, 14:28], [13:27, 14:28], the two of a side in a row.
     """
     map_ = some_map(2)
     left_eye, left_lip = map_[2:16, 4:18], map_[14:28, 3:17]
@@ -189,7 +190,7 @@ def test_published_input_is_the_official_codes_tiling() -> None:
 
 
 def test_the_real_pair_gives_the_published_map(data: Path) -> None:
-    """Against composite/flow/006_006_1_2.png (STSTNet's, TV-L1): correlation per channel."""
+    """Reference: composite/flow/006_006_1_2.png (STSTNet's, TV-L1), correlation per channel."""
     onset, apex = (
         as_crop(cv2.imread(str(data / f"pairs/006_006_1_2_{name}.png"), cv2.IMREAD_GRAYSCALE))
         for name in ("onset", "apex")

@@ -1,4 +1,4 @@
-"""The tensor path against the CPU's, step by step."""
+"""Parity of the preprocessing on tensors with that on a CPU, step by step."""
 
 import cv2
 import numpy as np
@@ -26,12 +26,12 @@ def flows(seed: int, count: int = 1, size: tuple[int, int] = (170, 140)) -> F32:
 
 
 def first(values: F32) -> Tensor:
-    """(N, H, W, C) to (N, C, H, W)."""
+    """Transpose (N, H, W, C) to (N, C, H, W)."""
     return torch.from_numpy(values).movedim(-1, 1)
 
 
 def last(values: Tensor) -> F32:
-    """(N, C, H, W) to (N, H, W, C)."""
+    """Transpose (N, C, H, W) to (N, H, W, C)."""
     return values.movedim(1, -1).numpy()
 
 

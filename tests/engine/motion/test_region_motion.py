@@ -1,4 +1,4 @@
-"""What is measured of a pair: the head apart, and each region's mean vector."""
+"""Motion of a pair: head motion removed, and the mean vector of each region."""
 
 import cv2
 import numpy as np
@@ -29,7 +29,7 @@ PLACES = {
 
 
 def landmarks() -> F32:
-    """The canonical landmarks with brows and lips in their places."""
+    """Canonical landmarks with brows and lips in their places."""
     points = canonical_landmarks()
     for indices, place in PLACES.items():
         points[list(indices)] = place
@@ -108,7 +108,7 @@ def skin(seed: int = 0) -> F32:
 
 
 def warped(flow: F32) -> U8:
-    """The texture moved so that its flow to the unmoved one is ``flow``."""
+    """Texture moved so that its flow to the unmoved one is ``flow``."""
     y, x = np.mgrid[65:235, 80:220].astype(np.float32)
     moved = cv2.remap(skin(), x + flow[..., 0], y + flow[..., 1], cv2.INTER_CUBIC)
     return np.rint(moved).clip(0, 255).astype(np.uint8)

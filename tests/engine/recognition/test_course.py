@@ -1,4 +1,4 @@
-"""Recognition of whole movements: drawn muscles, posed expressions of real people, and the rules."""
+"""Recognition of movements: rendered muscles, posed expressions of real people, and the rules."""
 
 import csv
 from collections.abc import Sequence
@@ -52,7 +52,7 @@ def animator() -> Animator:
 
 
 def drawn(animator: Animator, t_ns: int, activations: dict[str, float]) -> AlignedFace:
-    """The face at a time: at rest before the onset, fully pulled at the apex."""
+    """Face at a time: at rest before the onset, full activation at the apex."""
     share = min(max((t_ns - ONSET) / (APEX - ONSET), 0.0), 1.0)
     now = {name: px * share for name, px in activations.items()}
     bgr = SensorNoise(3).add(animator.render(activations=now), t_ns // NS_PER_MS)
@@ -92,7 +92,7 @@ def test_faces_are_taken_before_the_onset_and_up_to_the_apex() -> None:
 
 
 class Counting:
-    """Answers as it was told to, and keeps the pairs that it was asked about."""
+    """Recognizer with given answers that records the pairs it is given."""
 
     def __init__(self, *answers: tuple[float, float, float], regions: np.ndarray) -> None:
         self._answers, self._regions = list(answers), regions
@@ -211,7 +211,7 @@ SIGNS = {
 
 
 def followed(path: Path) -> list[AlignedFace]:
-    """The faces of a clip as the live path aligns them."""
+    """Faces of a clip, aligned as in the live path."""
     capture, tracker, aligner = cv2.VideoCapture(str(path)), MeshTracker(), Aligner()
     fps, faces = capture.get(cv2.CAP_PROP_FPS), []
     while True:

@@ -1,4 +1,4 @@
-"""From a pair to a prediction: the weights' own preprocessing, and when the answer is none."""
+"""Recognizer: the weights' own preprocessing, and uncertain answers."""
 
 from dataclasses import replace
 
@@ -21,7 +21,7 @@ from htnet.engine.types import UNCERTAIN, Pair
 
 
 class Fixed(nn.Module):
-    """Always the same logits; keeps what it was given."""
+    """Network with constant logits that records its inputs."""
 
     def __init__(self, *logits: float) -> None:
         super().__init__()

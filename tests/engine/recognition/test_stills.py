@@ -1,4 +1,4 @@
-"""Two picture files to an answer or a sentence."""
+"""Recognition of two picture files, and error sentences."""
 
 import struct
 import sys
@@ -30,7 +30,7 @@ def clip(data: Path) -> list[U8]:
 
 @pytest.fixture
 def real(data: Path) -> tuple[Path, Path]:
-    """The real onset and apex, canonical crops; label negative."""
+    """Real onset and apex, canonical crops; label negative."""
     return tuple(data / f"pairs/006_006_1_2_{name}.png" for name in ("onset", "apex"))
 
 
@@ -41,7 +41,7 @@ def written(folder: Path, name: str, picture: np.ndarray) -> Path:
 
 
 def shade(height: int = 170, width: int = 140) -> np.ndarray:
-    """A picture with no face in it."""
+    """Picture without a face."""
     noise = np.random.default_rng(0).normal(size=(height, width))
     texture = cv2.GaussianBlur(noise, (0, 0), 3)
     return np.rint(128 + 30 * texture / texture.std()).clip(0, 255).astype(np.uint8)
@@ -149,7 +149,7 @@ def test_aligned_needs_no_mediapipe_and_takes_crops_alone(
 
 
 def huge_png(side: int) -> bytes:
-    """A PNG whose header claims more pixels than anyone should decode."""
+    """PNG whose header claims more pixels than OpenCV decodes."""
 
     def chunk(kind: bytes, content: bytes) -> bytes:
         check = struct.pack(">I", zlib.crc32(kind + content))

@@ -1,4 +1,4 @@
-"""Engines: built once, taken again while they fit, refused where they do not agree."""
+"""Engine files: built once, reused while they fit, refused where they do not agree."""
 
 import signal
 import subprocess
@@ -43,7 +43,7 @@ def samples() -> Samples:
 
 @pytest.fixture(autouse=True)
 def exported_once(monkeypatch) -> None:
-    """The exporter takes a second, and these tests are not of it."""
+    """Export each graph once: the exporter takes a second and is not tested here."""
     monkeypatch.setattr(engines, "to_onnx", once)
 
 
@@ -138,7 +138,7 @@ def test_where_it_cannot_be_run_the_card_says_so(graph, samples, out) -> None:
 
 
 class Wrong(torch.nn.Module):
-    """Sure of the label that the engine gives least."""
+    """Reference that is certain of the engine's least probable label."""
 
     def __init__(self, module: torch.nn.Module) -> None:
         super().__init__()

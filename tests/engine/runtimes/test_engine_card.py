@@ -1,4 +1,4 @@
-"""What lies beside an engine, read strictly, and held against a machine."""
+"""Engine card: strict parsing, and the comparison with a machine."""
 
 import json
 from dataclasses import replace

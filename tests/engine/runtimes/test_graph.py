@@ -1,4 +1,4 @@
-"""Graphs: what goes in and out, the network's precision, and names by content."""
+"""Graphs: inputs and outputs, the network's precision, and keys by content."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""One graph from two faces to probabilities: the CPU path's answers, exported and elsewhere."""
+"""Pair graph: the CPU path's answers, also exported and in ONNX Runtime."""
 
 import warnings
 from collections.abc import Iterator
@@ -28,14 +28,14 @@ Faces = tuple[U8, U8]
 
 
 def texture(seed: int) -> F32:
-    """A sheet of skin with room to move in."""
+    """Texture larger than the crop, so that it can move."""
     noise = np.random.default_rng(seed).normal(size=(230, 200))
     smooth = cv2.GaussianBlur(noise, (0, 0), 2)
     return np.asarray(128 + 40 * smooth / smooth.std(), np.float32)
 
 
 def made_up(seed: int) -> Faces:
-    """Two brows that rise, two lip corners that part, and a head that moves a little."""
+    """Pairs with rising brows, parting lip corners and a small head motion."""
     y, x = np.mgrid[0:170, 0:140].astype(np.float32)
     draw = np.random.default_rng(seed)
     u, v = np.full_like(x, draw.normal(0, 0.5)), np.full_like(x, draw.normal(0, 0.5))
@@ -156,7 +156,7 @@ def exported() -> ExportedProgram:
 
 @pytest.fixture
 def quiet() -> Iterator[None]:
-    """The exporter warns of packages that are not there."""
+    """Ignore the exporter's warnings of missing packages."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
@@ -177,7 +177,7 @@ def test_it_runs_in_onnx_runtime(exported: ExportedProgram, quiet: None) -> None
 
 @pytest.mark.slow
 def test_tv_l1_runs_in_onnx_runtime(quiet: None) -> None:
-    """With its loops as loops; few of them, since each costs the exporter a second."""
+    """Loops are exported as loops; few iterations, since each costs the exporter a second."""
     module = PairRecognizer(load(default_weights()), flow="tvl1")
     module.solver = TensorTVL1(scales=1, warps=2, first=6, iterations=4).eval()
     with torch.inference_mode():
@@ -186,7 +186,7 @@ def test_tv_l1_runs_in_onnx_runtime(quiet: None) -> None:
 
 
 def answers_as(exported: ExportedProgram, expected: list[F32]) -> None:
-    """The graph gives ``expected`` for the first made-up pairs in ONNX Runtime."""
+    """Check that the graph gives ``expected`` for the first pairs in ONNX Runtime."""
     pytest.importorskip("onnxscript")
     runtime = pytest.importorskip("onnxruntime")
     # Unoptimised: ONNX Runtime does that too, and in a second.

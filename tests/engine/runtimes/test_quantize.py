@@ -1,4 +1,4 @@
-"""Int8: the network's matrices alone, ranges from what is fed, answers that stay near."""
+"""Int8: the network's matrices alone, ranges from the feeds, answers that stay near."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -55,7 +55,7 @@ def test_it_answers_about_as_in_float32(exported: bytes, quantised: bytes, graph
 
 
 def test_every_matrix_is_a_quarter(exported: bytes, quantised: bytes) -> None:
-    """Weights in int8 with a scale for each output, zero at zero, as TensorRT wants them."""
+    """Weights are int8 with a scale for each output, symmetric round zero, as TensorRT needs."""
     proto = onnx.load_from_string(quantised)
     held = {each.name: onnx.numpy_helper.to_array(each) for each in proto.graph.initializer}
     eights = {name: values for name, values in held.items() if values.dtype == np.int8}
@@ -90,7 +90,7 @@ def test_a_graph_without_a_network_is_refused(graph: Graph) -> None:
 
 
 class Blurred(torch.nn.Module):
-    """A solver with a product and a convolution of its own, which must stay as they are."""
+    """Solver with a product and a convolution of its own, which must stay float32."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -145,7 +145,7 @@ def test_nothing_before_the_network_is_touched() -> None:
 
 @pytest.mark.slow
 def test_real_pairs_keep_their_labels(data: Path) -> None:
-    """On the published maps at the size that ships: 199 of 200, as is asked of int8."""
+    """On the published maps at the shipped size: 199 of 200 labels, the bound of int8."""
     from htnet.training.augmentation.samples import prepare, read_composite
 
     loaded = load(default_weights())

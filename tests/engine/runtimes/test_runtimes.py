@@ -1,4 +1,4 @@
-"""PyTorch and ONNX Runtime behind the protocol: the same answers, and what cannot be, in words."""
+"""PyTorch and ONNX Runtime behind the protocol: the same answers, and error sentences."""
 
 import importlib
 import shutil

@@ -1,4 +1,4 @@
-"""Which runtime ``--runtime`` means, what it falls back to, and a recognizer opened by it."""
+"""Selection of a runtime, its fallbacks, and a recognizer opened with it."""
 
 import numpy as np
 import pytest

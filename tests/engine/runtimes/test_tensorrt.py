@@ -1,4 +1,4 @@
-"""TensorRT through torch-tensorrt: what is said where it cannot be used, which is what runs here."""
+"""TensorRT through torch-tensorrt: error sentences where it cannot be used."""
 
 from importlib.util import find_spec
 
@@ -18,7 +18,7 @@ def graph() -> Graph:
 
 @pytest.fixture
 def with_cuda(monkeypatch) -> None:
-    """So that the refusals after it are reached."""
+    """Pretend that there is a GPU, so that later checks are reached."""
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
 
 

@@ -1,4 +1,4 @@
-"""TensorRT-RTX: whole graphs are really parsed and built, without a GPU; run where there is one."""
+"""TensorRT-RTX: graphs are parsed and built without a GPU, and run where there is one."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -51,7 +51,7 @@ def test_half_precision_is_the_models_own(engine, precision) -> None:
 
 
 def quantised(graph: Graph) -> bytes:
-    """Ranges from noise do to see that the form can be read."""
+    """Quantised model with ranges from noise, enough to test that it is read."""
     feeds = {name: x.numpy() for name, x in zip(graph.inputs, graph.example(), strict=True)}
     return quantise(to_onnx(graph), graph, [feeds])
 
