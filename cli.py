@@ -962,7 +962,7 @@ def evaluate_live(
 
     from htnet.calib.evaluation import live
     from htnet.engine.files import require_folder
-    from htnet.training.spotting.report import spotting_tables, write_spotting
+    from htnet.training.reporting.spotting import spotting_tables, write_spotting
 
     if json_file is not None:
         require_folder(json_file.parent)

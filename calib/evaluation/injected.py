@@ -2,7 +2,7 @@
 
 A pass plays one clip to and fro with movements, or without, through the very pipeline of ``live``.
 What happens in it (movements, drawn blinks, turns of the clip's own head) and what was told are
-kept as a `Video` of `htnet.training.spotting.scoring`.
+kept as a `Video` of `htnet.training.spotting.records`.
 """
 
 import hashlib
@@ -32,13 +32,13 @@ from htnet.engine.synth.injection.schedule import (
     draw_schedule,
     muscle_movement,
 )
-from htnet.engine.types import CLASSES, F32, Frame
+from htnet.engine.types import CLASSES, F32, Disturbance, Frame
 from htnet.realtime.pipeline import Pipeline
 from htnet.realtime.sources.base import SourceConfig, open_source
 from htnet.realtime.spotting.spotter import Spotter, SpotterConfig
 from htnet.training.augmentation.reanimate import field as published_field
 from htnet.training.datasets.composite import read_clips, read_map
-from htnet.training.spotting.scoring import Disturbance, TrueEvent, Video, found_events
+from htnet.training.spotting.records import TrueEvent, Video, found_events
 
 BLINK, TURN = "drawn blink", "head turn"
 _TURN_APART_NS = 500_000_000  # between a head turn that counts and a movement or drawn blink

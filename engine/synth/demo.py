@@ -16,7 +16,7 @@ from htnet.engine.synth.face.animator import REST, Animator, Pose
 from htnet.engine.synth.face.head_sway import HeadSway
 from htnet.engine.synth.face.portrait import Portrait, load_portrait
 from htnet.engine.synth.face.time_course import TimeCourse
-from htnet.engine.synth.schedule.ground_truth import TrueEvent
+from htnet.engine.synth.schedule.ground_truth import SimulatedEvent
 from htnet.engine.types import F32, Frame
 
 _SECOND = 1_000_000_000
@@ -57,7 +57,7 @@ class DemoConfig:
 class DemoPlan:
     """What happens in a clip. ``blinks``: (start_ns, end_ns) each. ``sway``: None when still."""
 
-    events: tuple[TrueEvent, ...] = ()
+    events: tuple[SimulatedEvent, ...] = ()
     blinks: tuple[tuple[int, int], ...] = ()
     sway: HeadSway | None = None
 
@@ -141,7 +141,7 @@ def render_demo(config: DemoConfig | None = None) -> DemoClip:
     return DemoClip(config, DemoPlan.draw(config), load_portrait())
 
 
-def _draw_events(rng: np.random.Generator, seconds: float) -> tuple[TrueEvent, ...]:
+def _draw_events(rng: np.random.Generator, seconds: float) -> tuple[SimulatedEvent, ...]:
     muscles = (BROW_RAISE, BROW_LOWER, LIP_CORNER_PULL)
     durations = rng.uniform(0.12, 0.4, len(muscles))
     rises = rng.uniform(0.38, 0.46, len(muscles))
@@ -154,7 +154,7 @@ def _draw_events(rng: np.random.Generator, seconds: float) -> tuple[TrueEvent, .
     for i, which in enumerate(rng.permutation(len(muscles))):
         muscle, onset = muscles[which], elapsed + float(shares[i])
         events.append(
-            TrueEvent(
+            SimulatedEvent(
                 muscle.label,
                 muscle.name,
                 round(onset * _SECOND),
@@ -168,7 +168,7 @@ def _draw_events(rng: np.random.Generator, seconds: float) -> tuple[TrueEvent, .
 
 
 def _draw_blinks(
-    rng: np.random.Generator, seconds: float, events: tuple[TrueEvent, ...]
+    rng: np.random.Generator, seconds: float, events: tuple[SimulatedEvent, ...]
 ) -> tuple[tuple[int, int], ...]:
     """Three to five blinks clear of the expressions and of each other."""
     busy = [

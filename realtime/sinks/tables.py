@@ -12,7 +12,7 @@ from htnet.engine.types import NS_PER_MS, Event
 from htnet.realtime.profile import Profile
 
 if TYPE_CHECKING:
-    from htnet.engine.synth.schedule.ground_truth import TrueEvent
+    from htnet.engine.synth.schedule.ground_truth import SimulatedEvent
 
 LABELS: Final = {"negative": "#f08040", "positive": "#56b4e9", "surprise": "#f0e442"}
 MOVING: Final = "#46d8aa"
@@ -48,7 +48,7 @@ def summary_table(events: Iterable[Event], start_ns: int = 0) -> Table:
     return table
 
 
-def truth_table(truth: Iterable["TrueEvent"], events: Iterable[Event]) -> Table:
+def truth_table(truth: Iterable["SimulatedEvent"], events: Iterable[Event]) -> Table:
     """What truly happened beside what was found, and the errors of its times."""
     table = _table(
         "Truth and found",
@@ -96,7 +96,7 @@ def profiles_table(profiles: Iterable[Profile]) -> Table:
     return table
 
 
-def _errors(true: "TrueEvent", event: Event) -> list[str]:
+def _errors(true: "SimulatedEvent", event: Event) -> list[str]:
     pairs = (
         (event.onset_ns, true.onset_ns),
         (event.apex_ns, true.apex_ns),

@@ -38,7 +38,7 @@ from htnet.training.datasets.pictures import PICTURES, files, read_picture, subf
 from htnet.training.datasets.raw_clip import LABELS
 from htnet.training.datasets.tables import Row, find_table, read_rows
 from htnet.training.datasets.tables import _sheets as read_sheets
-from htnet.training.spotting.scoring import KINDS, TrueEvent
+from htnet.training.spotting.records import KINDS, TrueEvent
 
 _SPOTS = {"onset": ("Onset",), "apex": ("Apex",), "offset": ("Offset",)}
 _CASME3 = {"subject": ("Subject", "sub"), "video": ("Filename", "seq"), **_SPOTS}

@@ -14,12 +14,13 @@ from pathlib import Path
 
 from htnet.engine.errors import DataError
 from htnet.engine.synth.face.time_course import TimeCourse
-from htnet.engine.types import NS_PER_MS
+from htnet.engine.types import NS_PER_MS, Disturbance
 
 MICRO_NS = 500 * NS_PER_MS
 """The longest micro-expression; what lasts longer is a macro-expression."""
 
 DISTURBANCES = ("blink", "gaze", "speech", "head turn", "approach", "lighting", "glint")
+"""Names of the disturbances of a simulated video."""
 
 FRAMES_FILE = "truth.csv"
 EVENTS_FILE = "events.csv"
@@ -31,7 +32,7 @@ _EVENT_COLUMNS = ["what", *_WHAT]
 
 
 @dataclass(frozen=True, slots=True)
-class TrueEvent:
+class SimulatedEvent:
     """One expression as it was made. ``amplitude_px``: the peak displacement at the apex, in px of
     the 140 px crop."""
 
@@ -55,31 +56,19 @@ class TrueEvent:
 
 
 @dataclass(frozen=True, slots=True)
-class Disturbance:
-    """Something that moves the picture and is no expression; ``name`` is one of `DISTURBANCES`.
-
-    The span is that of the change: of a head that turns, not of a head that then stays turned.
-    """
-
-    name: str
-    start_ns: int
-    end_ns: int
-
-
-@dataclass(frozen=True, slots=True)
 class Truth:
     """All that happens in a video, each in order of time."""
 
-    events: tuple[TrueEvent, ...] = ()
+    events: tuple[SimulatedEvent, ...] = ()
     disturbances: tuple[Disturbance, ...] = ()
 
-    def event_at(self, t_ns: int) -> TrueEvent | None:
+    def event_at(self, t_ns: int) -> SimulatedEvent | None:
         """The expression under way at a time."""
         return next((e for e in self.events if e.onset_ns <= t_ns < e.offset_ns), None)
 
     def disturbed_at(self, t_ns: int) -> tuple[str, ...]:
         """The names of what disturbs at a time, in the order of `DISTURBANCES`."""
-        names = {d.name for d in self.disturbances if d.start_ns <= t_ns < d.end_ns}
+        names = {d.name for d in self.disturbances if d.onset_ns <= t_ns < d.offset_ns}
         return tuple(name for name in DISTURBANCES if name in names)
 
 
@@ -100,7 +89,7 @@ def write_truth(folder: Path, truth: Truth, frames: Iterable[tuple[int, int]]) -
         (e.onset_ns, (_EVENT, *_event_cells(e))) for e in truth.events
     ]
     spans += [
-        (d.start_ns, (d.name, "", "", _ms(d.start_ns), "", _ms(d.end_ns), "", ""))
+        (d.onset_ns, (d.name, "", "", _ms(d.onset_ns), "", _ms(d.offset_ns), "", ""))
         for d in truth.disturbances
     ]
     spans.sort(key=lambda span: span[0])
@@ -110,7 +99,7 @@ def write_truth(folder: Path, truth: Truth, frames: Iterable[tuple[int, int]]) -
 def read_truth(folder: Path) -> Truth:
     """What `write_truth` wrote into ``folder``, exactly; raises `DataError` where it cannot be."""
     path = folder / EVENTS_FILE
-    events: list[TrueEvent] = []
+    events: list[SimulatedEvent] = []
     disturbances: list[Disturbance] = []
     try:
         with path.open(newline="", encoding="utf-8") as file:
@@ -122,7 +111,7 @@ def read_truth(folder: Path) -> Truth:
                 )
             for row in table:
                 what = _happening(path, table.line_num, row)
-                if isinstance(what, TrueEvent):
+                if isinstance(what, SimulatedEvent):
                     events.append(what)
                 else:
                     disturbances.append(what)
@@ -134,7 +123,7 @@ def read_truth(folder: Path) -> Truth:
     return Truth(tuple(events), tuple(disturbances))
 
 
-def _event_cells(event: TrueEvent) -> tuple[object, ...]:
+def _event_cells(event: SimulatedEvent) -> tuple[object, ...]:
     """The cells that both tables share."""
     return (
         event.kind,
@@ -147,7 +136,7 @@ def _event_cells(event: TrueEvent) -> tuple[object, ...]:
     )
 
 
-def _happening(path: Path, line: int, row: dict[str, str]) -> TrueEvent | Disturbance:
+def _happening(path: Path, line: int, row: dict[str, str]) -> SimulatedEvent | Disturbance:
     try:
         onset, offset = _ns(row["onset_ms"]), _ns(row["offset_ms"])
         if row["what"] != _EVENT:
@@ -155,7 +144,7 @@ def _happening(path: Path, line: int, row: dict[str, str]) -> TrueEvent | Distur
                 raise ValueError
             return Disturbance(row["what"], onset, offset)
         apex, amplitude = _ns(row["apex_ms"]), float(row["amplitude_px"])
-        event = TrueEvent(row["class"], row["muscle"], onset, apex, offset, amplitude)
+        event = SimulatedEvent(row["class"], row["muscle"], onset, apex, offset, amplitude)
         if not onset < apex < offset or event.kind != row["kind"]:
             raise ValueError
     except (TypeError, ValueError, InvalidOperation, OverflowError):

@@ -7,25 +7,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from htnet.engine.errors import DataError, UsageError
-from htnet.engine.types import Event
-from htnet.training.spotting.scoring import (
-    DOUBLE,
-    MISPLACED,
-    NONE,
-    Disturbance,
+from htnet.engine.synth.schedule.ground_truth import SimulatedEvent, Truth
+from htnet.engine.types import Disturbance, Event
+from htnet.training.spotting.curve import Point, curve, cut_for, cuts
+from htnet.training.spotting.matching import DOUBLE, MISPLACED, NONE, match, outcomes
+from htnet.training.spotting.records import (
     FoundEvent,
-    Point,
     TrueEvent,
     Video,
-    curve,
-    cut_for,
-    cuts,
-    evaluate,
     found_events,
-    match,
-    outcomes,
-    simulated,
+    true_events,
 )
+from htnet.training.spotting.scoring import evaluate
 
 MS = 1_000_000
 
@@ -281,12 +274,9 @@ def test_events_keep_the_time_of_their_first_report() -> None:
 
 
 def test_the_truth_of_a_simulation() -> None:
-    truth = pytest.importorskip("htnet.engine.synth.schedule.ground_truth")
-    event = truth.TrueEvent("surprise", "brow raise", 0, 150 * MS, 400 * MS, 1.2)
-    blink = truth.Disturbance("blink", 500 * MS, 700 * MS)
-    events, disturbances = simulated(truth.Truth((event,), (blink,)))
-    assert events == (TrueEvent("micro", "surprise", 0, 150 * MS, 400 * MS, 1.2),)
-    assert disturbances == (Disturbance("blink", 500 * MS, 700 * MS),)
+    event = SimulatedEvent("surprise", "brow raise", 0, 150 * MS, 400 * MS, 1.2)
+    truth = Truth((event,), (Disturbance("blink", 500 * MS, 700 * MS),))
+    assert true_events(truth) == (TrueEvent("micro", "surprise", 0, 150 * MS, 400 * MS, 1.2),)
 
 
 SPANS = st.tuples(st.integers(0, 60), st.integers(1, 20))

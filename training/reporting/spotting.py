@@ -16,15 +16,9 @@ from htnet.engine.files import plain, require_folder, write_json, write_text
 from htnet.engine.optional import need
 from htnet.engine.types import NS_PER_MS
 from htnet.training.reporting.plots import save_plot
-from htnet.training.spotting.scoring import (
-    SETS,
-    Evaluation,
-    FoundEvent,
-    Outcome,
-    Point,
-    SpottingScores,
-    TrueEvent,
-)
+from htnet.training.spotting.curve import Point
+from htnet.training.spotting.records import FoundEvent, Outcome, TrueEvent
+from htnet.training.spotting.scoring import SETS, Evaluation, SpottingScores
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
