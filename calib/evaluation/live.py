@@ -32,7 +32,8 @@ from htnet.realtime.spotting.spotter import Spotter, SpotterConfig
 from htnet.training.augmentation.clip_portrait import clip_portrait, own_portrait
 from htnet.training.datasets.clip import Clip
 from htnet.training.datasets.composite import read_clips, read_map
-from htnet.training.datasets.long_videos import LongVideo, read_megc
+from htnet.training.datasets.long_video import LongVideo
+from htnet.training.datasets.long_videos import read_megc
 from htnet.training.evaluation.metrics import scores
 from htnet.training.spotting.curve import Point, curve, cut_for, cuts
 from htnet.training.spotting.records import FoundEvent, TrueEvent, Video, found_events, true_events

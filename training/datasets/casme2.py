@@ -14,7 +14,7 @@ fear and sadness and three more, so a complete copy gives more.
 import re
 from pathlib import Path
 
-from htnet.training.datasets.pictures import subfolders, walk
+from htnet.training.datasets.pictures import subfolders, uncropped, walk
 from htnet.training.datasets.raw_clip import Found, RawClip, ReleaseReader, annotated, require_table
 from htnet.training.datasets.tables import find_table, read_rows
 
@@ -33,7 +33,7 @@ def find(root: Path) -> Found | None:
     """The release under ``root``, or None where there is no trace of it."""
     table = find_table(root, r"CASME ?(2|II)[-_ ](coding|label).*")
     bases = [folder for folder in walk(root) if _holds_clips(folder)]
-    clips = min(bases, key=lambda base: "crop" in str(base.relative_to(root)).lower(), default=None)
+    clips = uncropped(bases, root)
     return None if table is None and clips is None else Found(table, clips)
 
 

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import cv2
@@ -39,6 +39,14 @@ def walk(root: Path) -> Iterator[Path]:
         ]
 
 
+def uncropped(folders: Sequence[Path], root: Path) -> Path | None:
+    """Return the first of ``folders`` whose path under ``root`` does not say "crop", else the
+    first, or None of none."""
+    return min(
+        folders, key=lambda folder: "crop" in str(folder.relative_to(root)).lower(), default=None
+    )
+
+
 def subfolders(folder: Path) -> dict[str, Path]:
     """The folders in ``folder`` by their names in lower case, sorted; those that archivers and
     file managers leave behind (.cache, __MACOSX) are left out."""
@@ -52,16 +60,17 @@ def files(folder: Path) -> list[Path]:
     return [folder / name for name in names if not name.startswith((".", "~$"))]
 
 
-def numbered(folder: Path) -> dict[int, Path]:
-    """The pictures in ``folder`` by the number of the frame in their names, in its order.
+def numbered(folder: Path, frame: re.Pattern[str] = _FRAME) -> dict[int, Path]:
+    """Return the pictures in ``folder`` by frame number, in its order.
 
-    ``img46.jpg``, ``reg_img46.jpg``, ``006_00046.jpg`` and ``46.jpg`` are all number 46; pictures
-    with any other name, as ``img46 (1).jpg``, are passed over. Raises `DataError` where two
-    pictures have one number.
+    ``frame``: pattern of a name without its ending, whose first group is the number. By default
+    ``img46.jpg``, ``reg_img46.jpg``, ``006_00046.jpg`` and ``46.jpg`` are all number 46. Pictures
+    of any other name, as ``img46 (1).jpg``, are skipped. Raises `DataError` where two pictures
+    have one number.
     """
     found: dict[int, Path] = {}
     for path in files(folder):
-        number = _FRAME.fullmatch(path.stem)
+        number = frame.fullmatch(path.stem)
         if path.suffix.lower() not in PICTURES or number is None:
             continue
         there = found.setdefault(int(number[1]), path)

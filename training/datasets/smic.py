@@ -13,7 +13,7 @@ import re
 from pathlib import Path
 
 from htnet.engine.errors import DataError
-from htnet.training.datasets.pictures import numbered, subfolders, walk
+from htnet.training.datasets.pictures import numbered, subfolders, uncropped, walk
 from htnet.training.datasets.raw_clip import Found, RawClip, ReleaseReader, label_of
 
 _FPS = 100.0
@@ -22,7 +22,7 @@ _FPS = 100.0
 def find(root: Path) -> Found | None:
     """The release under ``root``, or None where there is no trace of it."""
     bases = [folder for folder in walk(root) if _holds_clips(folder)]
-    clips = min(bases, key=lambda base: "crop" in str(base.relative_to(root)).lower(), default=None)
+    clips = uncropped(bases, root)
     return None if clips is None else Found(None, clips)
 
 

@@ -42,7 +42,7 @@ def read_rows(path: Path, columns: Mapping[str, Sequence[str]]) -> list[Row]:
     has them, or the file is no table.
     """
     wanted = {ours: {_plain(name) for name in names} for ours, names in columns.items()}
-    for sheet in _sheets(path):
+    for sheet in read_sheets(path):
         for top, cells in enumerate(sheet[:_PREAMBLE]):
             plain = [_plain(cell) for cell in cells]
             places = {
@@ -76,8 +76,11 @@ def _plain(text: str) -> str:
     return re.sub(r"[\W_]+", "", text).lower()
 
 
-def _sheets(path: Path) -> list[list[list[str]]]:
-    """Each sheet's cells as text without spaces round it."""
+def read_sheets(path: Path) -> list[list[list[str]]]:
+    """Return each sheet's cells as text, stripped of spaces.
+
+    Raises `DataError` for a file that is no Excel or CSV table.
+    """
     pandas = need("pandas")
     suffix = path.suffix.lower()
     if suffix in _ENGINES:
