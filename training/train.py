@@ -23,12 +23,13 @@ from htnet.training.config import TrainConfig
 from htnet.training.evaluation.folds import fold_seed
 from htnet.training.evaluation.loso import LosoReport
 from htnet.training.evaluation.metrics import ClassScores, scores
-from htnet.training.evaluation.temperature import Calibration, calibrate
+from htnet.training.evaluation.temperature import TemperatureScaling, fit_temperature_scaling
 from htnet.training.fitting.classical import fit_closed
 from htnet.training.fitting.loop import Epoch, Progress, fit
 from htnet.training.recipes import to_tables, tried
 from htnet.training.reporting import plots
-from htnet.training.reporting.report import loso_row, report_md
+from htnet.training.reporting.loso import loso_row
+from htnet.training.reporting.report import report_md
 from htnet.training.reporting.tensorboard import Scalars
 
 _EVERYTHING = 99_991  # the "fold" that holds nothing out
@@ -86,15 +87,15 @@ def train(
     with torch.no_grad():
         said = network(samples.inputs).numpy()
     fitted = scores(samples.labels.numpy(), said.argmax(axis=1))
-    calibration = _calibration(reports)
+    scaling = _temperature_scaling(reports)
     spec = config.spec
-    if calibration is not None:
-        spec = replace(spec, temperature=round(calibration.temperature, 3))
-    card = _card(config, samples, reports, others, calibration, start)
+    if scaling is not None:
+        spec = replace(spec, temperature=round(scaling.temperature, 3))
+    card = _card(config, samples, reports, others, scaling, start)
     seconds = time.monotonic() - begun
     metrics = {**card, "fit": asdict(fitted), "seconds": round(seconds, 1)}
     _clear(run, before)
-    _write_pages(config, run, reports, others, calibration, (losses, rates), fitted)
+    _write_pages(config, run, reports, others, scaling, (losses, rates), fitted)
     write_json(run / "metrics.json", metrics)
     target = run / "weights.safetensors"
     model: Any = network.config
@@ -148,13 +149,15 @@ def _start(config: TrainConfig, path: Path) -> Mapping[str, Tensor]:
     return loaded.network.state_dict()
 
 
-def _calibration(reports: Sequence[LosoReport]) -> Calibration | None:
+def _temperature_scaling(reports: Sequence[LosoReport]) -> TemperatureScaling | None:
     """From the held-out logits of all seeds."""
     if not reports:
         return None
     logits: F32 = np.concatenate([report.published for report in reports])
     labels = np.concatenate([report.labels for report in reports])
-    return calibrate(logits, labels, np.concatenate([report.subjects for report in reports]))
+    return fit_temperature_scaling(
+        logits, labels, np.concatenate([report.subjects for report in reports])
+    )
 
 
 def require_libraries() -> None:
@@ -168,17 +171,17 @@ def _write_pages(
     run: Path,
     reports: Sequence[LosoReport],
     others: Mapping[str, Sequence[LosoReport]],
-    calibration: Calibration | None,
+    scaling: TemperatureScaling | None,
     course: tuple[Sequence[float], Sequence[float]],
     fitted: ClassScores,
 ) -> None:
     """config.toml, the plots and report.md; ``course``: loss and learning rate by epoch."""
     write_text(run / "config.toml", need("tomli_w").dumps(to_tables(config)))
     shown = {}
-    if calibration is not None:
+    if scaling is not None:
         shown["confusion.png"] = plots.confusion_plot(reports)
         shown["subjects.png"] = plots.subjects_plot(reports)
-        shown["reliability.png"] = plots.reliability_plot(reports, calibration)
+        shown["reliability.png"] = plots.reliability_plot(reports, scaling)
     losses, rates = course
     if losses:
         history: dict[str, Sequence[float]] = {"all subjects": losses}
@@ -196,7 +199,7 @@ def _write_pages(
         "on its own training clips": remembered,
     }
     if reports:
-        page = report_md(reports, calibration, others, facts, list(shown))
+        page = report_md(reports, scaling, others, facts, list(shown))
     else:
         lines = "\n".join(f"| {name} | {fact} |" for name, fact in facts.items())
         page = (
@@ -213,7 +216,7 @@ def _card(
     samples: Samples,
     reports: Sequence[LosoReport],
     others: Mapping[str, Sequence[LosoReport]],
-    calibration: Calibration | None,
+    scaling: TemperatureScaling | None,
     start: Path | None,
 ) -> dict[str, Any]:
     datasets = sorted(set(samples.datasets))
@@ -232,7 +235,7 @@ def _card(
     }
     if start is not None:
         card["from"] = start.name
-    if calibration is not None:
+    if scaling is not None:
         card["loso"] = loso_row(config.network, reports, others)
-        card["calibration"] = asdict(calibration)
+        card["calibration"] = asdict(scaling)
     return card

@@ -26,7 +26,7 @@ import numpy as np
 
 from htnet.engine.errors import UsageError
 from htnet.engine.face import landmarks as lm
-from htnet.engine.face.alignment import CROP_HEIGHT, CROP_WIDTH
+from htnet.engine.face.alignment import CROP_HEIGHT, CROP_WIDTH, sample_crop
 from htnet.engine.flow import FlowSolver, solver_named
 from htnet.engine.motion.head_motion import rigid_motion
 from htnet.engine.types import F32, F64, U8
@@ -123,14 +123,7 @@ def _without_head(onset: U8, face: U8, solver: FlowSolver) -> U8:
     tx, ty, s, r = rigid_motion(solver(onset, face))
     x, y = CROP_WIDTH / 2, CROP_HEIGHT / 2
     there = np.array([[1 + s, -r, tx - s * x + r * y], [r, 1 + s, ty - r * x - s * y]])
-    laid = cv2.warpAffine(
-        face,
-        there,
-        (CROP_WIDTH, CROP_HEIGHT),
-        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-        borderMode=cv2.BORDER_REPLICATE,
-    )
-    return np.asarray(laid, np.uint8)
+    return sample_crop(face, there)
 
 
 def _histograms(face: U8, boxes: Sequence[Box]) -> F64:

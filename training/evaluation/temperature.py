@@ -33,7 +33,7 @@ class Reliability:
 
 
 @dataclass(frozen=True, slots=True)
-class Calibration:
+class TemperatureScaling:
     """Calibration of held-out answers before and after division by ``temperature``.
 
     ``..._after`` is scored on the answers that the temperature was fitted to, so it is a little
@@ -51,22 +51,22 @@ class Calibration:
     log_loss_crossfit: float | None
 
 
-def calibrate(
+def fit_temperature_scaling(
     logits: ArrayLike,
     labels: ArrayLike,
     subjects: Sequence[str] | NDArray[np.str_],
     groups: int = 5,
-) -> Calibration:
+) -> TemperatureScaling:
     """Fit a temperature to held-out logits (N, C) and say what it mends.
 
     ``labels``: (N,). ``subjects``: (N,), dealt into ``groups`` for the cross-fitted figures. For
     several seeds, join their clips end to end.
     """
     rows, truth = np.asarray(logits, np.float64), np.asarray(labels, int)
-    best = temperature(rows, truth)
+    best = fit_temperature(rows, truth)
     before, after = softmax(rows), softmax(rows / best)
     crossed = _crossfit(rows, truth, np.asarray(subjects), groups)
-    return Calibration(
+    return TemperatureScaling(
         temperature=best,
         ece_before=ece(before, truth),
         ece_after=ece(after, truth),
@@ -77,7 +77,7 @@ def calibrate(
     )
 
 
-def temperature(logits: ArrayLike, labels: ArrayLike) -> float:
+def fit_temperature(logits: ArrayLike, labels: ArrayLike) -> float:
     """What held-out logits (N, C) have to be divided by to be most likely (Guo et al., ICML 2017).
 
     A search over 0.2 to 5 in steps of 2%.
@@ -134,6 +134,6 @@ def _crossfit(
     result = np.zeros_like(logits)
     for own in set(turn.values()):
         inside = group == own
-        best = temperature(logits[~inside], labels[~inside])
+        best = fit_temperature(logits[~inside], labels[~inside])
         result[inside] = softmax(logits[inside] / best)
     return result

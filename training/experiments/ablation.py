@@ -18,7 +18,8 @@ from htnet.training.evaluation.folds import parameters
 from htnet.training.evaluation.jobs import LosoConfig
 from htnet.training.evaluation.loso import LosoReport, evaluate_loso
 from htnet.training.recipes import configured, merged, to_tables
-from htnet.training.reporting.report import NOT_A_RESULT, markdown_table, seed_scores, spread
+from htnet.training.reporting.report import markdown_table
+from htnet.training.reporting.summary import NOT_A_RESULT, seed_scores, spread
 from htnet.training.views import CAMERA, PLAIN, ViewConfig
 
 BASE: Mapping[str, Any] = {

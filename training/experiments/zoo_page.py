@@ -10,13 +10,8 @@ from rich.table import Table
 from htnet.engine.types import F64
 from htnet.training.evaluation.loso import LosoReport
 from htnet.training.evaluation.metrics import dataset_title
-from htnet.training.reporting.report import (
-    NOT_A_RESULT,
-    intervals,
-    markdown_table,
-    seed_scores,
-    spread,
-)
+from htnet.training.reporting.report import markdown_table
+from htnet.training.reporting.summary import NOT_A_RESULT, intervals, seed_scores, spread
 
 NOT_RUN = "not run"
 _DATASETS = ("casme2", "smic", "samm")

@@ -29,22 +29,9 @@ def fit_closed(
     not fitted so or for an input it cannot take, `DataError` where a class has no clip,
     `DependencyError` without scikit-learn.
     """
-    if entry(name).fits != "closed":
-        raise UsageError(f"expected a network that is fitted in closed form; got {name}: train it.")
-    spec = samples.spec
-    if spec.regions == "published" or (name == "bi-woof" and spec.scaling in _TOPS):
-        raise UsageError(
-            f"expected regions whole or tiled for {name}, and for bi-woof u and v that are 0 at "
-            f"rest; got {spec.regions} and {spec.scaling}: leave the preprocessing as it is by "
-            "default."
-        )
     labels = samples.labels[rows].cpu()
-    counts = torch.bincount(labels, minlength=config.classes)
-    if not bool(counts.all()):
-        raise DataError(
-            f"expected clips of all {config.classes} classes to fit {name}; got "
-            f"{counts.tolist()} of them: add clips."
-        )
+    _require_fit(name, config, samples, labels)
+    spec = samples.spec
     config = replace(
         config,
         mirror_channel=spec.channels.index("u"),
@@ -81,6 +68,25 @@ def fit_closed(
         {key: torch.tensor(value, dtype=torch.float32) for key, value in fitted.items()}
     )
     return machine.eval().to(samples.inputs.device)
+
+
+def _require_fit(name: str, config: KernelConfig, samples: Samples, labels: Tensor) -> None:
+    """Raise unless ``name`` is fitted in closed form and takes these samples."""
+    if entry(name).fits != "closed":
+        raise UsageError(f"expected a network that is fitted in closed form; got {name}: train it.")
+    spec = samples.spec
+    if spec.regions == "published" or (name == "bi-woof" and spec.scaling in _TOPS):
+        raise UsageError(
+            f"expected regions whole or tiled for {name}, and for bi-woof u and v that are 0 at "
+            f"rest; got {spec.regions} and {spec.scaling}: leave the preprocessing as it is by "
+            "default."
+        )
+    counts = torch.bincount(labels, minlength=config.classes)
+    if not bool(counts.all()):
+        raise DataError(
+            f"expected clips of all {config.classes} classes to fit {name}; got "
+            f"{counts.tolist()} of them: add clips."
+        )
 
 
 def _by_pair(dual: NDArray[np.float64], counts: NDArray[np.int32]) -> NDArray[np.float64]:

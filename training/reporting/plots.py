@@ -21,8 +21,13 @@ from htnet.training.evaluation.metrics import (
     dataset_title,
     scores_by_subject,
 )
-from htnet.training.evaluation.temperature import Calibration, Reliability, reliability, softmax
-from htnet.training.reporting.report import guesses, told_of
+from htnet.training.evaluation.temperature import (
+    Reliability,
+    TemperatureScaling,
+    reliability,
+    softmax,
+)
+from htnet.training.reporting.summary import guesses, told_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -101,14 +106,14 @@ def subjects_plot(reports: Sequence[LosoReport]) -> "Figure":
     return figure
 
 
-def reliability_plot(reports: Sequence[LosoReport], calibration: Calibration) -> "Figure":
-    """Accuracy by confidence before and after the temperature, and how many clips are how sure.
+def reliability_plot(reports: Sequence[LosoReport], scaling: TemperatureScaling) -> "Figure":
+    """Plot accuracy by confidence before and after the temperature, over a histogram of confidence.
 
-    Seeds are pooled. ``calibration``: what `calibration.calibrate` found for the same reports.
+    Seeds are pooled. ``scaling``: `fit_temperature_scaling` of the same reports.
     """
     logits = np.concatenate([report.published for report in reports])
     labels = np.concatenate([report.labels for report in reports])
-    own = calibration
+    own = scaling
     after = f"Divided by temperature {own.temperature:.2f}: gap {own.ece_after:.1%}"
     if own.ece_crossfit is not None:
         after += f"\n({own.ece_crossfit:.1%} if fitted to other people)"
