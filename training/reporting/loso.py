@@ -16,22 +16,22 @@ from htnet.training.reporting.summary import (
     dataset_scores,
     guesses,
     intervals,
+    mean_and_deviation,
     people,
+    protocol_caption,
     seed_scores,
-    spread,
-    told_of,
 )
 
 _MEGC = ("casme2", "smic", "samm")
 
 
 def loso_table(reports: Sequence[LosoReport]) -> Table:
-    """Mean and deviation over seeds by dataset, published maps above, re-animated pairs below.
+    """Return a table of at most 80 columns: mean and deviation over seeds by dataset.
 
-    ``reports``: of one protocol, one per seed. Fits 80 columns.
+    Published maps are above, re-animated pairs below. ``reports``: of one protocol, one per seed.
     """
     first = reports[0]
-    title = f"{first.network}, leave one subject out\n{told_of(reports)}"
+    title = f"{first.network}, leave one subject out\n{protocol_caption(reports)}"
     table = Table("", "clips", "UF1", "UAR", "accuracy", title=title)
     table.columns[1].justify = "right"
     clips = clip_counts(first)
@@ -40,7 +40,7 @@ def loso_table(reports: Sequence[LosoReport]) -> Table:
         if found:
             table.add_row(told, style="bold")
         for name, values in found.items():
-            cells = (spread(column) for column in values.T)
+            cells = (mean_and_deviation(column) for column in values.T)
             table.add_row(f"  {dataset_title(name)}", str(clips[name]), *cells)
         table.add_section()
     bounds = intervals(reports).get("full")
@@ -60,12 +60,12 @@ def loso_row(
     reports: Sequence[LosoReport],
     others: Mapping[str, Sequence[LosoReport]] | None = None,
 ) -> dict[str, object]:
-    """What ``htnet evaluate loso --json`` writes: means over the seeds.
+    """Return the JSON row of ``htnet evaluate loso --json``: means over the seeds.
 
-    ``others``: reports of further protocols, each under its own name; the oracle carries a "note"
-    that it is no result, wherever it stands. A dataset of the MEGC composite without clips is null, and so are the
-    deviations of a single seed. "interval" is that of the full scores, over people. "confusion" has
-    a (3, 3) table for each seed: row the true class, column the predicted one.
+    ``others``: reports of further protocols by name. The oracle always carries a "note" that it is
+    no result. A dataset of the MEGC composite without clips is null, and so are the deviations of a
+    single seed. "interval": of the full scores, over people. "confusion": a (3, 3) matrix for each
+    seed, rows true, columns predicted.
     """
     first, bounds = reports[0], intervals(reports).get("full")
     moved = seed_scores(reports, "reanimated")
@@ -95,7 +95,7 @@ def loso_row(
 
 
 def stored_table(report: LosoReport) -> Table:
-    """Scores of stored fold weights by dataset."""
+    """Return a table of the scores of stored fold weights by dataset."""
     folds = len(set(people(report).tolist()))
     title = f"Leave one subject out\n{folds} stored folds of {report.network}"
     table = Table("", "UF1", "UAR", "accuracy", title=title)
@@ -105,7 +105,7 @@ def stored_table(report: LosoReport) -> Table:
 
 
 def stored_row(report: LosoReport) -> dict[str, object]:
-    """What ``htnet evaluate loso --weights DIR --json`` writes; how they were trained is theirs."""
+    """Return the JSON row of ``htnet evaluate loso --weights DIR --json``."""
     return loso_row(report.network, [report])
 
 
@@ -133,7 +133,7 @@ def _means(found: Mapping[str, F64]) -> dict[str, Any]:
 
 
 def _deviations(found: Mapping[str, F64]) -> dict[str, Any]:
-    """Not a number, and so null, for one seed: one seed says nothing about others."""
+    """Return deviations over seeds: NaN, and so null, for a single seed."""
     return _nested(
         {
             name: values.std(axis=0, ddof=1) if len(values) > 1 else np.full(len(KEYS), np.nan)

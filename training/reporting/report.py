@@ -13,10 +13,10 @@ from htnet.training.reporting.summary import (
     clip_counts,
     guesses,
     intervals,
+    mean_and_deviation,
     people,
+    protocol_caption,
     seed_scores,
-    spread,
-    told_of,
 )
 
 _CAPTIONS = {
@@ -34,17 +34,17 @@ def report_md(
     facts: Mapping[str, str] | None = None,
     plots: Sequence[str] = (),
 ) -> str:
-    """The run folder's ``report.md``.
+    """Return the run folder's page ``report.md``.
 
-    ``others``: reports of further protocols by name, "nested" and "oracle", shown beside the scores;
-    the oracle's with its label. ``facts``: what the run was made of, by name. ``plots``: names of PNG files
-    beside the page, which it shows.
+    ``others``: reports of the protocols "nested" and "oracle", shown beside the scores; the
+    oracle's with its label. ``facts``: configuration of the run by name. ``plots``: names of PNG
+    files beside the page to show.
     """
     first = reports[0]
     minutes = sum(report.seconds for report in reports) / 60
     count = f"{len(first.labels)} clips of {len(set(people(first).tolist()))} people"
     told = (
-        f"Protocol: {told_of(reports)}. {count}, {minutes:.1f} minutes. Every clip was judged by a "
+        f"Protocol: {protocol_caption(reports)}. {count}, {minutes:.1f} minutes. Every clip was judged by a "
         "network that never trained on its subject."
     )
     parts = [
@@ -70,7 +70,7 @@ def report_md(
 def markdown_table(
     head: Sequence[str], rows: Sequence[Sequence[str]], words: Sequence[int] = (0,)
 ) -> str:
-    """A table whose columns ``words`` are set to the left and the others, numbers, to the right."""
+    """Return a Markdown table: columns ``words`` aligned to the left, the others to the right."""
     rule = ["---" if number in words else "---:" for number in range(len(head))]
     lines = [head, rule, *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
@@ -92,9 +92,16 @@ def _headline(
         row = [dataset_title(name), str(clips[name])]
         for key, column in zip(KEYS, values.T, strict=True):
             low, high = bounds.get(name, {}).get(key, (None, None))
-            row.append(spread(column) + (f" ({low:.3f} to {high:.3f})" if low is not None else ""))
+            row.append(
+                mean_and_deviation(column)
+                + (f" ({low:.3f} to {high:.3f})" if low is not None else "")
+            )
         for table in (moved, nested, best):
-            row += [spread(column) for column in table[name].T[:2]] if name in table else []
+            row += (
+                [mean_and_deviation(column) for column in table[name].T[:2]]
+                if name in table
+                else []
+            )
         rows.append(row)
     told = (
         "In brackets the 95% interval over people (2000 bootstrap draws of whole subjects; the "
@@ -106,7 +113,7 @@ def _headline(
     if nested:
         parts.append("Nested: schedule and epoch were chosen on other subjects than they score.")
     if best:
-        parts.append(f"\\* {told_of(oracle).replace(chr(10), '; ').capitalize()}.")
+        parts.append(f"\\* {protocol_caption(oracle).replace(chr(10), '; ').capitalize()}.")
     return parts
 
 

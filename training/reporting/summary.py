@@ -14,9 +14,9 @@ NOT_A_RESULT = "selected on the held-out subject: not a result"
 
 
 def guesses(reports: Sequence[LosoReport]) -> NDArray[np.int64]:
-    """Predicted classes (K, N) on the published maps, a row per report.
+    """Return predicted classes (K, N) on the published maps, a row per report.
 
-    Raises `DataError` for reports that are not over the same clips.
+    Raises `DataError` for reports over different clips.
     """
     first = reports[0]
     for report in reports:
@@ -31,15 +31,19 @@ def guesses(reports: Sequence[LosoReport]) -> NDArray[np.int64]:
 
 
 def people(report: LosoReport) -> NDArray[np.str_]:
-    """(N,) whom each clip shows: two datasets may use one name for different people."""
+    """Return the person in each clip (N,), named dataset/subject.
+
+    Two datasets may use one name for different people.
+    """
     pairs = zip(report.datasets, report.subjects, strict=True)
     return np.array([f"{dataset}/{subject}" for dataset, subject in pairs])
 
 
 def seed_scores(reports: Sequence[LosoReport], kind: str = "published") -> dict[str, F64]:
-    """UF1, UAR and accuracy (K, 3) by dataset ("full" for all), a row per report.
+    """Return UF1, UAR and accuracy (K, 3) by dataset ("full" for all), a row per report.
 
-    ``kind``: "published" or "reanimated". Empty where there are no reports, or no such answers.
+    ``kind``: of predictions, "published" or "reanimated". Empty without reports, or where one has
+    no such predictions.
     """
     tables = [dataset_scores(report, kind) for report in reports]
     if not tables or not all(tables):
@@ -51,9 +55,9 @@ def seed_scores(reports: Sequence[LosoReport], kind: str = "published") -> dict[
 
 
 def intervals(reports: Sequence[LosoReport]) -> dict[str, dict[str, tuple[float, float]]]:
-    """95% intervals over people by `metrics.bootstrap`, by dataset ("full" for all).
+    """Return 95% intervals over people by `metrics.bootstrap`, by dataset ("full" for all).
 
-    A dataset with clips of a single person has none.
+    A dataset with clips of a single person is left out.
     """
     rows, first, who = guesses(reports), reports[0], people(reports[0])
     inside = {name: np.array(first.datasets) == name for name in dict.fromkeys(first.datasets)}
@@ -65,15 +69,17 @@ def intervals(reports: Sequence[LosoReport]) -> dict[str, dict[str, tuple[float,
     }
 
 
-def spread(values: F64) -> str:
-    """Mean and, of several seeds (K,), standard deviation: "0.775 ± 0.006"."""
+def mean_and_deviation(values: F64) -> str:
+    """Format the mean and, of several seeds (K,), the standard deviation: "0.775 ± 0.006"."""
     deviation = f" ± {values.std(ddof=1):.3f}" if len(values) > 1 else ""
     return f"{values.mean():.3f}{deviation}"
 
 
-def told_of(reports: Sequence[LosoReport]) -> str:
-    """The protocol in words and the number of seeds; the oracle's says on a line of its own that
-    it is no result."""
+def protocol_caption(reports: Sequence[LosoReport]) -> str:
+    """Return the protocol in words and the number of seeds.
+
+    For the oracle a second line says that it is no result.
+    """
     protocol = reports[0].protocol
     words = {
         "last": "last epoch of a fixed schedule",
