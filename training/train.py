@@ -1,4 +1,4 @@
-"""`train` makes a weights file out of a dataset; `htnet train` is a thin shell around it."""
+"""Training of a weights file on all clips of a dataset, with its run folder."""
 
 import platform
 import time
@@ -32,13 +32,13 @@ from htnet.training.reporting.loso import loso_row
 from htnet.training.reporting.report import report_md
 from htnet.training.reporting.tensorboard import Scalars
 
-_EVERYTHING = 99_991  # the "fold" that holds nothing out
+_EVERYTHING = 99_991  # number of the "fold" that holds nothing out
 _PLOTS = ("confusion.png", "subjects.png", "reliability.png", "curves.png")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TrainReport:
-    """``fit`` is the score on the training clips themselves: how well they are remembered."""
+    """Result of `train`. ``fit``: scores on the training clips themselves."""
 
     run: Path
     weights: Path
@@ -55,13 +55,13 @@ def train(
     start: Path | None = None,
     progress: Progress | None = None,
 ) -> TrainReport:
-    """Train on every clip and write a run folder: ``weights.safetensors``, ``config.toml``,
-    ``metrics.json``, ``report.md``, plots and TensorBoard events.
+    """Train on every clip and write a run folder.
 
-    ``loso``: the recipe's reports by protocol, one per seed, as `evaluate_loso` gives them; they go
-    into the report and the weights' card and set the temperature of the probabilities. ``start``: a
-    weights file of the same network to begin with. Raises `DataError` for bad data; files are whole
-    or absent, the weights come last.
+    It holds ``weights.safetensors``, ``config.toml``, ``metrics.json``, ``report.md``, plots and
+    TensorBoard events. Files are whole or absent; the weights are written last. ``loso``: the
+    recipe's reports by protocol, one per seed, as of `evaluate_loso`; they go into the report and
+    the weights' card and determine the temperature. ``start``: weights file of the same network
+    with initial weights. Raises `DataError` for bad data.
     """
     begun = time.monotonic()
     others = {name: list(own) for name, own in (loso or {}).items() if name != "last" and own}
@@ -105,8 +105,10 @@ def train(
 
 
 def _clear(run: Path, events: Sequence[Path]) -> None:
-    """Take an earlier run's files and ``events`` away once there are others to put in their place,
-    so that what is there is always of one run, and of the old one until the new one is trained."""
+    """Remove an earlier run's files and ``events``.
+
+    Called once the new run is trained, so that the folder always holds files of one run.
+    """
     for name in ("weights.safetensors", "metrics.json", "report.md", "config.toml", *_PLOTS):
         (run / name).unlink(missing_ok=True)
     for path in events:
@@ -120,7 +122,7 @@ def _fitted(
     start: Mapping[str, Tensor] | None,
     progress: Progress | None,
 ) -> nn.Module:
-    """The network, trained on all clips, on the CPU and in eval mode."""
+    """Return the network trained on all clips, on the CPU and in eval mode."""
     rows = torch.arange(len(samples.clips))
     seed = fold_seed(config.seed, _EVERYTHING)
     if not config.trained:
@@ -143,14 +145,14 @@ def _start(config: TrainConfig, path: Path) -> Mapping[str, Tensor]:
     loaded = load(path, folded=False)
     if loaded.name != config.network or loaded.config != config.model_config:
         raise UsageError(
-            f"expected weights of {config.network} of the very shape that is trained in {path}; got "
-            f"{loaded.name} {loaded.config}: choose the same network and model."
+            f"expected weights of {config.network} of the very shape that is trained in {path}; "
+            f"got {loaded.name} {loaded.config}: choose the same network and model."
         )
     return loaded.network.state_dict()
 
 
 def _temperature_scaling(reports: Sequence[LosoReport]) -> TemperatureScaling | None:
-    """From the held-out logits of all seeds."""
+    """Fit temperature scaling to the held-out logits of all seeds; None without reports."""
     if not reports:
         return None
     logits: F32 = np.concatenate([report.published for report in reports])
@@ -161,7 +163,7 @@ def _temperature_scaling(reports: Sequence[LosoReport]) -> TemperatureScaling | 
 
 
 def require_libraries() -> None:
-    """Raise `DependencyError` before a long run rather than after it."""
+    """Raise `DependencyError` for a library that `train` needs, before a long run."""
     for module in ("tomli_w", "matplotlib", "tensorboard"):
         need(module)
 
@@ -175,7 +177,7 @@ def _write_pages(
     course: tuple[Sequence[float], Sequence[float]],
     fitted: ClassScores,
 ) -> None:
-    """config.toml, the plots and report.md; ``course``: loss and learning rate by epoch."""
+    """Write config.toml, the plots and report.md; ``course``: loss and learning rate by epoch."""
     write_text(run / "config.toml", need("tomli_w").dumps(to_tables(config)))
     shown = {}
     if scaling is not None:

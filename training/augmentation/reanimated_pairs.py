@@ -22,7 +22,8 @@ def reanimated_pairs(
 
     ``maps``: (N, 28, 28, 3) as published. ``centres``: (N, 4, 2), as fractions of the crop, of
     `read_composite`. A clip's random numbers depend on ``seed`` and its index alone; the solver
-    that ``config`` may draw is left to the caller. Raises `DataError` where an apex face cannot be read.
+    that ``config`` may draw is left to the caller. Raises `DataError` where an apex face cannot be
+    read.
     """
     for number, (clip, published, places) in enumerate(zip(clips, maps, centres, strict=True)):
         onset, apex, _ = frames(clip, published, (seed, number), config)

@@ -278,8 +278,8 @@ def _pair(clip: RawClip) -> tuple[int, Pair]:
     if apex_picture.shape != picture.shape:
         raise DataError(
             f"expected {apex_path} to be of the onset's size {picture.shape[1]} x "
-            f"{picture.shape[0]}; got {apex_picture.shape[1]} x {apex_picture.shape[0]}: restore it "
-            "from the release."
+            f"{picture.shape[0]}; got {apex_picture.shape[1]} x {apex_picture.shape[0]}: restore "
+            "it from the release."
         )
     return number, Pair(onset, _aligned(aligner, apex_picture, apex_path))
 

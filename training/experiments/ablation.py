@@ -80,8 +80,8 @@ def _cropped(regions: str) -> Variant:
         "published": "four regions at the published fixed places",
         "whole": "the whole face",
     }
-    # The published tiling transposes the face, so the mirror image of its picture shows no mirrored
-    # face to average with.
+    # The published tiling transposes the face, so its mirrored picture is not that of a mirrored
+    # face, and the two cannot be averaged.
     changes = {"model": {"mirror": False}, "preprocess": {"regions": regions}}
     return Variant(names[regions], changes)
 

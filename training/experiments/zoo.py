@@ -108,9 +108,10 @@ def run_zoo(
     nested: Sequence[str],
     run: LosoConfig,
 ) -> list[ZooRow]:
-    """Evaluate the named rows, or all that fit on ``device``; the others are returned without scores.
+    """Evaluate the named rows, or all that fit on ``device``.
 
-    ``nested``: rows to evaluate under that protocol too.
+    The other rows are returned without scores. ``nested``: rows to evaluate under that protocol
+    too.
     """
     recipes = {name: zoo_config(name, data, landmarks, device) for name in ZOO}
     for name in (*(rows or ()), *nested):

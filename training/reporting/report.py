@@ -44,8 +44,8 @@ def report_md(
     minutes = sum(report.seconds for report in reports) / 60
     count = f"{len(first.labels)} clips of {len(set(people(first).tolist()))} people"
     told = (
-        f"Protocol: {protocol_caption(reports)}. {count}, {minutes:.1f} minutes. Every clip was judged by a "
-        "network that never trained on its subject."
+        f"Protocol: {protocol_caption(reports)}. {count}, {minutes:.1f} minutes. "
+        "Every clip was judged by a network that never trained on its subject."
     )
     parts = [
         f"# {first.network}, leave one subject out",
@@ -145,8 +145,8 @@ def _calibrated(own: TemperatureScaling) -> list[str]:
     ]
     told = (
         f"Temperature {own.temperature:.2f} was fitted to the very answers that its line is scored "
-        "on, which flatters it a little. The line above it is free of that but for this: the networks "
-        "that answered for the other subjects had trained on this one."
+        "on, which flatters it a little. The line above it is free of that but for this: the "
+        "networks that answered for the other subjects had trained on this one."
     )
     return [markdown_table(["", "ECE (15 bins)", "log-loss"], cells), told]
 
@@ -155,7 +155,9 @@ def _recipe(reports: Sequence[LosoReport], facts: Mapping[str, str]) -> list[str
     first = reports[0]
     told = {
         "last": "The last epoch of a fixed schedule counts; no epoch was chosen by its score.",
-        "nested": "Every group of subjects got the schedule and epoch that scored best on the others.",
+        "nested": (
+            "Every group of subjects got the schedule and epoch that scored best on the others."
+        ),
         "oracle": f"Every fold kept the epoch that scored best on its subject, {NOT_A_RESULT}.",
         "stored": "The weights were trained elsewhere; how they were chosen is not known here.",
     }[first.protocol]
