@@ -36,7 +36,7 @@ from htnet.engine.types import CLASSES, F32, Disturbance, Frame
 from htnet.realtime.pipeline import Pipeline
 from htnet.realtime.sources.base import SourceConfig, open_source
 from htnet.realtime.spotting.spotter import Spotter, SpotterConfig
-from htnet.training.augmentation.reanimate import field as published_field
+from htnet.training.augmentation.reanimate import published_field
 from htnet.training.datasets.composite import read_clips, read_map
 from htnet.training.spotting.records import TrueEvent, Video, found_events
 

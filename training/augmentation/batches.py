@@ -30,7 +30,7 @@ def batch(samples: Samples, rows: Tensor, config: AugmentConfig, draw: torch.Gen
     pictures = samples.pictures[rows, views]
     if spec.regions != "whole":
         shift = _shift(count, config.shift, 1, draw) + _shift(count, config.spread, 4, draw)
-        pictures = cut(pictures, samples.centres[rows], shift.to(device), spec.region)
+        pictures = tile_batch(pictures, samples.centres[rows], shift.to(device), spec.region)
     flipped = mirror(pictures, spec)
     pictures = torch.where(chance(config.flip, 1, 1, 1), flipped, pictures)
     if config.gain > 0:
@@ -49,10 +49,10 @@ def inputs_of(samples: Samples, rows: Tensor, view: int) -> Tensor:
     if samples.spec.regions == "whole":
         return pictures
     still = torch.zeros(len(rows), 1, 2, device=pictures.device)
-    return cut(pictures, samples.centres[rows], still, samples.spec.region)
+    return tile_batch(pictures, samples.centres[rows], still, samples.spec.region)
 
 
-def cut(pictures: Tensor, centres: Tensor, shift: Tensor, side: int) -> Tensor:
+def tile_batch(pictures: Tensor, centres: Tensor, shift: Tensor, side: int) -> Tensor:
     """Tile regions of a batch as `tile_regions` does: (B, 3, H, W) to (B, 3, 2 side, 2 side).
 
     ``centres``: (B, 4, 2) fractions. ``shift``: (B, 1 or 4, 2) px, added to the centres.

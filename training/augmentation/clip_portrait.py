@@ -15,7 +15,7 @@ from htnet.engine.face.alignment import CROP_HEIGHT, CROP_WIDTH
 from htnet.engine.face.tracker import FaceTracker
 from htnet.engine.synth.face.portrait import FindLandmarks, Portrait, portrait_of
 from htnet.engine.types import F32, U8
-from htnet.training.augmentation.reanimate import field
+from htnet.training.augmentation.reanimate import published_field
 from htnet.training.datasets.clip import Clip
 from htnet.training.datasets.composite import read_apex
 
@@ -27,7 +27,7 @@ def clip_portrait(clip: Clip, tracker: FaceTracker) -> Portrait:
 
     Raises `FaceError` where no face is found and `DataError` where the picture cannot be read.
     """
-    return portrait_of(unsqueezed(read_apex(clip.apex)), _finder(tracker))
+    return portrait_of(restore_height(read_apex(clip.apex)), _finder(tracker))
 
 
 def own_portrait(clip: Clip, map_: F32, pixels: float, tracker: FaceTracker) -> Portrait:
@@ -38,8 +38,8 @@ def own_portrait(clip: Clip, map_: F32, pixels: float, tracker: FaceTracker) -> 
     at its median. The relative scale of u and v is not published; they are taken as they are.
     Raises as `clip_portrait` does.
     """
-    picture = unsqueezed(read_apex(clip.apex))
-    own = on_picture(map_, picture.shape[0], picture.shape[1], clip.to_map)
+    picture = restore_height(read_apex(clip.apex))
+    own = field_on_picture(map_, picture.shape[0], picture.shape[1], clip.to_map)
     plain = portrait_of(picture, _finder(tracker), own)
     length = np.hypot(own[..., 0], own[..., 1])
     large = float(np.percentile(length[length > 0], 99)) if length.any() else 1.0
@@ -47,7 +47,7 @@ def own_portrait(clip: Clip, map_: F32, pixels: float, tracker: FaceTracker) -> 
     return replace(plain, own=None if plain.own is None else plain.own * unit, own_px=pixels)
 
 
-def unsqueezed(apex: U8) -> U8:
+def restore_height(apex: U8) -> U8:
     """Stretch an apex picture to the height of a face, width unchanged.
 
     The published pictures are crops of 140 x 170 squeezed to squares. SAMM's crops are looser than
@@ -58,13 +58,13 @@ def unsqueezed(apex: U8) -> U8:
     return np.asarray(cv2.resize(apex, size, interpolation=cv2.INTER_CUBIC), np.uint8)
 
 
-def on_picture(map_: F32, height: int, width: int, to_map: F32) -> F32:
+def field_on_picture(map_: F32, height: int, width: int, to_map: F32) -> F32:
     """Resample a published map (28, 28, 3) to a flow field (H, W, 2) in px of an apex picture.
 
     The field has an arbitrary scale. It is 0 at the picture's edge and outside of the map.
     ``to_map``: of the `Clip`.
     """
-    flow = field(map_, 1.0)
+    flow = published_field(map_, 1.0)
     scale, offset = to_map.astype(np.float64).T
     crop, picture = np.array([CROP_WIDTH, CROP_HEIGHT]), np.array([width, height])
     gain = scale * crop / picture  # px of the map's crop per px of the picture; px centres at .5

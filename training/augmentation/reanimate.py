@@ -37,18 +37,18 @@ def reanimated(clips: Sequence[Clip], maps: F32, seed: int, config: ViewConfig =
     """
     with ThreadPoolExecutor() as pool:
         seeds = ((seed, number) for number in range(len(clips)))
-        made = pool.map(_view, clips, np.asarray(maps), seeds, repeat(config))
+        made = pool.map(_reanimated_map, clips, np.asarray(maps), seeds, repeat(config))
         return np.stack(list(made))
 
 
-def _view(clip: Clip, published: F32, seed: tuple[int, int], config: ViewConfig) -> F32:
-    onset, apex, flow = frames(clip, published, seed, config)
+def _reanimated_map(clip: Clip, published: F32, seed: tuple[int, int], config: ViewConfig) -> F32:
+    onset, apex, flow = render_view(clip, published, seed, config)
     moved = Pair(as_crop(onset), as_crop(apex))
     measured = measure_motion(moved, solver_named(flow), registered=config.registered)
     return flow_map(measured.flow)
 
 
-def frames(
+def render_view(
     clip: Clip, published: F32, seed: tuple[int, int], config: ViewConfig
 ) -> tuple[U8, U8, str]:
     """Render onset and apex (170, 140) of a clip by its published map (28, 28, 3).
@@ -58,7 +58,7 @@ def frames(
     """
     draw = np.random.default_rng(seed)
     face = face_crop(read_apex(clip.apex), clip.to_map)
-    flow = field(published, float(np.exp(draw.uniform(*np.log(config.pixels)))))
+    flow = published_field(published, float(np.exp(draw.uniform(*np.log(config.pixels)))))
     noise = float(draw.uniform(*config.noise))
     # A separate stream, always drawn in full: turning one disturbance on leaves size, noise and the
     # other disturbances unchanged.
@@ -69,7 +69,7 @@ def frames(
     compressed = extra.random() < config.compressed
     quality = extra.uniform(*config.quality)
     solver = config.flows[int(extra.integers(len(config.flows)))]
-    onset, apex = pair(face, flow, noise, draw, shares, head)
+    onset, apex = render_pair(face, flow, noise, draw, shares, head)
     if compressed:
         onset, apex = jpeg(onset, round(quality)), jpeg(apex, round(quality))
     return onset, apex, solver
@@ -98,7 +98,7 @@ def face_crop(bgr: NDArray[np.uint8], to_map: F32) -> U8:
     return np.asarray(crop, np.uint8)
 
 
-def field(published: F32, pixels: float) -> F32:
+def published_field(published: F32, pixels: float) -> F32:
     """Return the flow (170, 140, 2) of a published map, ``pixels`` at its 99th percentile.
 
     It is zero at the map's median. Min-max scaling has lost the relative scale of u and v; they are
@@ -110,7 +110,7 @@ def field(published: F32, pixels: float) -> F32:
     return np.asarray(large * (pixels / max(size, 1e-6)), np.float32)
 
 
-def pair(
+def render_pair(
     face: U8,
     flow: F32,
     noise: float,
@@ -129,8 +129,8 @@ def pair(
     across, down = x - np.float32(width / 2), y - np.float32(height / 2)
     onset_x, onset_y = x + tx + s * across - r * down, y + ty + r * across + s * down
     own = cv2.remap(flow, onset_x, onset_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
-    onset = _moved(face, onset_x, onset_y, np.asarray(own, np.float32), 1 - shares[0])
-    apex = _moved(face, x, y, flow, 1 - shares[1])
+    onset = _warp(face, onset_x, onset_y, np.asarray(own, np.float32), 1 - shares[0])
+    apex = _warp(face, x, y, flow, 1 - shares[1])
     first, second = (
         np.clip(np.rint(p + draw.normal(0, noise, face.shape)), 0, 255).astype(np.uint8)
         for p in (onset, apex)
@@ -144,7 +144,7 @@ def jpeg(gray: U8, quality: int) -> U8:
     return np.asarray(cv2.imdecode(file, cv2.IMREAD_GRAYSCALE), np.uint8)
 
 
-def _moved(face: U8, x: F32, y: F32, flow: F32, share: float) -> U8:
+def _warp(face: U8, x: F32, y: F32, flow: F32, share: float) -> U8:
     """Sample ``face`` at (x, y) displaced by ``share`` of ``flow``."""
     lead = np.float32(share) * flow
     moved = cv2.remap(

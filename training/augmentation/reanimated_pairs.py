@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from htnet.engine.types import F32, U8
-from htnet.training.augmentation.reanimate import frames
+from htnet.training.augmentation.reanimate import render_view
 from htnet.training.augmentation.samples import read_composite
 from htnet.training.datasets.clip import Clip
 from htnet.training.views import PLAIN, ViewConfig
@@ -26,7 +26,7 @@ def reanimated_pairs(
     read.
     """
     for number, (clip, published, places) in enumerate(zip(clips, maps, centres, strict=True)):
-        onset, apex, _ = frames(clip, published, (seed, number), config)
+        onset, apex, _ = render_view(clip, published, (seed, number), config)
         yield onset, apex, np.asarray(places, np.float32)
 
 

@@ -67,7 +67,7 @@ def read_samples(config: TrainConfig) -> Samples:
         )
     seeds = (config.seed * 1000 + view for view in range(config.views))
     views = [reanimated(clips, maps, seed, config.view) for seed in seeds]
-    return prepare(clips, [maps, *views], centres, config.spec)
+    return make_samples(clips, [maps, *views], centres, config.spec)
 
 
 def read_composite(root: Path, landmarks: Path | None = None) -> tuple[tuple[Clip, ...], F32, F32]:
@@ -84,7 +84,7 @@ def read_composite(root: Path, landmarks: Path | None = None) -> tuple[tuple[Cli
     return clips, maps, centres
 
 
-def prepare(
+def make_samples(
     clips: Sequence[Clip], views: Sequence[F32], centres: F32, spec: PreprocessSpec
 ) -> Samples:
     """Make samples of views of the clips' maps, each (N, 28, 28, 3), and centres (N, 4, 2)."""

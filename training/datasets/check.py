@@ -14,7 +14,7 @@ from htnet.training.datasets.clip import Clip
 from htnet.training.datasets.composite import read_clips, read_map
 from htnet.training.datasets.prepare import read_skipped
 from htnet.training.datasets.raw_clip import ReleaseReader
-from htnet.training.datasets.releases import READERS, found, layouts, require_unique
+from htnet.training.datasets.releases import READERS, layouts, readers_in, require_unique
 
 PAPER = {
     "casme2": (88, 32, 25),
@@ -92,7 +92,7 @@ def check(root: Path) -> CheckReport:
             except DataError as error:
                 problems.append(str(error))
     if not (root / "labels.csv").is_file():
-        for reader in found(root):
+        for reader in readers_in(root):
             try:
                 datasets.append(_check_raw(reader, root))
             except DataError as error:

@@ -9,7 +9,7 @@ from htnet.training.datasets.raw_clip import RawClip, ReleaseReader
 READERS = (casme2.READER, samm.READER, smic.READER, casme3.READER, mmew.READER)
 
 
-def found(root: Path) -> list[ReleaseReader]:
+def readers_in(root: Path) -> list[ReleaseReader]:
     """Return the readers of the releases found under ``root``."""
     return [reader for reader in READERS if reader.find(root) is not None]
 
@@ -19,7 +19,7 @@ def read_raw(root: Path) -> list[RawClip]:
 
     Raises `DataError` where nothing is recognised, and for a clip that is annotated twice.
     """
-    readers = found(root)
+    readers = readers_in(root)
     if not readers:
         raise DataError(
             f"expected a labels.csv or a dataset as it was released in {root}; recognised "

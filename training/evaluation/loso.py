@@ -16,7 +16,7 @@ from torch import Tensor
 from htnet.engine.errors import UsageError
 from htnet.engine.types import F32
 from htnet.training.augmentation.reanimate import reanimated
-from htnet.training.augmentation.samples import Samples, prepare, read_samples
+from htnet.training.augmentation.samples import Samples, make_samples, read_samples
 from htnet.training.config import TrainConfig
 from htnet.training.evaluation.fold_store import FoldStore
 from htnet.training.evaluation.folds import (
@@ -171,4 +171,4 @@ def _best_epoch(result: FoldResult, samples: Samples) -> int:
 def _test_view(config: TrainConfig, samples: Samples) -> Tensor:
     """Return test inputs (N, 3, S, S): clips re-animated under camera conditions."""
     maps = reanimated(samples.clips, samples.maps, _TEST_VIEW + config.seed, CAMERA)
-    return prepare(samples.clips, [maps], samples.centres.numpy(), samples.spec).inputs
+    return make_samples(samples.clips, [maps], samples.centres.numpy(), samples.spec).inputs

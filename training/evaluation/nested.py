@@ -22,7 +22,7 @@ GROUPS = 6
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Chosen:
+class NestedChoice:
     """Folds of one job after the choice.
 
     ``results``: every subject's fold, trained with the schedule of its group. ``epochs``: the
@@ -36,7 +36,7 @@ class Chosen:
     seconds: float
 
 
-def choose(jobs: Sequence[FoldJob], run: LosoConfig) -> list[Chosen]:
+def choose(jobs: Sequence[FoldJob], run: LosoConfig) -> list[NestedChoice]:
     """Choose schedule and epoch for each job's folds; raises `DataError` for too few subjects."""
     groups = [subject_groups(job.samples, GROUPS) for job in jobs]
     inner_jobs: list[FoldJob] = []
@@ -59,7 +59,7 @@ def choose(jobs: Sequence[FoldJob], run: LosoConfig) -> list[Chosen]:
         inner[number][name] = results
     taken = [
         [
-            max(_evidence(g, group, inner[number], job.samples), key=lambda found: found[0])
+            max(_inner_scores(g, group, inner[number], job.samples), key=lambda found: found[0])
             for g in range(group.max() + 1)
         ]
         for number, (job, group) in enumerate(zip(jobs, groups, strict=True))
@@ -78,17 +78,17 @@ def choose(jobs: Sequence[FoldJob], run: LosoConfig) -> list[Chosen]:
     for (number, _), results in zip(places, run_jobs(outer_jobs, run), strict=True):
         outer[number] += results
     return [
-        _chosen(group, inner[number], taken[number], outer[number])
+        _nested_choice(group, inner[number], taken[number], outer[number])
         for number, group in enumerate(groups)
     ]
 
 
-def _chosen(
+def _nested_choice(
     group: NDArray[np.int64],
     inner: Mapping[str, Sequence[FoldResult]],
     taken: Sequence[tuple[float, str, int]],
     outer: list[FoldResult],
-) -> Chosen:
+) -> NestedChoice:
     lines = [
         f"group {g + 1} of {len(taken)}: {name}, epoch {epoch + 1} of "
         f"{len(inner[name][0].published)} (inner score {score:.3f})"
@@ -96,10 +96,10 @@ def _chosen(
     ]
     epochs = {result.fold.name: taken[group[result.fold.held[0]]][2] for result in outer}
     seconds = sum(result.seconds for results in inner.values() for result in results)
-    return Chosen(outer, epochs, tuple(lines), seconds)
+    return NestedChoice(outer, epochs, tuple(lines), seconds)
 
 
-def _evidence(
+def _inner_scores(
     out: int,
     group: NDArray[np.int64],
     inner: Mapping[str, Sequence[FoldResult]],

@@ -93,7 +93,7 @@ def zoo_config(name: str, data: Path, landmarks: Path | None, device: str) -> Tr
     )
 
 
-def fits(config: TrainConfig) -> bool:
+def trainable(config: TrainConfig) -> bool:
     """Return True where all folds can be trained on the config's device within hours."""
     return torch_device(config.device).type != "cpu" or parameters(config) < _LARGE
 
@@ -116,7 +116,9 @@ def run_zoo(
     recipes = {name: zoo_config(name, data, landmarks, device) for name in ZOO}
     for name in (*(rows or ()), *nested):
         zoo_config(name, data, landmarks, device)  # raises for an unknown name
-    wanted = [name for name in ZOO if (name in rows if rows is not None else fits(recipes[name]))]
+    wanted = [
+        name for name in ZOO if (name in rows if rows is not None else trainable(recipes[name]))
+    ]
     last, chosen = _scored(recipes, wanted, seeds, "last", run), {}
     if nested:
         chosen = _scored(recipes, nested, seeds, "nested", run)

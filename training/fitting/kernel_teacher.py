@@ -35,7 +35,7 @@ class KernelTeacher:
         return torch.exp(-self.gamma * distance) @ self.coefficients
 
 
-def teach(
+def fit_teacher(
     samples: Samples, rows: Tensor, views: int = 0, ridge: float = 0.3, width: float = 1.0
 ) -> KernelTeacher:
     """Fit a teacher on the clips ``rows``: their published maps and ``views`` re-animated ones.

@@ -18,7 +18,7 @@ from htnet.engine.errors import DataError
 from htnet.training.augmentation.batches import batch
 from htnet.training.augmentation.samples import Samples
 from htnet.training.config import NO_AUGMENT, Schedule
-from htnet.training.fitting.kernel_teacher import teach
+from htnet.training.fitting.kernel_teacher import fit_teacher
 from htnet.training.fitting.step import TrainingStep
 
 Progress = Callable[[int, int], None]
@@ -78,10 +78,10 @@ def fit(
             name: torch.stack([own[name].detach().to(device) for own in state]) for name in state[0]
         }
         del networks, state
-        return _descend(base, stacked, samples, folds, schedule, draws, progress, watch)
+        return _train(base, stacked, samples, folds, schedule, draws, progress, watch)
 
 
-def _descend(
+def _train(
     base: nn.Module,
     weights: Weights,
     samples: Samples,
@@ -98,11 +98,11 @@ def _descend(
     batches = _Batches(samples, folds, schedule, draws)
     loss = torch.zeros(len(folds), device=samples.inputs.device)
     for number in range(steps):
-        lr = schedule.lr * _shape(number / steps, schedule)
-        inputs, targets, advice = batches.draw()
-        loss += step(inputs, targets, advice, lr)
+        lr = schedule.lr * _rate_share(number / steps, schedule)
+        inputs, targets, teacher_scores = batches.draw()
+        loss += step(inputs, targets, teacher_scores, lr)
         if schedule.ema:
-            _follow(average, weights, min(schedule.ema, (1 + number) / (10 + number)))
+            _update_average(average, weights, min(schedule.ema, (1 + number) / (10 + number)))
         if (number + 1) % per_epoch == 0:
             epoch = (number + 1) // per_epoch
             kept = {name: tensor.detach() for name, tensor in average.items()}
@@ -149,7 +149,7 @@ class _Batches:
         self.class_weights = [_class_weights(self.labels[r], schedule, self.classes) for r in folds]
         views = min(schedule.teacher_views, samples.pictures.shape[1] - 1)
         taught = folds if schedule.distill > 0 else []
-        self.teachers = [teach(samples, rows, views) for rows in taught]
+        self.teachers = [fit_teacher(samples, rows, views) for rows in taught]
         self.orders = [torch.empty(0, dtype=torch.long) for _ in folds]
 
     def draw(self) -> tuple[Tensor, Tensor, Tensor | None]:
@@ -157,14 +157,14 @@ class _Batches:
 
         With teachers, also returns their scores, of the targets' shape.
         """
-        inputs, targets, advice = [], [], []
+        inputs, targets, teacher_scores = [], [], []
         for number, draw in enumerate(self.draws):
             x, y = self._one(number, draw)
             inputs.append(x)
             targets.append(y)
             if self.teachers:
-                advice.append(self.teachers[number](x))
-        told = torch.stack(advice) if advice else None
+                teacher_scores.append(self.teachers[number](x))
+        told = torch.stack(teacher_scores) if teacher_scores else None
         return torch.stack(inputs), torch.stack(targets).to(inputs[0].device), told
 
     def _one(self, number: int, draw: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -199,7 +199,7 @@ class _Batches:
 
 
 @torch.no_grad()
-def _follow(average: Weights, weights: Weights, decay: float) -> None:
+def _update_average(average: Weights, weights: Weights, decay: float) -> None:
     """Move the average towards the weights; integer buffers are copied."""
     real = [name for name, tensor in average.items() if tensor.is_floating_point()]
     own, new = [average[name] for name in real], [weights[name] for name in real]
@@ -226,7 +226,7 @@ def predict(
     return [own[: len(pictures)] for own, pictures in zip(logits, inputs, strict=True)]
 
 
-def _shape(done: float, schedule: Schedule) -> float:
+def _rate_share(done: float, schedule: Schedule) -> float:
     """Return the learning rate as a share of its peak."""
     if schedule.shape == "constant":
         return 1.0

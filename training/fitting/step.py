@@ -38,11 +38,13 @@ class TrainingStep:
         self.loss: Tensor | None = None
         self.done = 0
 
-    def __call__(self, inputs: Tensor, targets: Tensor, advice: Tensor | None, lr: float) -> Tensor:
+    def __call__(
+        self, inputs: Tensor, targets: Tensor, teacher_scores: Tensor | None, lr: float
+    ) -> Tensor:
         """Update the weights and return the losses (folds,) before the update.
 
         ``inputs``: (folds, B, 3, S, S). ``targets``: (folds, B, classes), each row a clip's one-hot
-        class times its weight. ``advice``: the teachers' scores, of the same shape.
+        class times its weight. ``teacher_scores``: the teachers' scores, of the same shape.
         """
         for group in self.optimizer.param_groups:
             if self.on_gpu:
@@ -50,7 +52,7 @@ class TrainingStep:
             else:
                 group["lr"] = lr
         self.done += 1
-        given = [inputs, targets, *([] if advice is None else [advice])]
+        given = [inputs, targets, *([] if teacher_scores is None else [teacher_scores])]
         if not self.on_gpu:
             return self._update(given)
         with torch.cuda.device(self.device):
@@ -131,7 +133,7 @@ def _loss(logits: Tensor, targets: Tensor, smoothing: float) -> Tensor:
     return -(smooth * logits.log_softmax(dim=-1)).sum(dim=-1).mean(dim=-1)
 
 
-def _distance(logits: Tensor, advice: Tensor) -> Tensor:
+def _distance(logits: Tensor, teacher_scores: Tensor) -> Tensor:
     """Return the squared distance of centred logits to the teachers' (folds,), mean over clips."""
-    apart = logits - logits.mean(dim=-1, keepdim=True) - _TEACHER_SCALE * advice
+    apart = logits - logits.mean(dim=-1, keepdim=True) - _TEACHER_SCALE * teacher_scores
     return apart.square().sum(dim=-1).mean(dim=-1)

@@ -14,10 +14,10 @@ from htnet.training.reporting.summary import (
     NOT_A_RESULT,
     clip_counts,
     dataset_scores,
-    guesses,
     intervals,
     mean_and_deviation,
     people,
+    predicted_classes,
     protocol_caption,
     seed_scores,
 )
@@ -79,7 +79,9 @@ def loso_row(
         "sd": _deviations(seed_scores(reports)),
         "interval": bounds and {key: [round(end, 4) for end in bounds[key]] for key in KEYS},
         "reanimated": _means(moved) if moved else None,
-        "confusion": [confusion(first.labels, guess).tolist() for guess in guesses(reports)],
+        "confusion": [
+            confusion(first.labels, guess).tolist() for guess in predicted_classes(reports)
+        ],
         "runs": [_run(report) for report in reports],
         **_note(first.protocol),
     }

@@ -27,7 +27,7 @@ from htnet.training.evaluation.temperature import (
     reliability,
     softmax,
 )
-from htnet.training.reporting.summary import guesses, protocol_caption
+from htnet.training.reporting.summary import predicted_classes, protocol_caption
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -43,7 +43,7 @@ def confusion_plot(reports: Sequence[LosoReport]) -> "Figure":
     The colour is the share.
     """
     labels = reports[0].labels
-    table = np.mean([confusion(labels, guess) for guess in guesses(reports)], axis=0)
+    table = np.mean([confusion(labels, guess) for guess in predicted_classes(reports)], axis=0)
     true = table.sum(axis=1)
     share = table / np.maximum(true, 1)[:, None]
     figure, axes = new_figure(6.4, 5.6)
@@ -77,7 +77,9 @@ def subjects_plot(reports: Sequence[LosoReport]) -> "Figure":
     The number over a bar is that of the subject's clips; the dashed line is the dataset's accuracy.
     """
     first = reports[0]
-    table = scores_by_subject(first.labels, guesses(reports), first.subjects, first.datasets)
+    table = scores_by_subject(
+        first.labels, predicted_classes(reports), first.subjects, first.datasets
+    )
     panels: dict[str, list[SubjectScore]] = {}
     for own in table:
         panels.setdefault(own.dataset, []).append(own)

@@ -11,10 +11,10 @@ from htnet.training.evaluation.temperature import TemperatureScaling
 from htnet.training.reporting.summary import (
     NOT_A_RESULT,
     clip_counts,
-    guesses,
     intervals,
     mean_and_deviation,
     people,
+    predicted_classes,
     protocol_caption,
     seed_scores,
 )
@@ -118,7 +118,7 @@ def _headline(
 
 
 def _confused(reports: Sequence[LosoReport]) -> list[str]:
-    tables = [confusion(reports[0].labels, guess) for guess in guesses(reports)]
+    tables = [confusion(reports[0].labels, guess) for guess in predicted_classes(reports)]
     mean = np.mean(tables, axis=0)
     share = mean / np.maximum(mean.sum(axis=1, keepdims=True), 1)
     digits = 0 if len(reports) == 1 else 1
@@ -176,7 +176,9 @@ def _recipe(reports: Sequence[LosoReport], facts: Mapping[str, str]) -> list[str
 
 def _subjects(reports: Sequence[LosoReport]) -> list[str]:
     first = reports[0]
-    table = scores_by_subject(first.labels, guesses(reports), first.subjects, first.datasets)
+    table = scores_by_subject(
+        first.labels, predicted_classes(reports), first.subjects, first.datasets
+    )
     rows = [
         [f"{dataset_title(own.dataset)} {own.subject}", str(own.clips), f"{own.accuracy:.0%}"]
         for own in table

@@ -13,7 +13,7 @@ from htnet.training.evaluation.metrics import KEYS, ClassScores, bootstrap, scor
 NOT_A_RESULT = "selected on the held-out subject: not a result"
 
 
-def guesses(reports: Sequence[LosoReport]) -> NDArray[np.int64]:
+def predicted_classes(reports: Sequence[LosoReport]) -> NDArray[np.int64]:
     """Return predicted classes (K, N) on the published maps, a row per report.
 
     Raises `DataError` for reports over different clips.
@@ -59,7 +59,7 @@ def intervals(reports: Sequence[LosoReport]) -> dict[str, dict[str, tuple[float,
 
     A dataset with clips of a single person is left out.
     """
-    rows, first, who = guesses(reports), reports[0], people(reports[0])
+    rows, first, who = predicted_classes(reports), reports[0], people(reports[0])
     inside = {name: np.array(first.datasets) == name for name in dict.fromkeys(first.datasets)}
     inside = {"full": np.full(len(who), True), **inside}
     return {
