@@ -94,6 +94,7 @@ def protocol_caption(reports: Sequence[LosoReport]) -> str:
 
 
 def dataset_scores(report: LosoReport, kind: str) -> dict[str, ClassScores]:
+    """Return the scores of each dataset ("full" for all); empty without such predictions."""
     logits: F32 | None = getattr(report, kind)
     if logits is None:
         return {}
@@ -101,5 +102,6 @@ def dataset_scores(report: LosoReport, kind: str) -> dict[str, ClassScores]:
 
 
 def clip_counts(report: LosoReport) -> dict[str, int]:
+    """Return the number of clips of each dataset ("full" for all)."""
     counts = {name: report.datasets.count(name) for name in dict.fromkeys(report.datasets)}
     return {"full": len(report.labels), **counts}
