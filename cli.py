@@ -534,7 +534,7 @@ def evaluate_loso(
     """Score a recipe leaving one subject out; the headline never looks at the held-out subject."""
     from htnet.engine.files import require_folder, write_json
     from htnet.training.evaluation.stored_folds import evaluate_stored
-    from htnet.training.reporting.report import loso_row, loso_table, stored_row, stored_table
+    from htnet.training.reporting.loso import loso_row, loso_table, stored_row, stored_table
 
     if json_file is not None:
         require_folder(json_file.parent)
@@ -1000,7 +1000,7 @@ def evaluate_live(
 
     from htnet.calib.evaluation import live
     from htnet.engine.files import require_folder
-    from htnet.training.spotting.report import spotting_tables, write_spotting
+    from htnet.training.reporting.spotting import spotting_tables, write_spotting
 
     if json_file is not None:
         require_folder(json_file.parent)

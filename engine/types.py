@@ -196,6 +196,18 @@ class Event:
         return {**self.row(), "decisions": [decision.row() for decision in self.decisions]}
 
 
+@dataclass(frozen=True, slots=True)
+class Disturbance:
+    """A span of time in which something other than an expression moves the picture, as a blink.
+
+    Of a head turn the span is that of the turning, not of the time the head then stays turned.
+    """
+
+    name: str
+    onset_ns: int
+    offset_ns: int
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Health:
     """Health of a run: frames a second, frame-to-result latency in ms, frames dropped."""

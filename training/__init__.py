@@ -1,1 +1,1 @@
-"""What has labels: datasets, folds, the loop, metrics."""
+"""Datasets, augmentation, training, evaluation and reports."""

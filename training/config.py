@@ -1,4 +1,4 @@
-"""What a training run is made of; plain numbers, so that a run can be told and repeated."""
+"""Configuration of training: augmentation, schedule and recipe, as plain values."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
@@ -17,10 +17,14 @@ from htnet.training.views import ViewConfig
 
 @dataclass(frozen=True, slots=True)
 class AugmentConfig:
-    """``flip``: chance of the mirror image, whose u changes sign. ``shift``: crops move by up to
-    this many px of the map, ``spread`` more for each region by itself. ``gain``: each channel is
-    multiplied by exp of a normal with this deviation. ``noise``: most deviation of Gaussian noise, in
-    the units of the scaled map: with "median" and "robust" scaling, half its range. ``view``: chance of a made view instead of the published map."""
+    """Augmentation of batches.
+
+    ``flip``: probability of the mirror image, whose u changes sign. ``shift``: crops move by up to
+    this many px of the map. ``spread``: further shift of each region by itself, px. ``gain``:
+    deviation of the normal whose exponential multiplies each channel. ``noise``: largest deviation
+    of the Gaussian noise, in the unit of the scaled map (with "median" and "robust" scaling, half
+    of its range). ``view``: probability of a re-animated view instead of the published map.
+    """
 
     flip: float = 0.5
     shift: float = 1.0
@@ -48,17 +52,18 @@ NO_AUGMENT = AugmentConfig(flip=0.0, shift=0.0, spread=0.0, gain=0.0, noise=0.0,
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """A fixed schedule; the last epoch's weights are the result, whatever they score.
+    """Fixed training schedule; the result is the weights of the last epoch, whatever their score.
 
-    ``optimizer``: "adamw" or "adam". ``shape`` of the learning rate: "cosine" (up over ``warmup``,
+    ``optimizer``: "adamw" or "adam". ``shape``: of the learning rate, "cosine" (up over ``warmup``,
     a share of all steps, then half a cosine down) or "constant". ``sampling``: "shuffled",
-    "balanced" (classes equally often, with replacement) or "ordered"; batches run on over the end
-    of an epoch. ``balance``: exponent of the classes' inverse frequency in the loss. ``ema``: decay
-    of the weights' moving average, which is what is kept (0 for none). ``mixup``: alpha of its
-    beta. ``distill``: share of the loss that is the distance to a kernel teacher's scores; at 1 the
-    labels act through the teacher alone, so that ``label_smoothing`` and ``balance`` are idle;
-    ``teacher_views``: how many re-animated versions of each clip it is fitted on too.
-    ``precision``: "float32" or "bfloat16" (autocast; weights and optimizer stay float32).
+    "balanced" (classes equally often, with replacement) or "ordered"; a batch may span the end of
+    an epoch. ``balance``: exponent of the classes' inverse frequency in the loss. ``ema``: decay of
+    the moving average of the weights, which is kept as the result (0 for none). ``mixup``: alpha of
+    its beta distribution. ``distill``: share of the distance to a kernel teacher's scores in the
+    loss; at 1 the labels act through the teacher alone, and ``label_smoothing`` and ``balance``
+    have no effect. ``teacher_views``: number of re-animated versions of each clip that the teacher
+    is fitted on too. ``precision``: "float32" or "bfloat16" (autocast; weights and optimizer stay
+    float32).
     """
 
     epochs: int = 40
@@ -107,11 +112,14 @@ class Schedule:
 
 @dataclass(frozen=True, slots=True)
 class TrainConfig:
-    """``data``: a folder laid out as the composite. ``landmarks``: a file that holds, or will hold,
-    the apex faces' landmarks (by default one in the user's cache). ``network``: a name in the
-    registry; ``model`` and ``spec`` replace its default config and preprocessing. ``views``:
-    re-animated versions of each clip to train on besides its published map, drawn as ``view`` says.
-    ``device``: where torch runs; it is not part of the recipe."""
+    """Data, recipe and device of a training run.
+
+    ``data``: a folder laid out as the composite. ``landmarks``: file of the apex faces' landmarks,
+    written where it does not exist (by default in the user's cache). ``network``: a name in the
+    registry. ``model``: config of the network, None for its default. ``spec``: preprocessing.
+    ``views``: number of re-animated versions of each clip to train on besides its published map.
+    ``view``: their conditions. ``device``: of torch; not part of the recipe.
+    """
 
     data: Path
     landmarks: Path | None = None
@@ -139,7 +147,7 @@ class TrainConfig:
         self._require_fit()
 
     def _require_fit(self) -> None:
-        """Raise unless preprocessing and network go together."""
+        """Raise `UsageError` unless preprocessing and network fit."""
         model, spec = self.model_config, self.spec
         side = spec.size if spec.regions == "whole" else 2 * spec.region
         if spec.size != SIZE or len(spec.classes) != model.classes:
@@ -164,24 +172,24 @@ class TrainConfig:
 
     @property
     def model_config(self) -> Any:
-        """The network's config."""
+        """Config of the network."""
         return NETWORKS[self.network].config if self.model is None else self.model
 
     @property
     def trained(self) -> bool:
-        """Whether the network learns by steps; the others are fitted in closed form."""
+        """True for a network trained by gradient steps; the others are fitted in closed form."""
         return NETWORKS[self.network].fits == "gradient"
 
     def make(self) -> nn.Module:
-        """A network with new random weights."""
+        """Build the network with new random weights."""
         return build(self.network, self.model_config)
 
 
 def changed(config: Any, values: Mapping[str, Any], where: str) -> Any:
-    """The dataclass ``config`` with ``values`` (nested for nested ones) in place of its own.
+    """Return the dataclass ``config`` with ``values`` replaced, nested ones for nested dataclasses.
 
-    Raises `UsageError`, naming ``where`` they came from, for a name it does not have or a value of
-    another kind.
+    Raises `UsageError`, naming their origin ``where``, for an unknown name or a value of another
+    type.
     """
     if not isinstance(values, Mapping):
         raise UsageError(f"expected {where} to be a table; got {values!r}: correct it.")
@@ -204,7 +212,7 @@ def changed(config: Any, values: Mapping[str, Any], where: str) -> Any:
 
 
 def _as(old: Any, value: Any, where: str) -> Any:
-    """``value`` as the kind that ``old`` is; tuples of any length, of what ``old`` holds."""
+    """Return ``value`` as the type of ``old``; tuples may have any length."""
     if isinstance(old, tuple) and isinstance(value, list | tuple):
         return tuple(_as(old[0], each, where) for each in value) if old else tuple(value)
     if isinstance(old, float) and type(value) in (int, float):

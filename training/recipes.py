@@ -1,8 +1,8 @@
-"""How each network is trained here, and what else may be chosen on inner subjects.
+"""Training recipes of all networks, and their reading and writing as tables.
 
-The first schedule of a recipe is what ``last`` runs and what ships; ``nested`` chooses among all of
-them, and among their epochs. ``tried`` counts the recipes that were ever scored on these subjects
-for this network, in whatever protocol: whoever tries another one adds to it.
+The first schedule of a recipe is that of the protocol ``last`` and of the shipped weights;
+``nested`` chooses among all schedules and their epochs. ``tried`` counts the recipes that were ever
+scored on these subjects for the network, in any protocol; add to it for every further one.
 """
 
 import tomllib
@@ -31,8 +31,9 @@ _PUBLISHED = Schedule(
     distill=0.0,
     augment=NO_AUGMENT,
 )
-"""The official HTNet's and HypHTNet's: plain Adam and cross-entropy, nothing drawn. Theirs ends an
-epoch with a smaller batch and takes the clips class by class; here batches run on over its end."""
+"""Schedule of the official HTNet and HypHTNet: plain Adam and cross-entropy, nothing random. The
+official one ends an epoch with a smaller batch and takes the clips class by class; here a batch may
+span the end of an epoch."""
 
 _PLAIN = Schedule(
     epochs=60,
@@ -42,13 +43,16 @@ _PLAIN = Schedule(
     distill=0.0,
     augment=AugmentConfig(gain=0.1, noise=0.02),
 )
-"""For the convolutional ones: cross-entropy, mirror images, classes half balanced."""
+"""Schedule of the convolutional networks: cross-entropy, mirror images, classes half balanced."""
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """``schedules`` by name, the first one the default; ``views``: re-animated versions of each
-    clip to train on, drawn as ``view`` says; ``tried``: see above."""
+    """Recipe of one network.
+
+    ``schedules``: by name, the first is the default. ``views``: number of re-animated versions of
+    each clip to train on. ``view``: their conditions. ``tried``: number of recipes tried.
+    """
 
     schedules: Mapping[str, Schedule]
     views: int
@@ -70,7 +74,7 @@ RECIPES: Mapping[str, Recipe] = {
     "htnet": Recipe({"published": _PUBLISHED}, views=0, tried=1),
     "hyphtnet": Recipe({"published": _PUBLISHED}, views=0, tried=1),
     "ststnet": Recipe({"plain": _PLAIN}, views=0, tried=1),
-    # Fewer epochs, since a CPU takes half an hour for the folds of each as it is.
+    # Fewer epochs: even so a CPU takes half an hour for the folds of each.
     "off-apexnet": Recipe({"plain": replace(_PLAIN, lr=1e-3, epochs=20)}, views=0, tried=1),
     "dual-inception": Recipe({"plain": replace(_PLAIN, lr=1e-3, epochs=20)}, views=0, tried=1),
     "rcn": Recipe({"plain": replace(_PLAIN, lr=1e-3, epochs=20)}, views=0, tried=1),
@@ -81,12 +85,12 @@ RECIPES: Mapping[str, Recipe] = {
 
 
 def recipe_of(network: str) -> Recipe:
-    """The recipe of a network in the registry."""
+    """Return the recipe of a network in the registry."""
     return RECIPES[network]
 
 
 def tried(config: TrainConfig) -> int | None:
-    """How many recipes were scored on these subjects before this one, or None for somebody's own."""
+    """Return the number of recipes scored on these subjects, None for a config of no recipe."""
     recipe = recipe_of(config.network)
     own = (config.model_config, config.views) == (NETWORKS[config.network].config, recipe.views)
     return recipe.tried if own and config.schedule in recipe.schedules.values() else None
@@ -101,10 +105,10 @@ def configured(
     device: str = "cpu",
     changes: Mapping[str, Any] | None = None,
 ) -> TrainConfig:
-    """The network's own recipe with ``changes``: tables model, preprocess, schedule (with
-    schedule.augment) and view, and the value views, as `read_toml` gives them.
+    """Return the config of the network's recipe with ``changes``.
 
-    Raises `UsageError` for names and values that do not fit.
+    ``changes``: tables model, preprocess, schedule (with schedule.augment) and view, and the value
+    views, as of `read_toml`. Raises `UsageError` for names and values that do not fit.
     """
     changes = dict(changes or {})
     if network not in NETWORKS:
@@ -134,8 +138,10 @@ def configured(
 
 
 def candidates(config: TrainConfig) -> dict[str, TrainConfig]:
-    """What ``nested`` chooses among: every schedule of the recipe, or the config's own alone where
-    it is not the recipe's default."""
+    """Return the configs that ``nested`` chooses among, by name of the schedule.
+
+    All schedules of the recipe, or the config's own where that is not the recipe's default.
+    """
     schedules = recipe_of(config.network).schedules
     if config.schedule != next(iter(schedules.values())):
         return {"own": config}
@@ -143,7 +149,7 @@ def candidates(config: TrainConfig) -> dict[str, TrainConfig]:
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """The tables and values of a config file; raises `UsageError` where it is none."""
+    """Read the tables and values of a config file; raises `UsageError` for an invalid file."""
     kinds = {"network": str, "seed": int, "views": int}
     try:
         with path.open("rb") as file:
@@ -160,7 +166,7 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 
 def to_tables(config: TrainConfig) -> dict[str, Any]:
-    """What `configured` reads back to the same recipe."""
+    """Return the config as tables, which `configured` turns back into the same recipe."""
     return {
         "network": config.network,
         "seed": config.seed,
@@ -173,7 +179,7 @@ def to_tables(config: TrainConfig) -> dict[str, Any]:
 
 
 def merged(tables: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """``tables`` of a config, but for its network and seed, with ``changes`` laid over them."""
+    """Return ``tables`` of a config, without network and seed, overridden by ``changes``."""
     made = {name: own for name, own in tables.items() if name not in ("network", "seed")}
     for name, own in changes.items():
         old = made.get(name)

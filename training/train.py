@@ -1,4 +1,4 @@
-"""`train` makes a weights file out of a dataset; `htnet train` is a thin shell around it."""
+"""Training of a weights file on all clips of a dataset, with its run folder."""
 
 import platform
 import time
@@ -23,21 +23,22 @@ from htnet.training.config import TrainConfig
 from htnet.training.evaluation.folds import fold_seed
 from htnet.training.evaluation.loso import LosoReport
 from htnet.training.evaluation.metrics import ClassScores, scores
-from htnet.training.evaluation.temperature import Calibration, calibrate
+from htnet.training.evaluation.temperature import TemperatureScaling, fit_temperature_scaling
 from htnet.training.fitting.classical import fit_closed
 from htnet.training.fitting.loop import Epoch, Progress, fit
 from htnet.training.recipes import to_tables, tried
 from htnet.training.reporting import plots
-from htnet.training.reporting.report import loso_row, report_md
+from htnet.training.reporting.loso import loso_row
+from htnet.training.reporting.report import report_md
 from htnet.training.reporting.tensorboard import Scalars
 
-_EVERYTHING = 99_991  # the "fold" that holds nothing out
+_EVERYTHING = 99_991  # number of the "fold" that holds nothing out
 _PLOTS = ("confusion.png", "subjects.png", "reliability.png", "curves.png")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TrainReport:
-    """``fit`` is the score on the training clips themselves: how well they are remembered."""
+    """Result of `train`. ``fit``: scores on the training clips themselves."""
 
     run: Path
     weights: Path
@@ -54,13 +55,13 @@ def train(
     start: Path | None = None,
     progress: Progress | None = None,
 ) -> TrainReport:
-    """Train on every clip and write a run folder: ``weights.safetensors``, ``config.toml``,
-    ``metrics.json``, ``report.md``, plots and TensorBoard events.
+    """Train on every clip and write a run folder.
 
-    ``loso``: the recipe's reports by protocol, one per seed, as `evaluate_loso` gives them; they go
-    into the report and the weights' card and set the temperature of the probabilities. ``start``: a
-    weights file of the same network to begin with. Raises `DataError` for bad data; files are whole
-    or absent, the weights come last.
+    It holds ``weights.safetensors``, ``config.toml``, ``metrics.json``, ``report.md``, plots and
+    TensorBoard events. Files are whole or absent; the weights are written last. ``loso``: the
+    recipe's reports by protocol, one per seed, as of `evaluate_loso`; they go into the report and
+    the weights' card and determine the temperature. ``start``: weights file of the same network
+    with initial weights. Raises `DataError` for bad data.
     """
     begun = time.monotonic()
     others = {name: list(own) for name, own in (loso or {}).items() if name != "last" and own}
@@ -86,15 +87,15 @@ def train(
     with torch.no_grad():
         said = network(samples.inputs).numpy()
     fitted = scores(samples.labels.numpy(), said.argmax(axis=1))
-    calibration = _calibration(reports)
+    scaling = _temperature_scaling(reports)
     spec = config.spec
-    if calibration is not None:
-        spec = replace(spec, temperature=round(calibration.temperature, 3))
-    card = _card(config, samples, reports, others, calibration, start)
+    if scaling is not None:
+        spec = replace(spec, temperature=round(scaling.temperature, 3))
+    card = _card(config, samples, reports, others, scaling, start)
     seconds = time.monotonic() - begun
     metrics = {**card, "fit": asdict(fitted), "seconds": round(seconds, 1)}
     _clear(run, before)
-    _write_pages(config, run, reports, others, calibration, (losses, rates), fitted)
+    _write_pages(config, run, reports, others, scaling, (losses, rates), fitted)
     write_json(run / "metrics.json", metrics)
     target = run / "weights.safetensors"
     model: Any = network.config
@@ -104,8 +105,10 @@ def train(
 
 
 def _clear(run: Path, events: Sequence[Path]) -> None:
-    """Take an earlier run's files and ``events`` away once there are others to put in their place,
-    so that what is there is always of one run, and of the old one until the new one is trained."""
+    """Remove an earlier run's files and ``events``.
+
+    Called once the new run is trained, so that the folder always holds files of one run.
+    """
     for name in ("weights.safetensors", "metrics.json", "report.md", "config.toml", *_PLOTS):
         (run / name).unlink(missing_ok=True)
     for path in events:
@@ -119,7 +122,7 @@ def _fitted(
     start: Mapping[str, Tensor] | None,
     progress: Progress | None,
 ) -> nn.Module:
-    """The network, trained on all clips, on the CPU and in eval mode."""
+    """Return the network trained on all clips, on the CPU and in eval mode."""
     rows = torch.arange(len(samples.clips))
     seed = fold_seed(config.seed, _EVERYTHING)
     if not config.trained:
@@ -142,23 +145,25 @@ def _start(config: TrainConfig, path: Path) -> Mapping[str, Tensor]:
     loaded = load(path, folded=False)
     if loaded.name != config.network or loaded.config != config.model_config:
         raise UsageError(
-            f"expected weights of {config.network} of the very shape that is trained in {path}; got "
-            f"{loaded.name} {loaded.config}: choose the same network and model."
+            f"expected weights of {config.network} of the very shape that is trained in {path}; "
+            f"got {loaded.name} {loaded.config}: choose the same network and model."
         )
     return loaded.network.state_dict()
 
 
-def _calibration(reports: Sequence[LosoReport]) -> Calibration | None:
-    """From the held-out logits of all seeds."""
+def _temperature_scaling(reports: Sequence[LosoReport]) -> TemperatureScaling | None:
+    """Fit temperature scaling to the held-out logits of all seeds; None without reports."""
     if not reports:
         return None
     logits: F32 = np.concatenate([report.published for report in reports])
     labels = np.concatenate([report.labels for report in reports])
-    return calibrate(logits, labels, np.concatenate([report.subjects for report in reports]))
+    return fit_temperature_scaling(
+        logits, labels, np.concatenate([report.subjects for report in reports])
+    )
 
 
 def require_libraries() -> None:
-    """Raise `DependencyError` before a long run rather than after it."""
+    """Raise `DependencyError` for a library that `train` needs, before a long run."""
     for module in ("tomli_w", "matplotlib", "tensorboard"):
         need(module)
 
@@ -168,17 +173,17 @@ def _write_pages(
     run: Path,
     reports: Sequence[LosoReport],
     others: Mapping[str, Sequence[LosoReport]],
-    calibration: Calibration | None,
+    scaling: TemperatureScaling | None,
     course: tuple[Sequence[float], Sequence[float]],
     fitted: ClassScores,
 ) -> None:
-    """config.toml, the plots and report.md; ``course``: loss and learning rate by epoch."""
+    """Write config.toml, the plots and report.md; ``course``: loss and learning rate by epoch."""
     write_text(run / "config.toml", need("tomli_w").dumps(to_tables(config)))
     shown = {}
-    if calibration is not None:
+    if scaling is not None:
         shown["confusion.png"] = plots.confusion_plot(reports)
         shown["subjects.png"] = plots.subjects_plot(reports)
-        shown["reliability.png"] = plots.reliability_plot(reports, calibration)
+        shown["reliability.png"] = plots.reliability_plot(reports, scaling)
     losses, rates = course
     if losses:
         history: dict[str, Sequence[float]] = {"all subjects": losses}
@@ -196,7 +201,7 @@ def _write_pages(
         "on its own training clips": remembered,
     }
     if reports:
-        page = report_md(reports, calibration, others, facts, list(shown))
+        page = report_md(reports, scaling, others, facts, list(shown))
     else:
         lines = "\n".join(f"| {name} | {fact} |" for name, fact in facts.items())
         page = (
@@ -213,7 +218,7 @@ def _card(
     samples: Samples,
     reports: Sequence[LosoReport],
     others: Mapping[str, Sequence[LosoReport]],
-    calibration: Calibration | None,
+    scaling: TemperatureScaling | None,
     start: Path | None,
 ) -> dict[str, Any]:
     datasets = sorted(set(samples.datasets))
@@ -232,7 +237,7 @@ def _card(
     }
     if start is not None:
         card["from"] = start.name
-    if calibration is not None:
+    if scaling is not None:
         card["loso"] = loso_row(config.network, reports, others)
-        card["calibration"] = asdict(calibration)
+        card["calibration"] = asdict(scaling)
     return card

@@ -1,4 +1,4 @@
-"""Camera conditions of re-animated pairs: what may happen between a face and its flow."""
+"""Conditions of re-animated pairs: movement, noise, head motion, compression, flow solver."""
 
 from dataclasses import dataclass
 
@@ -9,18 +9,20 @@ from htnet.engine.flow import SOLVERS
 
 @dataclass(frozen=True, slots=True)
 class ViewConfig:
-    """What may happen to a pair between the face and the flow; nothing but size and noise unless
-    asked for. Each clip draws its own numbers, evenly from every range, ``pixels`` by its logarithm.
+    """Ranges of the conditions of re-animated pairs; by default only size and noise vary.
+
+    Each clip draws its own numbers uniformly from every range, ``pixels`` uniformly in its
+    logarithm.
 
     ``pixels``: the full movement's 99th percentile, px of the 140 x 170 crop. ``noise``: deviation
-    of the sensor's noise, of 255. ``onset``: share of the movement that is under way in the onset
-    frame. ``apex``: share that the apex frame has reached, because the true one was missed.
-    ``shift``, ``turn``, ``zoom``: how far the head may move between them, either way: px along each
-    axis, degrees, share of its size. ``registered``: the crops are taken to lie over each other;
-    otherwise the head's motion is looked for and removed, as live. ``compressed``: chance that both
-    frames have been JPEG pictures, of a ``quality`` of 1 to 100; the crop stands in for the frame,
-    so the blocks are as large on the face as where it fills just 140 px. ``flows``: the solvers, one
-    of which each clip draws.
+    of the sensor noise, in grey levels of 255. ``onset``: share of the movement in the onset frame.
+    ``apex``: share in the apex frame, below 1 where the true apex was missed. ``shift``, ``turn``,
+    ``zoom``: largest head motion between the frames, either way: px along each axis, degrees, share
+    of its size. ``registered``: take the crops as registered; otherwise the head's motion is
+    measured and removed, as live. ``compressed``: probability that both frames are JPEG-compressed,
+    at a ``quality`` of 1 to 100. The crop is compressed in place of the frame, so the blocks are as
+    large on the face as in a frame whose face is 140 px wide. ``flows``: solvers, of which each
+    clip draws one.
     """
 
     pixels: tuple[float, float] = (1.0, 4.0)
@@ -68,7 +70,7 @@ class ViewConfig:
 
 
 PLAIN = ViewConfig()
-"""Size and noise alone."""
+"""Varies size and noise alone."""
 
 CAMERA = ViewConfig(
     onset=(0.0, 0.15),
@@ -80,8 +82,8 @@ CAMERA = ViewConfig(
     compressed=0.5,
     flows=("dis", "farneback"),
 )
-"""What a webcam does besides. The live crop follows the head on a leash of 0.75 px at its corners;
-between two frames that leaves about as much as the head moves here."""
+"""Varies all conditions, as with a webcam. The live crop follows the head with a slack of 0.75 px
+at its corners, which leaves about as much head motion between two frames as here."""
 
 VIEWS = {"plain": PLAIN, "camera": CAMERA}
-"""By name."""
+"""Conditions by name."""

@@ -6,7 +6,7 @@ from htnet.engine.event_matching import match_events
 from htnet.engine.face.tracker import MeshTracker
 from htnet.engine.recognition.recognizer import Recognizer
 from htnet.engine.synth.demo import DemoConfig, render_demo
-from htnet.engine.synth.schedule.ground_truth import TrueEvent
+from htnet.engine.synth.schedule.ground_truth import SimulatedEvent
 from htnet.engine.types import NS_PER_MS, Event
 from htnet.realtime.pipeline import Pipeline
 
@@ -58,18 +58,18 @@ def score_demo(
     }
 
 
-def _in_time(truth: TrueEvent, event: Event) -> bool:
+def _in_time(truth: SimulatedEvent, event: Event) -> bool:
     return all(abs(error) <= TOLERANCE_MS for error in _errors(truth, event))
 
 
-def _errors(truth: TrueEvent, event: Event) -> tuple[float, float]:
+def _errors(truth: SimulatedEvent, event: Event) -> tuple[float, float]:
     return (
         (event.onset_ns - truth.onset_ns) / NS_PER_MS,
         (event.apex_ns - truth.apex_ns) / NS_PER_MS,
     )
 
 
-def _line(truth: TrueEvent, event: Event) -> str:
+def _line(truth: SimulatedEvent, event: Event) -> str:
     onset, apex = _errors(truth, event)
     said = "" if event.label == truth.label else f" taken for {event.label}"
     return f"{truth.label} {truth.amplitude_px:.1f} px{said}, onset {onset:+.0f}, apex {apex:+.0f}"

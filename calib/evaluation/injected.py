@@ -2,7 +2,7 @@
 
 A pass plays one clip to and fro with movements, or without, through the very pipeline of ``live``.
 What happens in it (movements, drawn blinks, turns of the clip's own head) and what was told are
-kept as a `Video` of `htnet.training.spotting.scoring`.
+kept as a `Video` of `htnet.training.spotting.records`.
 """
 
 import hashlib
@@ -35,13 +35,13 @@ from htnet.engine.synth.injection.schedule import (
     draw_schedule,
     muscle_movement,
 )
-from htnet.engine.types import CLASSES, F32, Frame
+from htnet.engine.types import CLASSES, F32, Disturbance, Frame
 from htnet.realtime.pipeline import Pipeline
 from htnet.realtime.sources.base import SourceConfig, open_source
 from htnet.realtime.spotting.config import SpotterConfig
 from htnet.realtime.spotting.spotter import Spotter
 from htnet.realtime.spotting.threshold import RollingThreshold
-from htnet.training.spotting.scoring import Disturbance, TrueEvent, Video, found_events
+from htnet.training.spotting.records import TrueEvent, Video, found_events
 
 if TYPE_CHECKING:
     from htnet.training.datasets.clip import Clip
@@ -274,7 +274,7 @@ def _over(video: Video) -> Video:
 def published(composite: Path) -> Source:
     """The published fields of a composite, each clip as likely as another."""
     # Imported here: whoever injects drawn movements needs no data set.
-    from htnet.training.augmentation.reanimate import field as published_field
+    from htnet.training.augmentation.reanimate import published_field
     from htnet.training.datasets.composite import read_map
 
     clips = _clips(composite)

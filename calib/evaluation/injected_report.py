@@ -16,7 +16,7 @@ from htnet.calib.evaluation.injected_scores import (
 )
 from htnet.engine.files import plain, write_json
 from htnet.engine.types import NS_PER_MS
-from htnet.training.spotting.scoring import KINDS, FoundEvent, TrueEvent
+from htnet.training.spotting.records import KINDS, FoundEvent, TrueEvent
 
 if TYPE_CHECKING:
     from rich.console import Group

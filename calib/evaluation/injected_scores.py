@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from htnet.calib.evaluation.injected import BLINK, TURN, JudgedPass
-from htnet.engine.types import NS_PER_MS
-from htnet.training.spotting.scoring import KINDS, Disturbance, FoundEvent, TrueEvent, Video, match
+from htnet.engine.types import NS_PER_MS, Disturbance
+from htnet.training.spotting.matching import match
+from htnet.training.spotting.records import KINDS, FoundEvent, TrueEvent, Video
 
 MICRO, MACRO = (f"injected {kind}" for kind in KINDS)
 SPEAKING = "speaking clip"

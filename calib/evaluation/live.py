@@ -26,29 +26,19 @@ from htnet.engine.recognition.recognizer import Recognizer, open_recognizer
 from htnet.engine.synth.face.portrait import load_portrait
 from htnet.engine.synth.schedule.plan import OWN, CameraPlan, EventPlan, HeadPlan, Plan, read_plan
 from htnet.engine.synth.simulation import Simulation
-from htnet.engine.types import CLASSES, NS_PER_MS, AlignedFace, Frame, Pair, Tick
+from htnet.engine.types import CLASSES, NS_PER_MS, AlignedFace, Disturbance, Frame, Pair, Tick
 from htnet.realtime.pipeline import Pipeline
 from htnet.realtime.spotting.config import SpotterConfig
 from htnet.realtime.spotting.spotter import Spotter
 from htnet.training.augmentation.clip_portrait import clip_portrait, own_portrait
 from htnet.training.datasets.clip import Clip
 from htnet.training.datasets.composite import read_clips, read_map
-from htnet.training.datasets.long_videos import LongVideo, read_megc
+from htnet.training.datasets.long_video import LongVideo
+from htnet.training.datasets.long_videos import read_megc
 from htnet.training.evaluation.metrics import scores
-from htnet.training.spotting.scoring import (
-    Disturbance,
-    Evaluation,
-    FoundEvent,
-    Point,
-    TrueEvent,
-    Video,
-    curve,
-    cut_for,
-    cuts,
-    evaluate,
-    found_events,
-    simulated,
-)
+from htnet.training.spotting.curve import Point, curve, cut_for, cuts
+from htnet.training.spotting.records import FoundEvent, TrueEvent, Video, found_events, true_events
+from htnet.training.spotting.scoring import Evaluation, evaluate
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -347,7 +337,12 @@ def _video(
     else:
         portrait = clip_portrait(job.face, tracker)
     simulation = Simulation(job.plan, portrait, job.seed)
-    return simulation.frames(), *simulated(simulation.truth), job.plan.fps
+    return (
+        simulation.frames(),
+        true_events(simulation.truth),
+        simulation.truth.disturbances,
+        job.plan.fps,
+    )
 
 
 class _Watch:

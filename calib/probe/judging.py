@@ -24,7 +24,7 @@ from htnet.engine.synth.face.time_course import TimeCourse
 from htnet.engine.synth.injection.footage import Pass, PassConfig
 from htnet.engine.synth.injection.movement import Injected
 from htnet.engine.types import F32
-from htnet.training.spotting.scoring import Video
+from htnet.training.spotting.records import Video
 
 _GRACE_S: Final = 3.0  # for what was played of a pass to be judged
 _TOLD_EVERY_NS: Final = 1_000_000_000

@@ -7,7 +7,7 @@ from typing import Final
 from htnet.calib.evaluation.injected_scores import hits
 from htnet.realtime.overlay.reasons import in_words
 from htnet.realtime.profile import Profile
-from htnet.training.spotting.scoring import FoundEvent, TrueEvent, Video
+from htnet.training.spotting.records import FoundEvent, TrueEvent, Video
 
 _NOISY: Final = 6.0  # grey levels
 

@@ -25,7 +25,7 @@ from htnet.engine.synth.injection.patch_movement import patch_movement
 from htnet.engine.synth.injection.schedule import InjectionPlan
 from htnet.realtime.probe import Probe, ProbedSize
 from htnet.realtime.profile import Profile
-from htnet.training.spotting.scoring import KINDS, Video
+from htnet.training.spotting.records import KINDS, Video
 
 _PERCENT: Final = 100
 

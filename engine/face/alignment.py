@@ -78,14 +78,22 @@ def cut(bgr: U8, to_crop: F64) -> U8:
         )
         inverse = inverse / reduction
         inverse[:, 2] += 0.5 / reduction - 0.5
-    gray = cv2.warpAffine(
-        patch,
-        inverse,
+    return sample_crop(np.asarray(patch, np.uint8), inverse)
+
+
+def sample_crop(gray: U8, from_crop: F64) -> U8:
+    """Sample a crop (170, 140) bilinearly from a gray picture (H, W).
+
+    ``from_crop``: (2, 3), crop px to picture px. The picture's edge is repeated outside of it.
+    """
+    crop = cv2.warpAffine(
+        gray,
+        from_crop,
         (CROP_WIDTH, CROP_HEIGHT),
         flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
         borderMode=cv2.BORDER_REPLICATE,
     )
-    return np.asarray(gray, np.uint8)
+    return np.asarray(crop, np.uint8)
 
 
 class Aligner:

@@ -17,7 +17,7 @@ from htnet.engine.synth.face.head_sway import HeadSway
 from htnet.engine.synth.face.portrait import Portrait, load_portrait
 from htnet.engine.synth.face.pose import REST, Pose
 from htnet.engine.synth.face.time_course import TimeCourse
-from htnet.engine.synth.schedule.ground_truth import TrueEvent
+from htnet.engine.synth.schedule.ground_truth import SimulatedEvent
 from htnet.engine.types import F32, Frame
 
 _SECOND = 1_000_000_000
@@ -62,7 +62,7 @@ class DemoConfig:
 class DemoPlan:
     """Events of a clip. ``blinks``: (start_ns, end_ns) each. ``sway``: None for a still clip."""
 
-    events: tuple[TrueEvent, ...] = ()
+    events: tuple[SimulatedEvent, ...] = ()
     blinks: tuple[tuple[int, int], ...] = ()
     sway: HeadSway | None = None
 
@@ -146,7 +146,7 @@ def render_demo(config: DemoConfig | None = None) -> DemoClip:
     return DemoClip(config, DemoPlan.draw(config), load_portrait())
 
 
-def _draw_events(rng: np.random.Generator, seconds: float) -> tuple[TrueEvent, ...]:
+def _draw_events(rng: np.random.Generator, seconds: float) -> tuple[SimulatedEvent, ...]:
     muscles = (BROW_RAISE, BROW_LOWER, LIP_CORNER_PULL)
     durations = rng.uniform(0.12, 0.4, len(muscles))
     rises = rng.uniform(0.38, 0.46, len(muscles))
@@ -159,7 +159,7 @@ def _draw_events(rng: np.random.Generator, seconds: float) -> tuple[TrueEvent, .
     for i, which in enumerate(rng.permutation(len(muscles))):
         muscle, onset = muscles[which], elapsed + float(shares[i])
         events.append(
-            TrueEvent(
+            SimulatedEvent(
                 muscle.label,
                 muscle.name,
                 round(onset * _SECOND),
@@ -173,7 +173,7 @@ def _draw_events(rng: np.random.Generator, seconds: float) -> tuple[TrueEvent, .
 
 
 def _draw_blinks(
-    rng: np.random.Generator, seconds: float, events: tuple[TrueEvent, ...]
+    rng: np.random.Generator, seconds: float, events: tuple[SimulatedEvent, ...]
 ) -> tuple[tuple[int, int], ...]:
     """Draw three to five blinks clear of the expressions and of each other."""
     busy = [

@@ -12,7 +12,7 @@ from htnet.engine.types import NS_PER_MS, Event
 from htnet.realtime.profile import Profile
 
 if TYPE_CHECKING:
-    from htnet.realtime.sources.demo import TrueEvent
+    from htnet.realtime.sources.demo import SimulatedEvent
 
 LABELS: Final = {"negative": "#f08040", "positive": "#56b4e9", "surprise": "#f0e442"}
 MOVING: Final = "#46d8aa"
@@ -48,7 +48,7 @@ def summary_table(events: Iterable[Event], start_ns: int = 0) -> Table:
     return table
 
 
-def truth_table(truth: Iterable["TrueEvent"], events: Iterable[Event]) -> Table:
+def truth_table(truth: Iterable["SimulatedEvent"], events: Iterable[Event]) -> Table:
     """Return the ground truth beside the events that were found, with the errors of times."""
     table = _table(
         "Truth and found",
@@ -96,7 +96,7 @@ def profiles_table(profiles: Iterable[Profile]) -> Table:
     return table
 
 
-def _errors(true: "TrueEvent", event: Event) -> list[str]:
+def _errors(true: "SimulatedEvent", event: Event) -> list[str]:
     pairs = (
         (event.onset_ns, true.onset_ns),
         (event.apex_ns, true.apex_ns),

@@ -1,10 +1,10 @@
 """The demo clip as a source."""
 
 from htnet.engine.synth.demo import DemoConfig, render_demo
-from htnet.engine.synth.schedule.ground_truth import TrueEvent
+from htnet.engine.synth.schedule.ground_truth import SimulatedEvent
 from htnet.engine.types import Frame
 
-__all__ = ["DemoConfig", "DemoSource", "TrueEvent"]
+__all__ = ["DemoConfig", "DemoSource", "SimulatedEvent"]
 
 
 class DemoSource:
@@ -16,7 +16,7 @@ class DemoSource:
         self._clip = render_demo(config)
         self._next = 0
         self.name = f"demo, seed {self._clip.config.seed}"
-        self.truth: tuple[TrueEvent, ...] = self._clip.truth
+        self.truth: tuple[SimulatedEvent, ...] = self._clip.truth
         self.fps = self._clip.config.fps
 
     def read(self) -> Frame | None:

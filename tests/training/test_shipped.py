@@ -14,7 +14,7 @@ from htnet.engine.face.tracker import find_face
 from htnet.engine.flow.opencv import Dis
 from htnet.engine.models.weights import default_weights, load
 from htnet.engine.motion.preprocess import flow_map, network_input
-from htnet.training.augmentation.reanimate import face_crop, pair
+from htnet.training.augmentation.reanimate import face_crop, render_pair
 from htnet.training.datasets.composite import read_apex, read_clips
 from htnet.training.recipes import RECIPES, configured
 
@@ -52,7 +52,7 @@ def test_prototypes_on_real_faces(published: Path, name: str) -> None:
         assert found is not None
         points = clip.on_map(found.landmarks / np.float32(224))
         flow = -(1 + number % 3) * muscle_field(muscle, points * (140, 170), (140, 170))
-        apex, onset = pair(face, flow, 2.0, np.random.default_rng(number))
+        apex, onset = render_pair(face, flow, 2.0, np.random.default_rng(number))
         map_ = flow_map(Dis()(onset, apex))
         x = torch.from_numpy(network_input(map_, region_centres(points), SHIPPED.spec))
         guess = int(SHIPPED.network(x[None]).argmax())

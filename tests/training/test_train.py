@@ -21,7 +21,7 @@ from htnet.training.experiments.ablation import (
     ablation_table,
     run_ablation,
 )
-from htnet.training.experiments.zoo import ZOO, fits, run_zoo, zoo_config
+from htnet.training.experiments.zoo import ZOO, run_zoo, trainable, zoo_config
 from htnet.training.recipes import RECIPES, candidates, configured, read_toml, recipe_of, to_tables
 from htnet.training.train import train
 
@@ -214,5 +214,5 @@ def test_the_zoo_names_what_was_not_run(composite: Path, tmp_path: Path) -> None
 
 
 def test_only_what_fits_the_machine_is_run_unasked(composite: Path) -> None:
-    large = {name for name in ZOO if not fits(zoo_config(name, composite, None, "cpu"))}
+    large = {name for name in ZOO if not trainable(zoo_config(name, composite, None, "cpu"))}
     assert large == {"htnet (2,2,8)", "htnet (2,2,10)", "hyphtnet (2,2,10)", "alexnet"}

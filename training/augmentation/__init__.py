@@ -1,1 +1,1 @@
-"""Samples for training, and what is made of them: re-animated pairs, changed batches."""
+"""Training samples and their augmentation: re-animated pairs and random batches."""

@@ -1,6 +1,6 @@
-"""Batches out of samples: random views, mirror images, shifted crops, gains and noise.
+"""Augmented batches: random views, mirror images, shifted crops, gains and noise.
 
-Everything is drawn from one generator, so a seed fixes it.
+Everything is drawn from one generator, so that a seed determines it.
 """
 
 import torch
@@ -13,9 +13,9 @@ from htnet.training.config import AugmentConfig
 
 
 def batch(samples: Samples, rows: Tensor, config: AugmentConfig, draw: torch.Generator) -> Tensor:
-    """Augmented network inputs (B, 3, S, S) of the clips ``rows`` (B,).
+    """Return augmented network inputs (B, 3, S, S) of the clips ``rows`` (B,).
 
-    ``draw`` is a generator of the CPU, so that a seed means the same on every device.
+    ``draw``: a CPU generator, so that a seed gives the same batch on every device.
     """
     count, spec, device = len(rows), samples.spec, samples.pictures.device
 
@@ -30,7 +30,7 @@ def batch(samples: Samples, rows: Tensor, config: AugmentConfig, draw: torch.Gen
     pictures = samples.pictures[rows, views]
     if spec.regions != "whole":
         shift = _shift(count, config.shift, 1, draw) + _shift(count, config.spread, 4, draw)
-        pictures = cut(pictures, samples.centres[rows], shift.to(device), spec.region)
+        pictures = tile_batch(pictures, samples.centres[rows], shift.to(device), spec.region)
     flipped = mirror(pictures, spec)
     pictures = torch.where(chance(config.flip, 1, 1, 1), flipped, pictures)
     if config.gain > 0:
@@ -44,23 +44,23 @@ def batch(samples: Samples, rows: Tensor, config: AugmentConfig, draw: torch.Gen
 
 
 def inputs_of(samples: Samples, rows: Tensor, view: int) -> Tensor:
-    """Network inputs (B, 3, S, S) of one view of the clips ``rows``, with nothing done to them."""
+    """Return network inputs (B, 3, S, S) of one view of the clips ``rows``, not augmented."""
     pictures = samples.pictures[rows, view]
     if samples.spec.regions == "whole":
         return pictures
     still = torch.zeros(len(rows), 1, 2, device=pictures.device)
-    return cut(pictures, samples.centres[rows], still, samples.spec.region)
+    return tile_batch(pictures, samples.centres[rows], still, samples.spec.region)
 
 
-def cut(pictures: Tensor, centres: Tensor, shift: Tensor, side: int) -> Tensor:
-    """`tile_regions` for a batch: (B, 3, H, W) to (B, 3, 2 side, 2 side).
+def tile_batch(pictures: Tensor, centres: Tensor, shift: Tensor, side: int) -> Tensor:
+    """Tile regions of a batch as `tile_regions` does: (B, 3, H, W) to (B, 3, 2 side, 2 side).
 
-    ``centres``: (B, 4, 2) fractions; ``shift``: (B, 1 or 4, 2) px added to them.
+    ``centres``: (B, 4, 2) fractions. ``shift``: (B, 1 or 4, 2) px, added to the centres.
     """
     size = pictures.shape[-1]
     steps = torch.arange(side, device=pictures.device) - (side - 1) / 2
     places = (centres * size + shift)[..., None] + steps  # (B, 4, 2, side) px from the corner
-    x, y = (places * (2 / size) - 1).unbind(2)  # as grid_sample counts, (B, 4, side)
+    x, y = (places * (2 / size) - 1).unbind(2)  # grid_sample's coordinates, (B, 4, side)
     x, y = x[:, :, None, :].expand(-1, -1, side, -1), y[..., None].expand(-1, -1, -1, side)
     grid = torch.stack([x, y], dim=-1)  # (B, 4, side, side, 2)
     left, right = grid[:, :2].flatten(1, 2), grid[:, 2:].flatten(1, 2)
@@ -70,9 +70,11 @@ def cut(pictures: Tensor, centres: Tensor, shift: Tensor, side: int) -> Tensor:
 
 
 def mirror(pictures: Tensor, spec: PreprocessSpec) -> Tensor:
-    """Network inputs (..., 3, S, S) of the mirrored faces: the picture flipped, u with the other
-    sign, which for maps in 0..255 or 0..1 means counted from the other end."""
-    if spec.regions == "published":  # left regions above right ones, so the rows change places
+    """Mirror network inputs (..., 3, S, S): flip the picture and negate u.
+
+    In maps of 0..255 or 0..1, u is subtracted from the maximum instead.
+    """
+    if spec.regions == "published":  # left regions lie above right ones, so the rows are swapped
         side = pictures.shape[-1] // 2
         tiles = pictures.reshape(*pictures.shape[:-2], 2, side, 2, side)  # row, y, column, x
         flipped = tiles.flip((-4, -1)).reshape(pictures.shape)

@@ -1,9 +1,8 @@
-"""Portraits of the composite's clips, each with its own published movement.
+"""Portraits of the composite's clips, each animated by its own published flow field.
 
-The apex picture shows the movement at its full size; taking back a share of it gives the face on
-the way there, and all of it the neutral face: at activation s the face at x is that of the picture
-at x + (1 - s) A f(x). One field is all that is known of a clip, so every point moves along a line
-and in step with the others, which real muscles do not.
+The apex picture shows the full movement. At activation s the face at x is the picture at
+x + (1 - s) A f(x), which is the neutral face at s = 0. A clip has a single field f, so every point
+moves along a line and in step with the others, unlike under real muscles.
 """
 
 from dataclasses import replace
@@ -16,29 +15,31 @@ from htnet.engine.face.alignment import CROP_HEIGHT, CROP_WIDTH
 from htnet.engine.face.tracker import FaceTracker
 from htnet.engine.synth.face.portrait import FindLandmarks, Portrait, portrait_of
 from htnet.engine.types import F32, U8
-from htnet.training.augmentation.reanimate import field
+from htnet.training.augmentation.reanimate import published_field
 from htnet.training.datasets.clip import Clip
 from htnet.training.datasets.composite import read_apex
 
-_TAPER = 0.1  # of the picture's size: where it gives way to the background the field does too
+_TAPER = 0.1  # width of the edge over which the field falls to 0, a share of the picture's size
 
 
 def clip_portrait(clip: Clip, tracker: FaceTracker) -> Portrait:
-    """The clip's apex face, without its movement. Raises `FaceError` where no face is found in it
-    and `DataError` where it cannot be read."""
-    return portrait_of(unsqueezed(read_apex(clip.apex)), _finder(tracker))
+    """Return the portrait of the clip's apex face, without a movement of its own.
+
+    Raises `FaceError` where no face is found and `DataError` where the picture cannot be read.
+    """
+    return portrait_of(restore_height(read_apex(clip.apex)), _finder(tracker))
 
 
 def own_portrait(clip: Clip, map_: F32, pixels: float, tracker: FaceTracker) -> Portrait:
-    """The clip's apex face with its published map's movement (28, 28, 3) as its own.
+    """Return the portrait of the clip's apex face with its published map (28, 28, 3) as movement.
 
-    ``pixels``: how far the apex picture is taken to be from the neutral face, px of the canonical
-    crop at the field's 99th percentile; the pull "own" counts in the same px. The field is zero at
-    its median; how u and v compare is not published, and they are taken as they are. Raises as
-    `clip_portrait` does.
+    ``pixels``: assumed displacement of the apex picture from the neutral face, px of the canonical
+    crop at the field's 99th percentile; the activation "own" has the same unit. The field is zero
+    at its median. The relative scale of u and v is not published; they are taken as they are.
+    Raises as `clip_portrait` does.
     """
-    picture = unsqueezed(read_apex(clip.apex))
-    own = on_picture(map_, picture.shape[0], picture.shape[1], clip.to_map)
+    picture = restore_height(read_apex(clip.apex))
+    own = field_on_picture(map_, picture.shape[0], picture.shape[1], clip.to_map)
     plain = portrait_of(picture, _finder(tracker), own)
     length = np.hypot(own[..., 0], own[..., 1])
     large = float(np.percentile(length[length > 0], 99)) if length.any() else 1.0
@@ -46,24 +47,27 @@ def own_portrait(clip: Clip, map_: F32, pixels: float, tracker: FaceTracker) -> 
     return replace(plain, own=None if plain.own is None else plain.own * unit, own_px=pixels)
 
 
-def unsqueezed(apex: U8) -> U8:
-    """An apex picture as wide as it is, and as high as a face is: the published ones are square
-    pictures of crops of 140 x 170. (SAMM's crops are looser than its maps', but faces in them have
-    the same proportions.)"""
+def restore_height(apex: U8) -> U8:
+    """Stretch an apex picture to the height of a face, width unchanged.
+
+    The published pictures are crops of 140 x 170 squeezed to squares. SAMM's crops are looser than
+    those of its maps, but faces in them have the same proportions.
+    """
     width = apex.shape[1]
     size = (width, round(width * CROP_HEIGHT / CROP_WIDTH))
     return np.asarray(cv2.resize(apex, size, interpolation=cv2.INTER_CUBIC), np.uint8)
 
 
-def on_picture(map_: F32, height: int, width: int, to_map: F32) -> F32:
-    """The movement of a published map (28, 28, 3) in px of an apex picture, of any overall size: (H, W, 2), 0 at the picture's edge and where the map does not reach.
+def field_on_picture(map_: F32, height: int, width: int, to_map: F32) -> F32:
+    """Resample a published map (28, 28, 3) to a flow field (H, W, 2) in px of an apex picture.
 
-    ``to_map``: the `Clip`'s.
+    The field has an arbitrary scale. It is 0 at the picture's edge and outside of the map.
+    ``to_map``: of the `Clip`.
     """
-    flow = field(map_, 1.0)
+    flow = published_field(map_, 1.0)
     scale, offset = to_map.astype(np.float64).T
     crop, picture = np.array([CROP_WIDTH, CROP_HEIGHT]), np.array([width, height])
-    gain = scale * crop / picture  # px of the map's crop per px of the picture; centres at .5
+    gain = scale * crop / picture  # px of the map's crop per px of the picture; px centres at .5
     shift = offset * crop + 0.5 * gain - 0.5
     matrix = np.array([[gain[0], 0, shift[0]], [0, gain[1], shift[1]]])
     own = cv2.warpAffine(
@@ -86,7 +90,7 @@ def _finder(tracker: FaceTracker) -> FindLandmarks:
 
 
 def _window(height: int, width: int) -> F32:
-    """(H, W, 1): 1 inside, easing to 0 at the edges."""
+    """Return a window (H, W, 1): 1 inside, falling smoothly to 0 at the edges."""
 
     def side(length: int) -> F32:
         place = (np.arange(length) + 0.5) / length

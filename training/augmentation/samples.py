@@ -1,4 +1,4 @@
-"""Clips as tensors that a training loop can cut its batches from."""
+"""Samples: clips and their views as tensors, from which batches are cut."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -22,11 +22,11 @@ from htnet.training.datasets.landmarks import apex_landmarks
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Samples:
-    """Clips and their views; view 0 is the published map, the others are made from it.
+    """Clips and their views; view 0 is the published map, the others are re-animated.
 
-    ``maps``: (N, 28, 28, 3) as published. ``pictures``: (N, V, 3, size, size), all views scaled and
-    not yet cut. ``centres``: (N, 4, 2), fractions. ``inputs``: (N, 3, S, S), the network's input
-    for view 0. ``labels``: (N,).
+    ``maps``: (N, 28, 28, 3) as published. ``pictures``: (N, V, 3, size, size), all views, scaled
+    and not tiled. ``centres``: (N, 4, 2), fractions. ``inputs``: (N, 3, S, S), network inputs of
+    view 0. ``labels``: (N,).
     """
 
     clips: tuple[Clip, ...]
@@ -38,23 +38,26 @@ class Samples:
     labels: Tensor
 
     def to(self, device: torch.device) -> "Samples":
-        """The same with its tensors on ``device``."""
+        """Return the samples with their tensors on ``device``."""
         names = ("pictures", "centres", "inputs", "labels")
         return replace(self, **{name: getattr(self, name).to(device) for name in names})
 
     @property
     def subjects(self) -> NDArray[np.str_]:
-        """(N,) the clips' subjects."""
+        """Subjects of the clips (N,)."""
         return np.array([clip.subject for clip in self.clips])
 
     @property
     def datasets(self) -> list[str]:
-        """The clips' datasets."""
+        """Datasets of the clips (N,)."""
         return [clip.dataset for clip in self.clips]
 
 
 def read_samples(config: TrainConfig) -> Samples:
-    """The clips, maps and re-animated views that ``config`` asks for."""
+    """Read the samples of ``config``.
+
+    Raises `DataError` for fewer than 2 subjects, and where a class is missing.
+    """
     clips, maps, centres = read_composite(config.data, config.landmarks)
     subjects, labels = {clip.subject for clip in clips}, {clip.label for clip in clips}
     if len(subjects) < 2 or len(labels) < len(CLASSES):
@@ -64,12 +67,14 @@ def read_samples(config: TrainConfig) -> Samples:
         )
     seeds = (config.seed * 1000 + view for view in range(config.views))
     views = [reanimated(clips, maps, seed, config.view) for seed in seeds]
-    return prepare(clips, [maps, *views], centres, config.spec)
+    return make_samples(clips, [maps, *views], centres, config.spec)
 
 
 def read_composite(root: Path, landmarks: Path | None = None) -> tuple[tuple[Clip, ...], F32, F32]:
-    """Clips, maps (N, 28, 28, 3) and region centres (N, 4, 2) of the composite under ``root``, or of
-    what `open_data` has laid out like it."""
+    """Read clips, maps (N, 28, 28, 3) and region centres (N, 4, 2) of the composite under ``root``.
+
+    ``root`` may also hold data that `open_data` prepared.
+    """
     clips = tuple(read_clips(root))
     maps = np.stack([read_map(clip.flow) for clip in clips])
     points = apex_landmarks(clips, landmarks)
@@ -79,10 +84,10 @@ def read_composite(root: Path, landmarks: Path | None = None) -> tuple[tuple[Cli
     return clips, maps, centres
 
 
-def prepare(
+def make_samples(
     clips: Sequence[Clip], views: Sequence[F32], centres: F32, spec: PreprocessSpec
 ) -> Samples:
-    """Samples from views of the clips' maps, each (N, 28, 28, 3), and centres (N, 4, 2)."""
+    """Make samples of views of the clips' maps, each (N, 28, 28, 3), and centres (N, 4, 2)."""
     if spec.regions == "published":
         centres = np.broadcast_to(PUBLISHED_CENTRES[PUBLISHED_TILES], centres.shape).copy()
     pictures = [[scaled(map_, spec).transpose(2, 0, 1) for map_ in view] for view in views]

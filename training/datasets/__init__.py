@@ -1,1 +1,1 @@
-"""One reader per dataset."""
+"""Readers of datasets, one module each, and the preparation of raw releases."""

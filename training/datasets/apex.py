@@ -1,21 +1,27 @@
-"""The apex of a clip whose onset is known: D&C-RoIs, divide and conquer on regions of interest.
+"""Apex spotting in a clip of known onset: D&C-RoIs, divide and conquer on regions of interest.
 
 Liong, See, Wong, Le Ngo, Oh and Phan, "Automatic apex frame spotting in micro-expression
-database", ACPR 2015. How far a frame is from the onset is what the histograms of local binary
-patterns round the brows and the mouth no longer have in common; the clip is halved, the half that
-is further from the onset is kept, until one frame is left.
+database", ACPR 2015. A frame's distance from the onset is 1 less the correlation of histograms of
+local binary patterns round the brows and the mouth. The clip is halved, and the half of the larger
+distance is kept, until one frame is left.
 
-What differs from the paper: the regions are boxes round face-mesh landmarks instead of those of a
-68-point model; each is cut into blocks (the paper's block sizes are not all told); crops are
-smoothed before their patterns are taken, without which sensor noise of 2 grey levels drowns a
-movement of 1 px; and the head's motion since the onset is taken out first, without which the
-furthest frame is the one in which the head has moved furthest.
+Differences from the paper: the regions are boxes round face-mesh landmarks instead of those of a
+68-point model. Each is cut into blocks (the paper does not give all block sizes). Crops are
+smoothed first, since sensor noise of 2 grey levels otherwise hides a movement of 1 px. The head's
+motion since the onset is removed first, since the most distant frame is otherwise that of the
+largest head motion.
 
-How good it is, on rendered clips of 25 to 40 frames whose apex is known (one portrait, three
-muscles, nine clips a row; error as a share of the clip's length, mean and worst): 2 px of muscle
-and noise of deviation 2 .05 and .08; 1 px .05 and .08 without noise, .08 and .27 with it, .08 and
-.22 with noise and a head that drifts by 1.5 px; 0.5 px with that noise .09 and .27. So the apex is
-found to within a few frames, and now and then it is not.
+Error on rendered clips of 25 to 40 frames, as a share of the clip's length, mean and worst of nine
+clips (one portrait, three muscles):
+
+    movement                                                        mean    worst
+    2 px, noise of deviation 2                                       .05      .08
+    1 px, no noise                                                   .05      .08
+    1 px, noise of deviation 2                                       .08      .27
+    1 px, noise of deviation 2, head drift of 1.5 px                 .08      .22
+    0.5 px, noise of deviation 2                                     .09      .27
+
+So the apex is usually found to within a few frames.
 """
 
 from collections.abc import Sequence
@@ -26,7 +32,7 @@ import numpy as np
 
 from htnet.engine.errors import UsageError
 from htnet.engine.face import landmarks as lm
-from htnet.engine.face.alignment import CROP_HEIGHT, CROP_WIDTH
+from htnet.engine.face.alignment import CROP_HEIGHT, CROP_WIDTH, sample_crop
 from htnet.engine.flow import FlowSolver, solver_named
 from htnet.engine.motion.head_motion import rigid_motion
 from htnet.engine.types import F32, F64, U8
@@ -35,19 +41,22 @@ Box = tuple[int, int, int, int]
 
 _SMOOTHING_PX = 2.5
 _BLOCKS = 5  # to a side of each region
-# The landmarks that span each region, and how far it reaches beyond them, px of the crop.
+# Landmarks that span each region, and its margin beyond them, px of the crop.
 _REGIONS = (
     (lm.LEFT_OUTER_BROW + lm.LEFT_INNER_BROW, (5, 8)),
     (lm.RIGHT_OUTER_BROW + lm.RIGHT_INNER_BROW, (5, 8)),
     ((lm.LEFT_LIP_CORNER, lm.RIGHT_LIP_CORNER, lm.UPPER_LIP, lm.LOWER_LIP), (10, 8)),
 )
-# Neighbours of a pixel in the order of a pattern's bits, once round.
-_ROUND = ((-1, -1), (-1, 0), (-1, 1), (0, 1), (1, 1), (1, 0), (1, -1), (0, -1))
+# Neighbours (dy, dx) of a pixel in the order of a pattern's bits, clockwise.
+_NEIGHBOURS = ((-1, -1), (-1, 0), (-1, 1), (0, 1), (1, 1), (1, 0), (1, -1), (0, -1))
 
 
 def _uniform_patterns() -> U8:
-    """Each of the 256 patterns' bin (256,): one for every pattern of at most two changes, the last
-    for all others (Ojala, Pietikainen and Maenpaa, PAMI 2002)."""
+    """Return the bin of each of the 256 patterns (256,).
+
+    Every uniform pattern, of at most two changes, has a bin of its own; the last bin is for all
+    others (Ojala, Pietikainen and Maenpaa, PAMI 2002).
+    """
     bins = np.zeros(256, np.uint8)
     uniform = 0
     for pattern in range(256):
@@ -65,7 +74,7 @@ _BINS = 59
 
 
 def find_apex(faces: Sequence[U8], landmarks: F32) -> int:
-    """The place in ``faces`` of the frame that is furthest from the first, which is the onset.
+    """Return the index of the apex in ``faces``, of which the first is the onset.
 
     ``faces``: crops (170, 140) uint8 under one transform. ``landmarks``: (478, 2) of the onset,
     crop px. Raises `UsageError` for fewer than two faces.
@@ -74,8 +83,10 @@ def find_apex(faces: Sequence[U8], landmarks: F32) -> int:
 
 
 def onset_distances(faces: Sequence[U8], landmarks: F32) -> F64:
-    """How far each of the ``faces`` is from the first (N,): 1 less the correlation of the regions'
-    histograms, 0 for the same picture."""
+    """Return the distances (N,) of ``faces`` from the first, 0 for the same picture.
+
+    A distance is 1 less the correlation of the regions' histograms.
+    """
     shape = (CROP_HEIGHT, CROP_WIDTH)
     if len(faces) < 2 or any(face.shape != shape for face in faces):
         raise UsageError(
@@ -93,10 +104,10 @@ def onset_distances(faces: Sequence[U8], landmarks: F32) -> F64:
 
 
 def divide_and_conquer(distances: F64) -> int:
-    """The peak of ``distances`` (N,) by halving: of two halves the one with the larger sum stays.
+    """Return the index of the peak of ``distances`` (N,) by halving: the larger sum is kept.
 
-    Both halves of an odd number hold the middle one. Unlike the largest value, what is found lies
-    among others that are large.
+    Both halves of an odd number hold the middle one. Unlike the maximum, the result lies among
+    other large values, so that a single outlier is not taken.
     """
     first, last = 0, len(distances)
     while last - first > 1:
@@ -110,7 +121,7 @@ def divide_and_conquer(distances: F64) -> int:
 
 
 def _box(points: F32, margin: tuple[int, int]) -> Box:
-    """(x0, y0, x1, y1) round ``points``, inside the crop and no smaller than its blocks."""
+    """Return a box (x0, y0, x1, y1) round ``points``, in the crop, of 1 px a block at least."""
     low = np.floor(points.min(axis=0)).astype(int) - margin
     high = np.ceil(points.max(axis=0)).astype(int) + margin
     x0, y0 = np.clip(low, 0, [CROP_WIDTH - _BLOCKS, CROP_HEIGHT - _BLOCKS])
@@ -119,22 +130,15 @@ def _box(points: F32, margin: tuple[int, int]) -> Box:
 
 
 def _without_head(onset: U8, face: U8, solver: FlowSolver) -> U8:
-    """``face`` laid over the onset by the head's motion between them."""
+    """Register ``face`` to the onset by removing the head's motion between them."""
     tx, ty, s, r = rigid_motion(solver(onset, face))
     x, y = CROP_WIDTH / 2, CROP_HEIGHT / 2
     there = np.array([[1 + s, -r, tx - s * x + r * y], [r, 1 + s, ty - r * x - s * y]])
-    laid = cv2.warpAffine(
-        face,
-        there,
-        (CROP_WIDTH, CROP_HEIGHT),
-        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-        borderMode=cv2.BORDER_REPLICATE,
-    )
-    return np.asarray(laid, np.uint8)
+    return sample_crop(face, there)
 
 
 def _histograms(face: U8, boxes: Sequence[Box]) -> F64:
-    """Patterns of each block counted (blocks, 59)."""
+    """Return the histogram of patterns of each block (blocks, 59)."""
     bins = _patterns(face)
     counts = []
     for x0, y0, x1, y1 in boxes:
@@ -148,12 +152,12 @@ def _histograms(face: U8, boxes: Sequence[Box]) -> F64:
 
 
 def _patterns(face: U8) -> U8:
-    """The bin of each pixel's uniform local binary pattern (170, 140)."""
+    """Return the bin of each pixel's uniform local binary pattern (170, 140)."""
     smooth = cv2.GaussianBlur(face.astype(np.float32), (0, 0), _SMOOTHING_PX)
     edged = cv2.copyMakeBorder(smooth, 1, 1, 1, 1, cv2.BORDER_REPLICATE)
     height, width = face.shape
     pattern = np.zeros(face.shape, np.uint8)
-    for bit, (dy, dx) in enumerate(_ROUND):
+    for bit, (dy, dx) in enumerate(_NEIGHBOURS):
         beside = edged[1 + dy : 1 + dy + height, 1 + dx : 1 + dx + width]
         pattern |= (beside >= smooth).astype(np.uint8) << np.uint8(bit)
     bins: U8 = _BIN[pattern]

@@ -6,15 +6,15 @@ ApexFrame ("/" where it is unknown), OffsetFrame, Action Units and Estimated Emo
 are called ``reg_img46.jpg``) are laid out alike. Other versions of the table in use are
 ``CASME2-coding-20190701.xlsx`` and ``CASME2-coding-updated.xlsx``.
 
-What is assumed: full pictures are taken before cropped ones where both are there. All negative
-emotions count as negative; the published composite has 88 of them and leaves out the nine clips of
+Assumptions: full pictures are taken before cropped ones where both exist. All negative emotions
+count as negative. The published composite has 88 negative clips; it leaves out the nine clips of
 fear and sadness and three more, so a complete copy gives more.
 """
 
 import re
 from pathlib import Path
 
-from htnet.training.datasets.pictures import subfolders, walk
+from htnet.training.datasets.pictures import subfolders, uncropped, walk
 from htnet.training.datasets.raw_clip import Found, RawClip, ReleaseReader, annotated, require_table
 from htnet.training.datasets.tables import find_table, read_rows
 
@@ -30,15 +30,15 @@ _COLUMNS = {
 
 
 def find(root: Path) -> Found | None:
-    """The release under ``root``, or None where there is no trace of it."""
+    """Return the release under ``root``, or None where neither table nor clips are found."""
     table = find_table(root, r"CASME ?(2|II)[-_ ](coding|label).*")
     bases = [folder for folder in walk(root) if _holds_clips(folder)]
-    clips = min(bases, key=lambda base: "crop" in str(base.relative_to(root)).lower(), default=None)
+    clips = uncropped(bases, root)
     return None if table is None and clips is None else Found(table, clips)
 
 
 def read(root: Path) -> list[RawClip]:
-    """Every annotated clip; raises `DataError` for a table that is missing or unreadable."""
+    """Read every annotated clip; raises `DataError` for a missing or unreadable table."""
     table, base = require_table(find(root), "CASME II", "CASME2-coding-20140508.xlsx")
     clips = []
     for row in read_rows(table, _COLUMNS):

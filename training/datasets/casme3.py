@@ -1,15 +1,15 @@
 """CAS(ME)^3 part A (Li et al., PAMI 2023): 30 frames a second, colour and depth.
 
-As released: ``cas(me)3_part_A_ME_label_JpgIndex_v2.xlsx`` with the columns Subject, Filename, Onset,
-Apex, Offset, AU, Objective class and emotion, whose frame numbers are names of pictures, and
+As released: ``cas(me)3_part_A_ME_label_JpgIndex_v2.xlsx`` with the columns Subject, Filename,
+Onset, Apex, Offset, AU, Objective class and emotion, whose frame numbers are names of pictures, and
 either whole recordings, ``spNO.1/b/color/166.jpg``, or cut clips,
 ``Part_A_ME_clip/frame/spNO.1_b_166/166.jpg``, named after subject, recording and onset. Depth maps
 lie beside both and are not read. The official code of HTNet reads the same columns from a CSV
-file, which is taken as well.
+file, which is read as well.
 
-What is known of the counts: the HTNet paper's Table 1 says 508, 64 and 201 clips, the CSV of its
-code holds 449, 54 and 184. Of those 27 have their apex at the onset and one before it: there it is
-found anew.
+Counts (negative, positive, surprise): 508, 64 and 201 clips by Table 1 of the HTNet paper, 449, 54
+and 184 in the CSV of its code. Of the latter, 27 have their apex at the onset and one before it;
+the apex of these is spotted anew.
 """
 
 import re
@@ -33,14 +33,14 @@ _CUT = re.compile(r"spno\.\d+_[a-z]+_\d+")
 
 
 def find(root: Path) -> Found | None:
-    """The release under ``root``, or None where there is no trace of it."""
+    """Return the release under ``root``, or None where neither table nor clips are found."""
     table = find_table(root, r"cas_?\(?me\)?[_^]*3_part_?a(_me_label.*)?")
     clips = next((folder for folder in walk(root) if _holds_clips(folder)), None)
     return None if table is None and clips is None else Found(table, clips)
 
 
 def read(root: Path) -> list[RawClip]:
-    """Every annotated clip; raises `DataError` for a table that is missing or unreadable."""
+    """Read every annotated clip; raises `DataError` for a missing or unreadable table."""
     table, base = require_table(
         find(root), "CAS(ME)^3 part A", "cas(me)3_part_A_ME_label_JpgIndex_v2.xlsx"
     )

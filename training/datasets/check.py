@@ -1,4 +1,4 @@
-"""What a folder of data holds, what it lacks, and how its counts compare with the paper's."""
+"""Check of a data folder: counts, missing files, and the paper's counts to compare with."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from htnet.training.datasets.clip import Clip
 from htnet.training.datasets.composite import read_clips, read_map
 from htnet.training.datasets.prepare import read_skipped
 from htnet.training.datasets.raw_clip import ReleaseReader
-from htnet.training.datasets.releases import READERS, found, layouts, require_unique
+from htnet.training.datasets.releases import READERS, layouts, readers_in, require_unique
 
 PAPER = {
     "casme2": (88, 32, 25),
@@ -22,17 +22,17 @@ PAPER = {
     "samm": (92, 26, 15),
     "casme3": (508, 64, 201),
 }
-"""Negative, positive and surprise clips by Table 1 of the HTNet paper; MMEW is not in it."""
+"""Negative, positive and surprise clips in Table 1 of the HTNet paper, which lacks MMEW."""
 
 LISTED = 20
-"""How many lines of a kind `check_tables` shows."""
+"""Most lines of each table of `check_tables`."""
 
 _TITLES = {reader.dataset: reader.title for reader in READERS}
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A file that is missing or not what it should be, in words."""
+    """A missing or invalid file; ``what``: the fault in words."""
 
     path: Path
     what: str
@@ -40,8 +40,11 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class DatasetCheck:
-    """One dataset in a folder. ``counts``: its labelled clips by class, those with faults too;
-    ``paper``: Table 1's. ``left_out``: reasons and how many clips each."""
+    """One dataset in a folder.
+
+    ``counts``: labelled clips by class, faulty ones included. ``paper``: counts of Table 1.
+    ``left_out``: reasons, with the number of clips of each.
+    """
 
     dataset: str
     title: str
@@ -55,7 +58,7 @@ class DatasetCheck:
 
 @dataclass(frozen=True, slots=True)
 class CheckReport:
-    """``problems``: sentences on what keeps a dataset from being read at all."""
+    """Result of `check`. ``problems``: a sentence for each dataset that cannot be read at all."""
 
     root: Path
     datasets: tuple[DatasetCheck, ...]
@@ -63,21 +66,20 @@ class CheckReport:
 
     @property
     def faults(self) -> list[Fault]:
-        """Every dataset's."""
+        """Faults of all datasets."""
         return [fault for dataset in self.datasets for fault in dataset.faults]
 
     @property
     def ok(self) -> bool:
-        """Something was found and nothing is wrong with it; other counts than the paper's are no
-        fault."""
+        """True for data without faults; counts that differ from the paper's are no fault."""
         return bool(self.datasets) and not self.problems and not self.faults
 
 
 def check(root: Path) -> CheckReport:
-    """Look at a folder: a composite or prepared data, in it or one folder down, and raw releases.
+    """Check a folder: a composite or prepared data, in it or one folder down, and raw releases.
 
     Reads every map, and of raw clips the names of their pictures. Raises `DataError` only where
-    ``root`` is no folder; all else is in the report.
+    ``root`` is no folder; everything else is reported.
     """
     if not root.is_dir():
         raise DataError(f"expected a folder of data at {root}; found none: check the path.")
@@ -90,7 +92,7 @@ def check(root: Path) -> CheckReport:
             except DataError as error:
                 problems.append(str(error))
     if not (root / "labels.csv").is_file():
-        for reader in found(root):
+        for reader in readers_in(root):
             try:
                 datasets.append(_check_raw(reader, root))
             except DataError as error:
@@ -104,8 +106,10 @@ def check(root: Path) -> CheckReport:
 
 
 def check_tables(report: CheckReport) -> list[Table]:
-    """The report as tables of at most 80 columns: counts, clips left out, faults and problems, of
-    each the first 20 and how many more."""
+    """Return tables of at most 80 columns: counts, clips left out, faults and problems.
+
+    Each table shows the first `LISTED` lines and the number of the others.
+    """
     tables = [_counts(report)] if report.datasets else []
     left_out = [(each.title, *pair) for each in report.datasets for pair in each.left_out]
     if left_out:
@@ -145,7 +149,7 @@ def _map_faults(clip: Clip) -> list[Fault]:
         read_map(clip.flow)
     except DataError as error:
         missing = not clip.flow.exists()
-        # The middle of "expected ...; got ...: do ...", which is what came.
+        # The middle of "expected ...; got ...: do ...".
         what = str(error).partition("; ")[2].partition(": ")[0]
         faults.append(Fault(clip.flow, "missing" if missing else what))
     return faults

@@ -4,17 +4,17 @@ A folder with ``labels.csv`` (columns dataset, subject, clip, label, class, flow
 (28 x 28 PNG, red = u, green = v, blue = strain, each channel min-maxed to 0..255) and the apex
 faces. CASME II, SAMM and SMIC are released under signed agreements: none of it ships with htnet.
 
-**Where the regions are in a map.** The apex pictures of CASME II and SMIC are the crops that the
-maps were computed on, so landmarks found in a picture, as fractions of it, hold in its map. SAMM's
-apex pictures are looser crops (eyes at 0.386 of the height against 0.28). Its maps say where they
-belong: the mean strain of all SAMM maps peaks at the eyes at 0.20 of the height, the upper face of
-its mean maps agrees best with the other datasets' 1.5 rows of 28 higher and the lower face 0.5 to
-1 row higher (eyes at 0.22, mouth at 0.69), and the one clip whose true onset and apex crops are
-public has its eyes at 0.19 and its mouth at 0.65. `SAMM_TO_MAP` lies between them, within 0.6 px of
-28 of each; across, it is the public clip's.
+**Regions in a map.** The apex pictures of CASME II and SMIC are the crops that the maps were
+computed on, so landmarks found in a picture, as fractions of it, are valid in its map. SAMM's apex
+pictures are looser crops (eyes at 0.386 of the height against 0.28). The regions of its maps follow
+from the maps: the mean strain of all SAMM maps peaks at the eyes at 0.20 of the height; the upper
+face of its mean maps agrees best with the other datasets' 1.5 rows of 28 higher and the lower face
+0.5 to 1 row higher (eyes at 0.22, mouth at 0.69); the one clip whose true onset and apex crops are
+public has its eyes at 0.19 and its mouth at 0.65. In height, `SAMM_TO_MAP` lies between these
+estimates, within 0.6 px of 28 of each; in width it is that of the public clip.
 
-The same layout holds what `htnet.training.datasets.prepare` makes of raw releases. There the maps
-are NumPy files, and a column apex_crop says "map": every apex picture is its map's very crop.
+`htnet.training.datasets.prepare` lays raw releases out in the same way. There the maps are NumPy
+files, and a column apex_crop says "map": every apex picture is its map's own crop.
 """
 
 import csv
@@ -30,7 +30,7 @@ from htnet.training.datasets.clip import IDENTITY, Clip
 from htnet.training.datasets.pictures import read_picture
 
 SAMM_TO_MAP = np.array([[1.033, -0.028], [1.23, -0.268]], np.float32)
-"""Scale and offset of x and of y, from fractions of SAMM's apex picture to fractions of its map."""
+"""Scale and offset of x and of y, from fractions of a SAMM apex picture to fractions of its map."""
 
 SIZE = 28
 _COLUMNS = ("dataset", "subject", "clip", "label", "flow", "apex")
@@ -38,11 +38,11 @@ _AGAIN = "see the README on how to lay the data out"
 
 
 def read_clips(root: Path) -> list[Clip]:
-    """The clips of ``labels.csv``, in its order.
+    """Read the clips of ``labels.csv``, in its order.
 
-    Raises `DataError` where it contradicts itself: a clip or a map that comes twice (shared by two
-    people, it would be trained on and tested on at once), a subject in two datasets, a class that
-    is not the label's. The column class may be missing or empty.
+    Raises `DataError` where it contradicts itself: a clip or a map that occurs twice (a map of two
+    subjects would be trained and tested on at once), a subject in two datasets, a class that is not
+    the label's. The column class may be missing or empty.
     """
     table = root / "labels.csv"
     if not table.is_file():
@@ -119,7 +119,10 @@ def _clip(root: Path, table: Path, line: int, row: dict[str, str]) -> Clip:
 
 
 def read_map(path: Path) -> F32:
-    """A map (28, 28, 3) = u, v, strain in 0..255: a published picture, or a NumPy file."""
+    """Read a map (28, 28, 3) of u, v, strain in 0..255 from a published picture or a NumPy file.
+
+    Raises `DataError` for a file that holds something else.
+    """
     if path.suffix == ".npy":
         return _read_array(path)
     picture = read_picture(path, "a flow map")
@@ -148,5 +151,5 @@ def _read_array(path: Path) -> F32:
 
 
 def read_apex(path: Path) -> NDArray[np.uint8]:
-    """An apex face, BGR."""
+    """Read an apex face, BGR; raises `DataError` where it cannot be read."""
     return read_picture(path, "an apex face")

@@ -1,6 +1,6 @@
 """Face-mesh landmarks of the apex faces, found once and kept in a cache file.
 
-Training itself needs no MediaPipe: with a cache file it runs on any machine.
+With a cache file, training needs no MediaPipe.
 """
 
 import hashlib
@@ -21,13 +21,13 @@ from htnet.training.datasets.composite import read_apex
 
 
 def apex_landmarks(clips: Sequence[Clip], cache: Path | None = None) -> F32:
-    """Landmarks (N, 478, 2) of the clips' apex faces, as fractions of the pictures.
+    """Return landmarks (N, 478, 2) of the clips' apex faces, as fractions of the pictures.
 
-    Taken from ``cache``, a NumPy file of them in the clips' order, where that file exists; found
-    and stored there otherwise. Without one they are those that `prepare` laid out if every picture
-    has its own, else kept in a file of the user's cache folder, named after the pictures' contents
-    in their order. Raises `DataError` for a file that holds something else and for a picture
-    without a face, `OutputError` where the file cannot be written.
+    They are read from ``cache``, a NumPy file in the clips' order, where that file exists; else
+    they are found and stored there. Without ``cache`` they are read from the files of `prepare`,
+    if every picture has one, else kept in the user's cache folder in a file named after the
+    pictures' contents in their order. Raises `DataError` for a file that holds something else and
+    for a picture without a face, `OutputError` where the file cannot be written.
     """
     own = [landmarks_of(clip.apex) for clip in clips]
     if cache is None and all(path.is_file() for path in own):
@@ -41,9 +41,10 @@ def apex_landmarks(clips: Sequence[Clip], cache: Path | None = None) -> F32:
 
 
 def landmarks_of(apex: Path) -> Path:
-    """Where `prepare` puts the landmarks (478, 2) of the face ``apex/NAME.png``:
-    ``landmarks/NAME.npy``. By the picture and not by a line's place in the table, which people
-    sort."""
+    """Return the file in which `prepare` stores the landmarks (478, 2) of ``apex/NAME.png``.
+
+    It is ``landmarks/NAME.npy``: the picture's name survives a sorting of the table.
+    """
     return apex.parent.parent / "landmarks" / f"{apex.stem}.npy"
 
 
@@ -79,7 +80,7 @@ def _read(path: Path, shape: tuple[int, ...]) -> F32:
 
 
 def _one(clip: Clip) -> F32:
-    # Here and not above: with a cache file no training machine needs mediapipe.
+    # Imported here, so that a training machine with a cache file needs no mediapipe.
     from htnet.engine.face.tracker import find_face
 
     picture = read_apex(clip.apex)

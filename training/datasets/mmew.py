@@ -5,7 +5,7 @@ OffsetFrame, Action Units, Estimated Emotion and remarks, and
 ``Micro_Expression/anger/S01-01-001/1.jpg``, a folder for each emotion. Only the
 micro-expressions are read.
 
-What is assumed: a clip is known by its name, whatever emotion's folder it lies in, and its subject
+Assumptions: a clip is identified by its name, whatever emotion's folder it lies in, and its subject
 is the part of the name before the first hyphen. MMEW is not part of the HTNet paper's benchmark.
 """
 
@@ -28,14 +28,14 @@ _CLIP = re.compile(r"s\d+-\d+-\d+")
 
 
 def find(root: Path) -> Found | None:
-    """The release under ``root``, or None where there is no trace of it."""
+    """Return the release under ``root``, or None where neither table nor clips are found."""
     table = find_table(root, r"MMEW(?!.*macro).*")
     clips = next((folder for folder in walk(root) if _holds_clips(folder)), None)
     return None if table is None and clips is None else Found(table, clips)
 
 
 def read(root: Path) -> list[RawClip]:
-    """Every annotated clip; raises `DataError` for a table that is missing or unreadable."""
+    """Read every annotated clip; raises `DataError` for a missing or unreadable table."""
     table, base = require_table(find(root), "MMEW", "MMEW_Micro_Exp.xlsx")
     there = {
         name: folder

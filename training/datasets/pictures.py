@@ -1,8 +1,8 @@
-"""The folders and picture files of a release."""
+"""Folders and picture files of a release."""
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import cv2
@@ -13,17 +13,17 @@ from htnet.engine.types import U8
 
 PICTURES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff"})
 _DEPTH = 5
-# One subject's or one clip's folder, or a folder of depth maps: no release begins inside of these.
+# Folder of one subject, of one clip or of depth maps: no release begins inside of these.
 _LEAF = re.compile(r"sub\d+|\d{3}|s\d+|spno\.\d.*|s\d+-\d+-\d+|depth", re.IGNORECASE)
 
-# Digits after letters, or after SAMM's number of the subject: a copy's "img46 (1)" is no frame 1.
+# Digits after letters or after SAMM's subject number; not those of a copy, "img46 (1)".
 _FRAME = re.compile(r"(?:[a-z_]*|[0-9]{3}_)([0-9]+)", re.IGNORECASE)
 
 
 def walk(root: Path) -> Iterator[Path]:
-    """``root`` and the folders in it, the outer ones first, each level by name.
+    """Yield ``root`` and the folders in it, outer ones first, each level by name.
 
-    Folders of single subjects and clips are passed over: they hold thousands of pictures. Raises
+    Folders of single subjects and clips are skipped, since they hold thousands of pictures. Raises
     `DataError` where ``root`` is no folder.
     """
     if not root.is_dir():
@@ -39,29 +39,42 @@ def walk(root: Path) -> Iterator[Path]:
         ]
 
 
+def uncropped(folders: Sequence[Path], root: Path) -> Path | None:
+    """Return the first of ``folders`` without "crop" in its path under ``root``, else the first.
+
+    None where there are no folders.
+    """
+    return min(
+        folders, key=lambda folder: "crop" in str(folder.relative_to(root)).lower(), default=None
+    )
+
+
 def subfolders(folder: Path) -> dict[str, Path]:
-    """The folders in ``folder`` by their names in lower case, sorted; those that archivers and
-    file managers leave behind (.cache, __MACOSX) are left out."""
+    """Return the folders in ``folder`` by lower-case name, sorted.
+
+    Those that archivers and file managers leave behind (.cache, __MACOSX) are left out.
+    """
     found = sorted(entry.name for entry in _scan(folder) if entry.is_dir())
     return {name.lower(): folder / name for name in found if not name.startswith((".", "__"))}
 
 
 def files(folder: Path) -> list[Path]:
-    """The files in ``folder``, sorted; hidden ones and office programs' lock files left out."""
+    """Return the files in ``folder``, sorted, without hidden files and spreadsheets' lock files."""
     names = sorted(entry.name for entry in _scan(folder) if entry.is_file())
     return [folder / name for name in names if not name.startswith((".", "~$"))]
 
 
-def numbered(folder: Path) -> dict[int, Path]:
-    """The pictures in ``folder`` by the number of the frame in their names, in its order.
+def numbered(folder: Path, frame: re.Pattern[str] = _FRAME) -> dict[int, Path]:
+    """Return the pictures in ``folder`` by frame number, in its order.
 
-    ``img46.jpg``, ``reg_img46.jpg``, ``006_00046.jpg`` and ``46.jpg`` are all number 46; pictures
-    with any other name, as ``img46 (1).jpg``, are passed over. Raises `DataError` where two
-    pictures have one number.
+    ``frame``: pattern of a name without its ending, whose first group is the number. By default
+    ``img46.jpg``, ``reg_img46.jpg``, ``006_00046.jpg`` and ``46.jpg`` are all number 46. Pictures
+    of any other name, as ``img46 (1).jpg``, are skipped. Raises `DataError` where two pictures
+    have one number.
     """
     found: dict[int, Path] = {}
     for path in files(folder):
-        number = _FRAME.fullmatch(path.stem)
+        number = frame.fullmatch(path.stem)
         if path.suffix.lower() not in PICTURES or number is None:
             continue
         there = found.setdefault(int(number[1]), path)
@@ -74,7 +87,7 @@ def numbered(folder: Path) -> dict[int, Path]:
 
 
 def read_picture(path: Path, what: str = "a picture") -> U8:
-    """The picture (H, W, 3) BGR in a file; raises `DataError` that calls it ``what``."""
+    """Read a picture (H, W, 3) BGR; raises `DataError`, which calls it ``what``."""
     picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
     if picture is None:
         found = "an unreadable file" if path.exists() else "nothing"

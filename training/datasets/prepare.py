@@ -1,14 +1,13 @@
-"""Raw releases to the composite's layout: maps, apex crops, landmarks and ``labels.csv``.
+"""Preparation of raw releases in the composite's layout: maps, apex crops, landmarks, labels.
 
-Each clip goes the way that `htnet.engine.recognition.stills` and the live path go: the face is found, the
-onset's transform cuts onset and apex alike, the flow is that of the weights' first solver, the
-head's motion is taken out of it, and `flow_map` makes the map. So what is trained on is what is
-served. The published maps of the composite were made otherwise: by TV-L1 on each dataset's own
-registered crops.
+Each clip is processed as by `htnet.engine.recognition.stills` and the live path, so that training
+and inference see the same maps: the face is found, the onset's transform cuts both onset and apex,
+the flow is computed by the first solver of the spec, the head's motion is removed from it, and
+`flow_map` makes the map. The published maps of the composite were made otherwise: by TV-L1 on each
+dataset's own registered crops.
 
-Nothing half-written is taken for whole: every file is written beside its place and moved there, a
-clip's note comes last of its files, and ``labels.csv`` comes last of all. A run that was stopped
-goes on where it was.
+Files are never half written: each is written beside its place and moved there, a clip's note is
+written after its other files, and ``labels.csv`` last of all. A stopped run continues where it was.
 """
 
 import csv
@@ -44,10 +43,10 @@ from htnet.training.datasets.releases import read_raw
 
 Progress = Callable[[int, int], None]
 
-# A new number makes every clip anew: for when the way from pictures to maps changes.
-_WAY = 1
-# As far as the crop's corners may leave the onset's transform before it follows the head: beyond
-# that the flow could not.
+# To be raised when the processing from pictures to maps changes: every clip is made anew.
+_VERSION = 1
+# Slack of the aligner: head motion up to which the onset's transform is kept. The flow could not
+# follow a larger one.
 _HELD_PX = 6.0
 _FOLDERS = ("flow", "apex", "landmarks", "notes")
 _COLUMNS = (
@@ -67,7 +66,7 @@ _COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """A clip that has a label and no map, and why."""
+    """A labelled clip without a map, and the reason."""
 
     dataset: str
     subject: str
@@ -77,7 +76,7 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """``folder``: laid out as the composite. ``clips``: how many are in it."""
+    """Result of `prepare`. ``folder``: laid out as the composite. ``clips``: their number."""
 
     folder: Path
     clips: int
@@ -93,12 +92,11 @@ def open_data(
     workers: int | None = None,
     spec: PreprocessSpec | None = None,
 ) -> Path:
-    """A folder with ``labels.csv``: ``root`` itself if it has one, else made from the raw releases
-    in it and kept in the user's cache.
+    """Return a folder with ``labels.csv``: ``root`` itself, or its raw releases prepared.
 
-    ``root``: one release or a folder of several. ``progress`` is called with the number of clips
-    that are done and of all. Raises `DataError` where nothing is recognised. `read_skipped` tells
-    which clips are not in it.
+    ``root``: a composite, one release, or a folder of several. Prepared data are kept in the user's
+    cache; `read_skipped` lists the clips that they lack. ``progress``: called with the number of
+    finished clips and of all. Raises `DataError` where nothing is recognised.
     """
     if (root / "labels.csv").is_file():
         return root
@@ -118,11 +116,11 @@ def prepare(
 ) -> Prepared:
     """Make the maps of the raw releases under ``root`` and lay them out in ``out``.
 
-    ``workers``: processes, by default one for each core; 1 works in this one. ``out`` gets
-    ``labels.csv``, ``flow/*.npy`` (28, 28, 3) float32, ``apex/*.png`` (170, 140) gray,
+    ``workers``: number of processes, by default one for each core; 1 works in this process. ``out``
+    receives ``labels.csv``, ``flow/*.npy`` (28, 28, 3) float32, ``apex/*.png`` (170, 140) gray,
     ``landmarks/*.npy`` (478, 2) as fractions of the apex crop of the same name, and
-    ``skipped.csv``. What is there already, of the same pictures and the same spec, is not made
-    again. Raises `DataError` where no clip is left, `OutputError` where ``out`` cannot be written.
+    ``skipped.csv``. Existing files of the same pictures and the same spec are kept. Raises
+    `DataError` where no clip is left, `OutputError` where ``out`` cannot be written.
     """
     spec = spec or PreprocessSpec()
     clips = [clip for clip in read_raw(root) if clip.label is not None]
@@ -149,7 +147,7 @@ def prepare(
 
 
 def read_skipped(folder: Path) -> list[Skipped]:
-    """The clips that a prepared folder lacks, and why; none for a folder that was not prepared.
+    """Read the clips that a prepared folder lacks; none for a folder that was not prepared.
 
     Raises `DataError` for a ``skipped.csv`` that `prepare` did not write.
     """
@@ -183,13 +181,13 @@ class _Job:
 
 
 def _form(spec: PreprocessSpec) -> str:
-    """All that a map depends on besides its pictures."""
+    """Return everything that a map depends on besides its pictures, as text."""
     crop = (CROP_WIDTH, CROP_HEIGHT, LEFT_EYE, RIGHT_EYE)
-    return f"{_WAY} {spec.size} {spec.flows[0]} {crop}"
+    return f"{_VERSION} {spec.size} {spec.flows[0]} {crop}"
 
 
 def _stem(clip: RawClip, root: Path, spec: PreprocessSpec) -> str:
-    """A name for the clip's files that changes with its pictures, its frames and the spec."""
+    """Return a name for the clip's files that depends on its pictures, its frames and the spec."""
     digest = hashlib.sha256(f"{_form(spec)} {clip.onset} {clip.apex}".encode())
     for path in _needed(clip):
         state = path.stat()
@@ -200,14 +198,14 @@ def _stem(clip: RawClip, root: Path, spec: PreprocessSpec) -> str:
 
 
 def _needed(clip: RawClip) -> list[Path]:
-    """The pictures that the map is made of: onset and apex, or all where the apex is unknown."""
+    """Return the pictures that the map is made of: onset and apex, or all without an apex."""
     if clip.apex is None:
         return list(clip.frames.values())
     return [clip.frames[clip.onset], clip.frames[clip.apex]]
 
 
 def _note(job: _Job) -> dict[str, Any] | None:
-    """What is noted of a clip that is done, whose files are all there; None for any other."""
+    """Return the note of a finished clip whose files all exist, else None."""
     try:
         note = json.loads(job.path("notes").read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -231,7 +229,7 @@ def _work(jobs: Sequence[_Job], total: int, workers: int | None, progress: Progr
             done += 1
             report()
         return
-    # Spawned, since a process that is forked out of one with threads may hang.
+    # Spawned, since a process forked from one with threads may hang.
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(count, context, initializer=cv2.setNumThreads, initargs=(1,)) as pool:
         futures = [pool.submit(_make, job) for job in jobs]
@@ -250,7 +248,7 @@ def _work(jobs: Sequence[_Job], total: int, workers: int | None, progress: Progr
 
 
 def _make(job: _Job) -> None:
-    """Make one clip's files, its note last; a clip that cannot be used gets a note that says why."""
+    """Make one clip's files, its note last; an unusable clip has a note of the reason alone."""
     try:
         number, pair = _pair(job.clip)
     except DataError as error:
@@ -266,7 +264,7 @@ def _make(job: _Job) -> None:
 
 
 def _pair(clip: RawClip) -> tuple[int, Pair]:
-    """The apex's number, and onset and apex as the live path would hold them against each other.
+    """Return the apex's frame number, and onset and apex aligned as in the live path.
 
     Raises `DataError` where a picture is unreadable or no face is found.
     """
@@ -280,8 +278,8 @@ def _pair(clip: RawClip) -> tuple[int, Pair]:
     if apex_picture.shape != picture.shape:
         raise DataError(
             f"expected {apex_path} to be of the onset's size {picture.shape[1]} x "
-            f"{picture.shape[0]}; got {apex_picture.shape[1]} x {apex_picture.shape[0]}: restore it "
-            "from the release."
+            f"{picture.shape[0]}; got {apex_picture.shape[1]} x {apex_picture.shape[0]}: restore "
+            "it from the release."
         )
     return number, Pair(onset, _aligned(aligner, apex_picture, apex_path))
 
@@ -294,17 +292,17 @@ def _aligned(aligner: Aligner, picture: U8, path: Path) -> AlignedFace:
 
 
 def _spotted(clip: RawClip, onset: AlignedFace) -> int:
-    """The number of the apex by D&C-RoIs, in crops under the onset's transform."""
+    """Return the frame number of the apex, spotted in crops under the onset's transform."""
     numbers = list(clip.frames)
     crops = [cut(read_picture(clip.frames[n]), onset.to_crop) for n in numbers]
-    # An onset is no apex, not even where nothing moves.
+    # The onset is never the apex, even where nothing moves.
     return numbers[max(find_apex(crops, onset.landmarks), 1)]
 
 
 def _lay_out(
     out: Path, made: Sequence[tuple[_Job, dict[str, Any]]], skipped: Sequence[Skipped]
 ) -> None:
-    # Without labels nothing is taken for whole while the two tables do not belong together.
+    # Removed first: without labels.csv the folder counts as unfinished while the two tables differ.
     (out / "labels.csv").unlink(missing_ok=True)
     write_atomic(out / "skipped.csv", _csv(_SKIPPED, [astuple(skip) for skip in skipped]))
     rows = []

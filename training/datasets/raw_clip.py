@@ -1,4 +1,4 @@
-"""The one record that every reader of a raw release gives, and what a reader is."""
+"""Record of an annotated clip of a raw release, and the interface of a release's reader."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -22,11 +22,11 @@ LABELS: Mapping[str, int] = {
     "positive": 1,
     "surprise": 2,
 }
-"""Emotions to the classes of MEGC 2019 (See et al., "MEGC 2019", FG 2019): 0 negative, 1 positive,
+"""Class of each emotion in MEGC 2019 (See et al., "MEGC 2019", FG 2019): 0 negative, 1 positive,
 2 surprise."""
 
 LEFT_OUT = frozenset({"other", "others"})
-"""Annotations that belong to none of the three classes."""
+"""Annotations of none of the three classes."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,10 +34,10 @@ class RawClip:
     """One annotated clip of a release.
 
     ``subject``: unique over all datasets, as casme2-sub01. ``emotion``: as annotated. ``label``:
-    0, 1, 2, or None for a clip that is left out, ``why`` in words. ``onset``, ``apex``,
-    ``offset``: numbers of frames, None for what is not known. ``frames``: the pictures that there
-    are, by number, from onset to offset. ``missing``: files that the annotation speaks of and
-    that are not there; none for a clip that is left out.
+    0, 1, 2, or None for a left-out clip. ``why``: reason for leaving it out, in words. ``onset``,
+    ``apex``, ``offset``: frame numbers, None where unknown. ``frames``: the existing pictures by
+    frame number, from onset to offset. ``missing``: files that the annotation refers to and that
+    do not exist; none for a left-out clip.
     """
 
     dataset: str
@@ -56,8 +56,7 @@ class RawClip:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Where a release lies: its annotation table and the folder of its clips, None for the one
-    that was not found."""
+    """Location of a release: annotation table and folder of clips, None where not found."""
 
     table: Path | None
     clips: Path | None
@@ -65,8 +64,11 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class ReleaseReader:
-    """One release: ``find`` looks for it in a folder, ``read`` gives its clips, in the
-    annotation's order. ``layout``: how its files lie, for people."""
+    """Reader of one release.
+
+    ``layout``: description of its files, for display. ``find``: locates it in a folder. ``read``:
+    reads its clips in the annotation's order.
+    """
 
     dataset: str
     title: str
@@ -78,11 +80,11 @@ class ReleaseReader:
 def annotated(
     row: Row, dataset: str, subject: str, name: str, folder: Path, file: str, fps: float
 ) -> RawClip:
-    """The clip that a table's row speaks of: its emotion, onset, apex and offset.
+    """Make the clip of a table's row from its emotion, onset, apex and offset.
 
-    ``file``: how the release writes a frame's name, as ``img{}.jpg``. An apex that is not after the
-    onset and an offset that is not after both are slips of the annotation and count as unknown.
-    Without an apex the frames end a second after the onset: some offsets lie minutes away, and a
+    ``file``: format of a frame's file name, as ``img{}.jpg``. An apex that is not after the onset
+    and an offset that is not after both are errors of the annotation and count as unknown. Without
+    an apex the frames end a second after the onset: some offsets lie minutes later, and a
     micro-expression has peaked by then.
     """
     label, why = label_of(row["emotion"], row["where"])
@@ -122,9 +124,9 @@ def annotated(
 
 
 def label_of(emotion: str, where: str) -> tuple[int | None, str]:
-    """The class of an emotion, or None and why its clips are left out.
+    """Return the class of an emotion, or None and the reason for leaving its clips out.
 
-    Raises `DataError`, naming ``where`` it stands, for a word that is no emotion.
+    Raises `DataError`, naming its place ``where``, for a word that is no emotion.
     """
     word = emotion.strip().lower()
     if word in LEFT_OUT:
@@ -138,7 +140,7 @@ def label_of(emotion: str, where: str) -> tuple[int | None, str]:
 
 
 def require_table(found: Found | None, title: str, table: str) -> tuple[Path, Path]:
-    """The table and the folder its clips should lie in; raises `DataError` without a table."""
+    """Return the table and the folder of the clips; raises `DataError` without a table."""
     if found is None or found.table is None:
         beside = "" if found is None else f" for the clips in {found.clips}"
         raise DataError(

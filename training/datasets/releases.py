@@ -1,4 +1,4 @@
-"""The raw releases that can be read, whichever of them a folder holds."""
+"""Readers of raw releases, and the reading of a folder that holds any of them."""
 
 from pathlib import Path
 
@@ -9,17 +9,17 @@ from htnet.training.datasets.raw_clip import RawClip, ReleaseReader
 READERS = (casme2.READER, samm.READER, smic.READER, casme3.READER, mmew.READER)
 
 
-def found(root: Path) -> list[ReleaseReader]:
-    """The releases of which there is any trace under ``root``."""
+def readers_in(root: Path) -> list[ReleaseReader]:
+    """Return the readers of the releases found under ``root``."""
     return [reader for reader in READERS if reader.find(root) is not None]
 
 
 def read_raw(root: Path) -> list[RawClip]:
-    """The annotated clips of every release under ``root``, those that are left out too.
+    """Read the annotated clips of every release under ``root``, left-out ones included.
 
     Raises `DataError` where nothing is recognised, and for a clip that is annotated twice.
     """
-    readers = found(root)
+    readers = readers_in(root)
     if not readers:
         raise DataError(
             f"expected a labels.csv or a dataset as it was released in {root}; recognised "
@@ -31,7 +31,7 @@ def read_raw(root: Path) -> list[RawClip]:
 
 
 def require_unique(clips: list[RawClip]) -> None:
-    """Raise `DataError` for a clip that comes twice."""
+    """Raise `DataError` for a clip that occurs twice."""
     seen: set[tuple[str, str]] = set()
     for clip in clips:
         if (clip.subject, clip.name) in seen:
@@ -43,5 +43,5 @@ def require_unique(clips: list[RawClip]) -> None:
 
 
 def layouts() -> str:
-    """What each known release looks like, in one line."""
+    """Return the layouts of all known releases, in one line."""
     return "; ".join(f"{reader.title} ({reader.layout})" for reader in READERS)

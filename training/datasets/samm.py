@@ -5,14 +5,14 @@ headings Subject, Filename, Inducement Code, Onset Frame, Apex Frame (-1 where i
 Offset Frame, Duration, Micro, Action Units, Estimated Emotion, Objective Classes and Notes, and
 ``006/006_1_2/006_05562.jpg``; ``SAMM_CROP/`` is laid out alike.
 
-What is assumed: full pictures are taken before cropped ones where both are there. A few rows of the
-released table have an offset before the apex; the offset is not needed then.
+Assumptions: full pictures are taken before cropped ones where both exist. A few rows of the
+released table have an offset before the apex; such an offset counts as unknown.
 """
 
 import re
 from pathlib import Path
 
-from htnet.training.datasets.pictures import subfolders, walk
+from htnet.training.datasets.pictures import subfolders, uncropped, walk
 from htnet.training.datasets.raw_clip import Found, RawClip, ReleaseReader, annotated, require_table
 from htnet.training.datasets.tables import find_table, read_rows
 
@@ -28,15 +28,15 @@ _COLUMNS = {
 
 
 def find(root: Path) -> Found | None:
-    """The release under ``root``, or None where there is no trace of it."""
+    """Return the release under ``root``, or None where neither table nor clips are found."""
     table = find_table(root, r"SAMM.*Micro.*FACS.*")
     bases = [folder for folder in walk(root) if _holds_clips(folder)]
-    clips = min(bases, key=lambda base: "crop" in str(base.relative_to(root)).lower(), default=None)
+    clips = uncropped(bases, root)
     return None if table is None and clips is None else Found(table, clips)
 
 
 def read(root: Path) -> list[RawClip]:
-    """Every annotated clip; raises `DataError` for a table that is missing or unreadable."""
+    """Read every annotated clip; raises `DataError` for a missing or unreadable table."""
     table, base = require_table(find(root), "SAMM", "SAMM_Micro_FACS_Codes_v2.xlsx")
     clips = []
     for row in read_rows(table, _COLUMNS):

@@ -2,32 +2,32 @@
 
 As released: ``SMIC_all_raw/HS/s1/micro/negative/s1_ne_01/*.bmp`` with the classes negative,
 positive and surprise; ``SMIC_all_cropped/HS/`` is laid out alike. A clip's pictures run from its
-onset to its offset, and its folder is its label, so no table is needed. SMIC names no apex; it is
-found by `htnet.training.datasets.apex`.
+onset to its offset, and its folder is its label, so no table is needed. SMIC annotates no apex; it
+is spotted by `htnet.training.datasets.apex`.
 
-What is assumed: full pictures are taken before cropped ones where both are there, and the part
-called HS is the one for the benchmark (NIR, VIS and HS-E, the long videos, are not read).
+Assumptions: full pictures are taken before cropped ones where both exist, and the part HS is that
+of the benchmark (NIR, VIS and HS-E, the long videos, are not read).
 """
 
 import re
 from pathlib import Path
 
 from htnet.engine.errors import DataError
-from htnet.training.datasets.pictures import numbered, subfolders, walk
+from htnet.training.datasets.pictures import numbered, subfolders, uncropped, walk
 from htnet.training.datasets.raw_clip import Found, RawClip, ReleaseReader, label_of
 
 _FPS = 100.0
 
 
 def find(root: Path) -> Found | None:
-    """The release under ``root``, or None where there is no trace of it."""
+    """Return the release under ``root``, or None where its clips are not found."""
     bases = [folder for folder in walk(root) if _holds_clips(folder)]
-    clips = min(bases, key=lambda base: "crop" in str(base.relative_to(root)).lower(), default=None)
+    clips = uncropped(bases, root)
     return None if clips is None else Found(None, clips)
 
 
 def read(root: Path) -> list[RawClip]:
-    """Every clip, by subject, class and name."""
+    """Read every clip, by subject, class and name; raises `DataError` where none is found."""
     found = find(root)
     if found is None or found.clips is None:
         raise DataError(

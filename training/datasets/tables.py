@@ -1,4 +1,4 @@
-"""Annotation tables as they are released: Excel books and CSV files, read through pandas."""
+"""Annotation tables as released: Excel books and CSV files, read through pandas."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -10,16 +10,16 @@ from htnet.engine.optional import need
 from htnet.training.datasets.pictures import files, walk
 
 _ENGINES = {".xlsx": "openpyxl", ".xls": "xlrd"}
-_PREAMBLE = 40  # lines before the header at most; SAMM's has 13
+_PREAMBLE = 40  # most lines before the header; SAMM has 13
 
 Row = dict[str, str]
 
 
 def find_table(root: Path, pattern: str) -> Path | None:
-    """The table under ``root`` whose name without its ending is ``pattern``, letter case aside.
+    """Return the table under ``root`` whose name without its ending matches ``pattern``, or None.
 
-    Of several the one that lies outermost; in one folder an Excel book before a CSV file, and the
-    last by name, since releases number their versions.
+    Letter case is ignored. Of several tables the outermost is returned; in one folder an Excel book
+    before a CSV file, and the last by name, since releases number their versions.
     """
     name = re.compile(pattern, re.IGNORECASE)
     for folder in walk(root):
@@ -34,15 +34,15 @@ def find_table(root: Path, pattern: str) -> Path | None:
 
 
 def read_rows(path: Path, columns: Mapping[str, Sequence[str]]) -> list[Row]:
-    """The rows of a table as text by our names of its columns, and ``where`` each of them stands.
+    """Read the rows of a table: text by column name, with the row's place under ``where``.
 
-    ``columns``: our name to the release's, of which one must be there; letter case, spaces and
-    punctuation do not count. The header is the first line that has them all, on any sheet, so that
-    a preamble is passed over; so are lines whose cells are empty. Raises `DataError` where no line
-    has them, or the file is no table.
+    ``columns``: for each of our names the release's alternatives, of which one must exist; letter
+    case, spaces and punctuation are ignored. The header is the first line that has all columns, on
+    any sheet, so a preamble is skipped; so are lines whose cells are empty. Raises `DataError`
+    where no line has all columns, and for a file that is no table.
     """
     wanted = {ours: {_plain(name) for name in names} for ours, names in columns.items()}
-    for sheet in _sheets(path):
+    for sheet in read_sheets(path):
         for top, cells in enumerate(sheet[:_PREAMBLE]):
             plain = [_plain(cell) for cell in cells]
             places = {
@@ -58,7 +58,7 @@ def read_rows(path: Path, columns: Mapping[str, Sequence[str]]) -> list[Row]:
 
 
 def frame_number(text: str) -> int | None:
-    """The frame that a cell names; None for "/", -1, nothing and anything else that is none."""
+    """Return the frame number in a cell; None for "/", -1, nothing and any other text."""
     number = re.fullmatch(r"(\d+)(\.0*)?", text)
     return int(number[1]) if number else None
 
@@ -76,8 +76,11 @@ def _plain(text: str) -> str:
     return re.sub(r"[\W_]+", "", text).lower()
 
 
-def _sheets(path: Path) -> list[list[list[str]]]:
-    """Each sheet's cells as text without spaces round it."""
+def read_sheets(path: Path) -> list[list[list[str]]]:
+    """Return each sheet's cells as text, stripped of spaces.
+
+    Raises `DataError` for a file that is no Excel or CSV table.
+    """
     pandas = need("pandas")
     suffix = path.suffix.lower()
     if suffix in _ENGINES:

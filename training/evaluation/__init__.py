@@ -1,1 +1,1 @@
-"""Leave-one-subject-out evaluation: folds, scores, and where finished folds are kept."""
+"""Leave-one-subject-out evaluation: folds, protocols, scores and the store of finished folds."""

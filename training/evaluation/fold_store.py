@@ -1,8 +1,8 @@
-"""A folder of finished folds, so that a run that was killed goes on where it stopped.
+"""Store of finished folds: a killed run continues where it stopped.
 
-Its name holds a digest of the recipe and of the data, so folds of another recipe are never taken
-for this one's. A fold is finished when its ``.npz`` is there, which is written after its weights;
-both are written whole or not at all.
+The folder's name holds a digest of the recipe and of the data, so folds of another recipe are never
+mistaken for this one's. A fold is finished once its ``.npz`` exists, which is written after its
+weights. Both files are written whole or not at all.
 """
 
 import csv
@@ -32,14 +32,14 @@ from htnet.training.evaluation.folds import Fold, FoldResult
 from htnet.training.evaluation.temperature import softmax
 from htnet.training.recipes import to_tables
 
-_WAY = 1  # counted up whenever the same recipe on the same data would train other networks
+_VERSION = 1  # to be raised whenever the same recipe on the same data would train other networks
 
 
 class FoldStore:
-    """The finished folds of one recipe, one seed and one state of the data, under ``root``.
+    """Finished folds of one recipe, one seed and one state of the data, under ``root``.
 
-    ``again``: the re-animated inputs that are only tested on. ``weights``: whether a fold's weights
-    are kept; a fold without them is not finished then.
+    ``reanimated``: re-animated test inputs (N, 3, S, S). ``weights``: keep the folds' weights; a
+    fold without stored weights then counts as unfinished.
     """
 
     def __init__(
@@ -47,13 +47,19 @@ class FoldStore:
         root: Path,
         config: TrainConfig,
         samples: Samples,
-        again: Tensor,
+        reanimated: Tensor,
         *,
         weights: bool = True,
     ) -> None:
         digest = hashlib.sha256()
-        digest.update(json.dumps([_WAY, to_tables(config)], sort_keys=True).encode())
-        for tensor in (samples.pictures, samples.centres, samples.inputs, samples.labels, again):
+        digest.update(json.dumps([_VERSION, to_tables(config)], sort_keys=True).encode())
+        for tensor in (
+            samples.pictures,
+            samples.centres,
+            samples.inputs,
+            samples.labels,
+            reanimated,
+        ):
             digest.update(tensor.numpy().tobytes())
         digest.update(" ".join(samples.subjects).encode())
         name = f"{config.network}-seed{config.seed}-{digest.hexdigest()[:10]}"
@@ -61,14 +67,17 @@ class FoldStore:
         self.clips = samples.clips
 
     def read(self, fold: Fold) -> FoldResult | None:
-        """The fold's result, without its weights, or None while it is not finished."""
+        """Return the fold's result without its weights, or None while it is unfinished.
+
+        Raises `DataError` for a damaged file and for a file of other clips.
+        """
         path = self._path(fold, ".npz")
         if not path.is_file() or (self.weights and not self._path(fold, ".safetensors").is_file()):
             return None
         try:
             with np.load(path, allow_pickle=False) as file:
                 held, published = file["held"], file["published"]
-                again, losses, seconds = file["reanimated"], file["losses"], file["seconds"]
+                reanimated, losses, seconds = file["reanimated"], file["losses"], file["seconds"]
         except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
             raise DataError(
                 f"expected a finished fold in {path}; got {error}: delete the file and the fold is "
@@ -79,10 +88,10 @@ class FoldStore:
                 f"expected the clips of fold {fold.name} in {path}; got others: delete the file "
                 "and the fold is trained again."
             )
-        return FoldResult(fold, published, again, losses, float(seconds))
+        return FoldResult(fold, published, reanimated, losses, float(seconds))
 
     def write(self, result: FoldResult) -> FoldResult:
-        """Store a result, its weights first; returns it without them."""
+        """Store a result, its weights first, and return it without them."""
         if self.weights and result.weights is not None:
             with torch.device("meta"):
                 network = build(self.config.network, result.model)
@@ -111,7 +120,7 @@ class FoldStore:
         return replace(result, model=None, weights=None)
 
     def write_probabilities(self, protocol: str, rows: NDArray[np.int64], logits: F32) -> Path:
-        """What every clip in ``rows`` was held to be, as ``PROTOCOL.csv``; before any temperature."""
+        """Write ``PROTOCOL.csv``: probabilities of the clips ``rows``, not temperature-scaled."""
         spec, file = self.config.spec, io.StringIO()
         table = csv.writer(file, lineterminator="\n")
         table.writerow(("dataset", "subject", "clip", "label", *spec.classes))
@@ -130,5 +139,5 @@ class FoldStore:
 
 
 def fold_file(name: str) -> str:
-    """A fold's file name without its ending; a subject's name may hold a slash."""
+    """Return a fold's file name without its ending, with the slash of a subject's name quoted."""
     return quote(name, safe=" ")

@@ -1,6 +1,6 @@
-"""Folds: which clips are held out of which network, and training the networks.
+"""Folds of held-out clips, and the training of their networks.
 
-`fit_folds` is all that a fold needs, so that it runs here or on another machine alike.
+`fit_folds` depends on its arguments alone, so a fold can be trained on another machine.
 """
 
 import time
@@ -23,13 +23,13 @@ from htnet.training.config import TrainConfig
 from htnet.training.fitting.classical import fit_closed
 from htnet.training.fitting.loop import Epoch, NotANumber, Progress, fit, predict
 
-_AT_MOST = 17  # more at once were no faster; 68 subjects are four times as many
-_STACKED = {"cpu": 40_000_000, "cuda": 1_000_000_000}  # parameters that a step works on at once
+_MOST_FOLDS = 17  # stacked at once: more were no faster; 68 subjects are four times as many
+_MOST_PARAMETERS = {"cpu": 40_000_000, "cuda": 1_000_000_000}  # stacked in one step
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Fold:
-    """``held``: the rows of the clips that are left out; ``number`` goes into the seed."""
+    """One fold. ``held``: rows of the held-out clips. ``number``: part of the seed."""
 
     name: str
     number: int
@@ -38,11 +38,11 @@ class Fold:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FoldResult:
-    """What a fold's network says of the clips it never saw, after every epoch.
+    """Predictions of a fold's network for the held-out clips after every epoch.
 
     ``published``, ``reanimated``: logits (epochs, n, 3) on the published maps and on re-animated
-    pairs. ``losses``: (epochs,). ``weights``: the last epoch's, with ``model`` the config that they
-    belong to; None once they are stored.
+    pairs. ``losses``: (epochs,). ``weights``: of the last epoch, and ``model`` their config; None
+    once they are stored.
     """
 
     fold: Fold
@@ -55,10 +55,9 @@ class FoldResult:
 
 
 def subject_folds(samples: Samples, only: Sequence[str] | None = None) -> list[Fold]:
-    """One fold for each subject, or for each one named in ``only``.
+    """Return one fold for each subject, or for each subject in ``only``.
 
-    Raises `UsageError` for a subject there is not, `DataError` where what is left to train on lacks
-    a class.
+    Raises `UsageError` for an unknown subject, `DataError` where the training clips lack a class.
     """
     subjects = samples.subjects
     folds = [
@@ -79,7 +78,7 @@ def subject_folds(samples: Samples, only: Sequence[str] | None = None) -> list[F
 
 
 def require_classes(samples: Samples, folds: Sequence[Fold]) -> None:
-    """Raise `DataError` where a fold leaves nothing of some class to train on."""
+    """Raise `DataError` where a fold's training clips lack a class."""
     labels = samples.labels.numpy()
     for fold in folds:
         rest = np.delete(labels, fold.held)
@@ -92,14 +91,14 @@ def require_classes(samples: Samples, folds: Sequence[Fold]) -> None:
 
 
 def subject_groups(samples: Samples, count: int) -> NDArray[np.int64]:
-    """A group for each clip (N,): a subject in one group, each dataset spread over all of them."""
+    """Return each clip's group (N,): subjects stay whole, datasets are spread evenly."""
     subjects, datasets = samples.subjects, np.array(samples.datasets)
     group: dict[str, int] = {}
     total = np.zeros(count)
     for dataset in sorted(set(samples.datasets)):
         own = np.zeros(count)
         names, clips = np.unique(subjects[datasets == dataset], return_counts=True)
-        for number in np.lexsort((names, -clips)):  # large subjects first, then by name
+        for number in np.lexsort((names, -clips)):  # subjects of many clips first, then by name
             place = int(np.lexsort((total, own))[0])
             group[str(names[number])] = place
             own[place] += clips[number]
@@ -108,13 +107,13 @@ def subject_groups(samples: Samples, count: int) -> NDArray[np.int64]:
 
 
 def group_folds(group: NDArray[np.int64]) -> list[Fold]:
-    """One fold for each group of subjects."""
+    """Return one fold for each group of subjects."""
     count = int(group.max()) + 1
     return [Fold(f"group {g + 1} of {count}", g, np.flatnonzero(group == g)) for g in range(count)]
 
 
 def pair_folds(group: NDArray[np.int64]) -> list[Fold]:
-    """One fold for each pair of groups of subjects."""
+    """Return one fold for each pair of groups of subjects."""
     count = int(group.max()) + 1
     pairs = combinations(range(count), 2)
     return [
@@ -128,48 +127,53 @@ def pair_folds(group: NDArray[np.int64]) -> list[Fold]:
 
 
 def fold_seed(seed: int, fold: int) -> int:
-    """The seed of one fold's network and batches."""
+    """Return the seed of a fold's network and batches."""
     return seed * 100_003 + fold
 
 
 def parameters(config: TrainConfig) -> int:
-    """How many numbers the network learns; none for one that is fitted in closed form."""
+    """Return the number of parameters; 0 for a network that is fitted in closed form."""
     with torch.device("meta"):
         return sum(p.numel() for p in config.make().parameters())
 
 
 def at_once(config: TrainConfig) -> int:
-    """How many folds are trained in one step: small networks wait for Python, large ones for
-    memory. Stacked convolutions are grouped ones, which a CPU runs more slowly than one by one, so
-    there only the HTNets, which are made of matrices, go together."""
+    """Return the number of folds to stack in one training step.
+
+    Small networks are bound by Python, large ones by memory. Stacked convolutions are grouped
+    convolutions, which a CPU runs more slowly than single ones, so on a CPU only HTNets, which
+    consist of matrix products, are stacked.
+    """
     kind = torch_device(config.device).type
     if kind == "cpu" and config.trained and not isinstance(config.model_config, HTNetConfig):
         return 1
-    room = _STACKED.get(kind, _STACKED["cpu"])
-    return max(1, min(_AT_MOST, room // max(parameters(config), 1)))
+    room = _MOST_PARAMETERS.get(kind, _MOST_PARAMETERS["cpu"])
+    return max(1, min(_MOST_FOLDS, room // max(parameters(config), 1)))
 
 
 def fit_folds(
     samples: Samples,
-    again: Tensor,
+    reanimated: Tensor,
     config: TrainConfig,
     folds: Sequence[Fold],
     progress: Progress | None = None,
     watch: Callable[[Epoch], None] | None = None,
 ) -> list[FoldResult]:
-    """Train the folds' networks; ``again``: the samples' re-animated test inputs (N, 3, S, S).
+    """Train the folds' networks; ``reanimated``: the samples' re-animated test inputs (N, 3, S, S).
 
-    Depends on nothing but its arguments: the same numbers come out wherever it runs on a CPU. With
-    dropout, what a fold draws also depends on those that are trained beside it.
+    The result depends on the arguments alone and is the same on every CPU. With dropout, a fold's
+    random numbers also depend on the folds stacked with it.
     """
     begun = time.monotonic()
     everything = np.arange(len(samples.clips))
     rows = [torch.from_numpy(np.delete(everything, fold.held)) for fold in folds]
     if not config.trained:
-        return [_closed(config, samples, again, f, r) for f, r in zip(folds, rows, strict=True)]
-    samples, again = samples.to(device := torch_device(config.device)), again.to(device)
+        return [
+            _closed(config, samples, reanimated, f, r) for f, r in zip(folds, rows, strict=True)
+        ]
+    samples, reanimated = samples.to(device := torch_device(config.device)), reanimated.to(device)
     held = [torch.from_numpy(fold.held).to(device) for fold in folds]
-    unseen = [torch.cat([samples.inputs[out], again[out]]) for out in held]
+    unseen = [torch.cat([samples.inputs[out], reanimated[out]]) for out in held]
     courses: list[list[Tensor]] = [[] for _ in folds]
     losses: list[list[float]] = []
 
@@ -205,13 +209,15 @@ def fit_folds(
 
 @torch.no_grad()
 def _closed(
-    config: TrainConfig, samples: Samples, again: Tensor, fold: Fold, rows: Tensor
+    config: TrainConfig, samples: Samples, reanimated: Tensor, fold: Fold, rows: Tensor
 ) -> FoldResult:
-    """A fold of a network without epochs."""
+    """Fit a fold of a network without epochs."""
     begun = time.monotonic()
     seed = fold_seed(config.seed, fold.number)
     network = fit_closed(config.network, config.model_config, samples, rows, seed).eval()
-    said = [network(x[torch.from_numpy(fold.held)])[None].numpy() for x in (samples.inputs, again)]
+    said = [
+        network(x[torch.from_numpy(fold.held)])[None].numpy() for x in (samples.inputs, reanimated)
+    ]
     return FoldResult(
         fold,
         said[0],

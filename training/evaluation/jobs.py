@@ -1,4 +1,4 @@
-"""Folds of many recipes and seeds at once: from the store, trained here, or spread out by Ray."""
+"""Jobs of folds for many recipes and seeds: read from the store, trained here or by Ray."""
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -18,12 +18,12 @@ from htnet.training.fitting.loop import Progress
 
 @dataclass(frozen=True, slots=True)
 class LosoConfig:
-    """How to run recipes' folds; nothing here changes what a fold's numbers are.
+    """Execution of folds; none of these options changes a fold's numbers.
 
-    ``folds``: subjects to hold out, all by default. ``groups``: hold out so many groups of subjects
-    instead of single ones, for a first look. ``store``: folder that keeps finished folds. ``keep``:
-    whether their weights are kept too. ``ray``: run on Ray. ``say``: gets a line when there is
-    something to tell. ``bar``: a progress bar for a title.
+    ``store``: folder of finished folds. ``folds``: subjects to hold out, all by default.
+    ``groups``: number of groups of subjects to hold out instead of single subjects, for a quick
+    look. ``keep``: store the folds' weights. ``ray``: run on Ray. ``say``: receives lines for the
+    user. ``bar``: makes a progress bar of a title.
     """
 
     store: Path
@@ -37,22 +37,23 @@ class LosoConfig:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FoldJob:
-    """Folds of one recipe and seed. ``again``: re-animated inputs (N, 3, S, S) to test on."""
+    """Folds of one recipe and seed. ``reanimated``: re-animated test inputs (N, 3, S, S)."""
 
     config: TrainConfig
     samples: Samples
-    again: Tensor
+    reanimated: Tensor
     folds: Sequence[Fold]
 
 
 def run_jobs(jobs: Sequence[FoldJob], run: LosoConfig) -> list[list[FoldResult]]:
-    """Every job's folds, in order: finished ones from the store, the others trained and stored.
+    """Return every job's folds in order: read from the store, or trained and stored.
 
-    Folds are trained in the same company however many of a chunk are finished already, so that a
-    run which goes on ends as one that was never stopped.
+    A chunk of folds is trained as a whole even where some of it are finished already, so that a
+    resumed run ends as one that was never stopped.
     """
     stores = [
-        FoldStore(run.store, job.config, job.samples, job.again, weights=run.keep) for job in jobs
+        FoldStore(run.store, job.config, job.samples, job.reanimated, weights=run.keep)
+        for job in jobs
     ]
     found: list[dict[str, FoldResult]] = [{} for _ in jobs]
     tasks: list[tuple[int, Sequence[Fold]]] = []
@@ -95,11 +96,11 @@ def _run(
     done: Callable[[int, list[FoldResult]], None],
     run: LosoConfig,
 ) -> None:
-    """Train the tasks, each a job's number and the folds to train together."""
+    """Train the tasks, each the index of a job and the folds to train together."""
     names = dict.fromkeys(f"{jobs[n].config.network}, seed {jobs[n].config.seed}" for n, _ in tasks)
     title = next(iter(names)) if len(names) == 1 else f"{len(names)} recipes and seeds"
     title = f"{title}: {sum(len(chunk) for _, chunk in tasks)} folds"
-    given = [(jobs[n].samples, jobs[n].again, jobs[n].config, chunk) for n, chunk in tasks]
+    given = [(jobs[n].samples, jobs[n].reanimated, jobs[n].config, chunk) for n, chunk in tasks]
     with run.bar(title) as bar:
         if run.ray is None:
             shares = [
@@ -119,5 +120,5 @@ def _run(
 
 
 def _share(bar: Progress, task: int, tasks: int, step: int, steps: int) -> None:
-    """The bar over all tasks, taken to be as long as each other."""
+    """Advance the bar over all tasks, taken to be of equal length."""
     bar(task * steps + step, tasks * steps)

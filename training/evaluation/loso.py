@@ -1,9 +1,9 @@
-"""Leave one subject out: every clip is judged by a network that never saw its subject.
+"""Leave one subject out: every clip is classified by a network that never saw its subject.
 
-Three protocols. ``last`` is the last epoch of a fixed schedule. ``nested`` chooses schedule and
-epoch on other subjects than the one it is scored on. ``oracle`` is what the published scripts do:
-for each held-out subject the epoch that scores best on that very subject; it is computed beside
-``last`` to show what that is worth, and is not a result.
+Three protocols. ``last``: the last epoch of a fixed schedule. ``nested``: schedule and epoch are
+chosen on other subjects than the one scored. ``oracle``: for each held-out subject the epoch that
+scores best on that very subject, as the published scripts do; it is computed beside ``last`` to
+show the gain of that selection, and is not a result.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ from torch import Tensor
 from htnet.engine.errors import UsageError
 from htnet.engine.types import F32
 from htnet.training.augmentation.reanimate import reanimated
-from htnet.training.augmentation.samples import Samples, prepare, read_samples
+from htnet.training.augmentation.samples import Samples, make_samples, read_samples
 from htnet.training.config import TrainConfig
 from htnet.training.evaluation.fold_store import FoldStore
 from htnet.training.evaluation.folds import (
@@ -32,7 +32,7 @@ from htnet.training.recipes import tried
 from htnet.training.views import CAMERA
 
 PROTOCOLS = ("last", "nested", "oracle")
-_TEST_VIEW = 1_000_003  # draws the re-animated clips that are only tested on
+_TEST_VIEW = 1_000_003  # seed offset of the re-animated test clips
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,8 +40,9 @@ class LosoReport:
     """Held-out logits of one seed under one protocol, in the order of the labels file.
 
     ``published``, ``reanimated``: (N, 3) on the published maps and on re-animated pairs.
-    ``seconds``: training time summed over folds, those of earlier calls too. ``choices``: what
-    ``nested`` took for each group of subjects, a line each. ``losses``: (epochs,), mean over folds.
+    ``seconds``: training time summed over folds, including folds of earlier calls. ``choices``: the
+    choice of ``nested`` for each group of subjects, a line each. ``losses``: (epochs,), mean over
+    folds.
     """
 
     network: str
@@ -61,10 +62,11 @@ class LosoReport:
 def evaluate_loso(
     configs: Sequence[TrainConfig], protocol: str, run: LosoConfig
 ) -> list[dict[str, LosoReport]]:
-    """Reports by protocol for each of ``configs``, which may differ in anything.
+    """Evaluate each of ``configs``, which may differ in anything: reports by protocol.
 
-    ``last`` and ``oracle`` come together, as they are of the same networks (``last`` alone where
-    there are no epochs to choose among); ``nested`` comes alone.
+    ``last`` and ``oracle`` come together, since they share their networks (``last`` alone for a
+    network without epochs). ``nested`` comes alone. Raises `UsageError` for an unknown protocol and
+    for one that does not fit.
     """
     if protocol not in PROTOCOLS:
         raise UsageError(
@@ -122,9 +124,10 @@ def _report(
     choices: tuple[str, ...] = (),
     before: float = 0.0,
 ) -> LosoReport:
-    """A report of what the folds said after the given epochs; ``before``: seconds of inner folds.
+    """Return the report of the folds' predictions after the given epochs.
 
-    Where every subject was held out by itself, the probabilities go to the store too.
+    ``before``: seconds of inner folds. Where every subject was held out by itself, the
+    probabilities are written to the store too.
     """
     config, samples = job.config, job.samples
     rows = _rows(results)
@@ -134,7 +137,7 @@ def _report(
         for kind in ("published", "reanimated")
     ]
     if run.groups is None and run.folds is None:
-        store = FoldStore(run.store, config, samples, job.again)
+        store = FoldStore(run.store, config, samples, job.reanimated)
         store.write_probabilities(protocol, rows, said[0][order])
     same = len({result.losses.shape for result in results}) == 1
     return LosoReport(
@@ -154,20 +157,18 @@ def _report(
 
 
 def _rows(results: Sequence[FoldResult]) -> NDArray[np.int64]:
-    """The rows of the clips that were held out, in the order of the samples."""
+    """Return the rows of the held-out clips in the order of the samples."""
     return np.sort(np.concatenate([result.fold.held for result in results]))
 
 
 def _best_epoch(result: FoldResult, samples: Samples) -> int:
-    """The last of the epochs that are right most often on the held-out clips themselves, as the
-    official script keeps it."""
+    """Return the last epoch of the best accuracy on the held-out clips, as the official script."""
     truth = samples.labels.numpy()[result.fold.held]
     right = (result.published.argmax(axis=2) == truth).mean(axis=1)
     return int(np.flatnonzero(right == right.max())[-1])
 
 
 def _test_view(config: TrainConfig, samples: Samples) -> Tensor:
-    """Network inputs (N, 3, S, S) of re-animated clips as a camera would have seen them, that no
-    network trains on."""
+    """Return test inputs (N, 3, S, S): clips re-animated under camera conditions."""
     maps = reanimated(samples.clips, samples.maps, _TEST_VIEW + config.seed, CAMERA)
-    return prepare(samples.clips, [maps], samples.centres.numpy(), samples.spec).inputs
+    return make_samples(samples.clips, [maps], samples.centres.numpy(), samples.spec).inputs

@@ -13,7 +13,10 @@ _TITLES = {"full": "full", "casme2": "CASME II", "smic": "SMIC", "samm": "SAMM"}
 
 @dataclass(frozen=True, slots=True)
 class ClassScores:
-    """UF1 and UAR are the plain means over classes of F1 and recall (See et al., FG 2019)."""
+    """Recognition scores: UF1 and UAR are the unweighted means over classes of F1 and recall.
+
+    See et al., FG 2019.
+    """
 
     uf1: float
     uar: float
@@ -26,7 +29,7 @@ class ClassScores:
 
 @dataclass(frozen=True, slots=True)
 class SubjectScore:
-    """``accuracy``: the share of a subject's clips that were named rightly, mean over seeds."""
+    """Accuracy of one subject's clips, mean over seeds."""
 
     dataset: str
     subject: str
@@ -35,19 +38,19 @@ class SubjectScore:
 
 
 def dataset_title(name: str) -> str:
-    """A dataset's name as people write it."""
+    """Return a dataset's name for display."""
     return _TITLES.get(name, name)
 
 
 def confusion(truth: ArrayLike, guess: ArrayLike, classes: int = 3) -> NDArray[np.int64]:
-    """Counts (classes, classes): row the true class, column the predicted one."""
+    """Return the confusion matrix (classes, classes): rows true, columns predicted."""
     table = np.zeros((classes, classes), np.int64)
     np.add.at(table, (np.asarray(truth, int), np.asarray(guess, int)), 1)
     return table
 
 
 def scores(truth: ArrayLike, guess: ArrayLike, classes: int = 3) -> ClassScores:
-    """Scores of predicted classes; a class with no clips and no predictions is left out."""
+    """Score predicted classes; a class with no clips and no predictions is left out."""
     table = confusion(truth, guess, classes)
     uf1, uar, accuracy = (float(rate) for rate in _rates(table))
     return ClassScores(uf1, uar, accuracy, int(table.sum()))
@@ -56,7 +59,7 @@ def scores(truth: ArrayLike, guess: ArrayLike, classes: int = 3) -> ClassScores:
 def scores_by_dataset(
     truth: ArrayLike, guess: ArrayLike, datasets: Sequence[str], classes: int = 3
 ) -> dict[str, ClassScores]:
-    """Scores of each dataset, and of all clips together under "full"."""
+    """Score each dataset, and all clips together under "full"."""
     truth, guess, names = np.asarray(truth), np.asarray(guess), np.asarray(datasets)
     result = {"full": scores(truth, guess, classes)}
     for name in dict.fromkeys(datasets):
@@ -70,9 +73,9 @@ def scores_by_subject(
     subjects: Sequence[str] | NDArray[np.str_],
     datasets: Sequence[str],
 ) -> list[SubjectScore]:
-    """Accuracy of each subject in the order of the clips; ``guesses``: (K, N), a row per seed.
+    """Return each subject's accuracy in the order of the clips.
 
-    Two datasets may use the same name for different people, who are kept apart.
+    ``guesses``: (K, N), a row per seed. Subjects of the same name in two datasets are kept apart.
     """
     right = (np.asarray(guesses) == np.asarray(truth)).mean(axis=0)
     people: dict[tuple[str, str], list[float]] = {}
@@ -90,13 +93,12 @@ def bootstrap(
     level: float = 0.95,
     classes: int = 3,
 ) -> dict[str, tuple[float, float]]:
-    """Percentile interval (low, high) of "uf1", "uar" and "accuracy" (Efron, 1979).
+    """Bootstrap percentile intervals (low, high) of "uf1", "uar" and "accuracy" (Efron, 1979).
 
     ``labels``: (N,). ``guesses``: (K, N), a row per seed, whose scores are averaged. ``subjects``:
-    (N,). Whole subjects are drawn with replacement, for a person's clips resemble one another and
-    are no independent witnesses. The networks are not trained anew, so the interval tells how far
-    the score hangs on who was filmed, not on who was trained on. A class that a draw lacks is left
-    out of it, as in `scores`.
+    (N,). Whole subjects are drawn with replacement, since clips of one person are not independent.
+    The networks are not retrained, so the interval covers the choice of the people tested on, not
+    of the people trained on. A class that a draw lacks is left out of it, as in `scores`.
     """
     truth, rows = np.asarray(labels, int), np.atleast_2d(np.asarray(guesses, int))
     people, person = np.unique(np.asarray(subjects), return_inverse=True)
@@ -110,7 +112,7 @@ def bootstrap(
 
 
 def _rates(tables: NDArray[np.int64]) -> NDArray[np.float64]:
-    """UF1, UAR and accuracy (..., 3) of confusion tables (..., classes, classes)."""
+    """Return UF1, UAR and accuracy (..., 3) of confusion matrices (..., classes, classes)."""
     hits = np.diagonal(tables, axis1=-2, axis2=-1)
     true, guessed = tables.sum(axis=-1), tables.sum(axis=-2)
     uf1 = _mean(2 * hits, true + guessed)
@@ -120,6 +122,6 @@ def _rates(tables: NDArray[np.int64]) -> NDArray[np.float64]:
 
 
 def _mean(part: NDArray[np.int64], whole: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Mean over the last axis of part / whole where there is a whole; 0 where there is none."""
+    """Return the mean over the last axis of part / whole where whole > 0, or 0 without any."""
     ratio = part / np.maximum(whole, 1)
     return np.asarray(ratio.sum(axis=-1) / np.maximum((whole > 0).sum(axis=-1), 1), np.float64)

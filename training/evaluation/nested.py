@@ -1,8 +1,8 @@
-"""Schedule and epoch by inner evidence alone.
+"""Nested cross-validation: schedule and epoch are chosen on other subjects than those scored.
 
-Subjects are dealt into groups; for every pair of groups a network is trained without both. What it
-says of one of them is evidence for the choice when the other is held out. A subject is then scored
-by its own fold, trained with what was chosen without its group.
+Subjects are dealt into groups, and for every pair of groups a network is trained without both. Its
+predictions for one group count for the choice when the other is held out. A subject is then scored
+by its own fold, trained with the schedule that was chosen without its group.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,10 +22,13 @@ GROUPS = 6
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Chosen:
-    """``results``: every subject's fold, trained with what its group was given. ``epochs``: the epoch
-    that counts, by fold. ``lines``: what each group was given, for people. ``seconds``: what the
-    inner folds took."""
+class NestedChoice:
+    """Folds of one job after the choice.
+
+    ``results``: every subject's fold, trained with the schedule of its group. ``epochs``: the
+    chosen epoch by fold. ``lines``: the choice of each group, for display. ``seconds``: training
+    time of the inner folds.
+    """
 
     results: list[FoldResult]
     epochs: dict[str, int]
@@ -33,11 +36,11 @@ class Chosen:
     seconds: float
 
 
-def choose(jobs: Sequence[FoldJob], run: LosoConfig) -> list[Chosen]:
-    """Schedule and epoch for each job's folds; raises `DataError` for too few subjects."""
+def choose(jobs: Sequence[FoldJob], run: LosoConfig) -> list[NestedChoice]:
+    """Choose schedule and epoch for each job's folds; raises `DataError` for too few subjects."""
     groups = [subject_groups(job.samples, GROUPS) for job in jobs]
     inner_jobs: list[FoldJob] = []
-    places: list[tuple[int, str]] = []  # of an inner job: its job and the name of its schedule
+    places: list[tuple[int, str]] = []  # job and name of the schedule of each inner job
     for number, (job, group) in enumerate(zip(jobs, groups, strict=True)):
         if group.max() < 2:
             raise DataError(
@@ -47,7 +50,7 @@ def choose(jobs: Sequence[FoldJob], run: LosoConfig) -> list[Chosen]:
         pairs = pair_folds(group)
         require_classes(job.samples, pairs)
         for name, each in candidates(job.config).items():
-            inner_jobs.append(FoldJob(each, job.samples, job.again, pairs))
+            inner_jobs.append(FoldJob(each, job.samples, job.reanimated, pairs))
             places.append((number, name))
     inner: list[dict[str, list[FoldResult]]] = [{} for _ in jobs]
     for (number, name), results in zip(
@@ -56,7 +59,7 @@ def choose(jobs: Sequence[FoldJob], run: LosoConfig) -> list[Chosen]:
         inner[number][name] = results
     taken = [
         [
-            max(_evidence(g, group, inner[number], job.samples), key=lambda found: found[0])
+            max(_inner_scores(g, group, inner[number], job.samples), key=lambda found: found[0])
             for g in range(group.max() + 1)
         ]
         for number, (job, group) in enumerate(zip(jobs, groups, strict=True))
@@ -65,7 +68,7 @@ def choose(jobs: Sequence[FoldJob], run: LosoConfig) -> list[Chosen]:
         FoldJob(
             config,
             job.samples,
-            job.again,
+            job.reanimated,
             [f for f in job.folds if taken[number][groups[number][f.held[0]]][1] == name],
         )
         for number, job in enumerate(jobs)
@@ -75,17 +78,17 @@ def choose(jobs: Sequence[FoldJob], run: LosoConfig) -> list[Chosen]:
     for (number, _), results in zip(places, run_jobs(outer_jobs, run), strict=True):
         outer[number] += results
     return [
-        _chosen(group, inner[number], taken[number], outer[number])
+        _nested_choice(group, inner[number], taken[number], outer[number])
         for number, group in enumerate(groups)
     ]
 
 
-def _chosen(
+def _nested_choice(
     group: NDArray[np.int64],
     inner: Mapping[str, Sequence[FoldResult]],
     taken: Sequence[tuple[float, str, int]],
     outer: list[FoldResult],
-) -> Chosen:
+) -> NestedChoice:
     lines = [
         f"group {g + 1} of {len(taken)}: {name}, epoch {epoch + 1} of "
         f"{len(inner[name][0].published)} (inner score {score:.3f})"
@@ -93,17 +96,19 @@ def _chosen(
     ]
     epochs = {result.fold.name: taken[group[result.fold.held[0]]][2] for result in outer}
     seconds = sum(result.seconds for results in inner.values() for result in results)
-    return Chosen(outer, epochs, tuple(lines), seconds)
+    return NestedChoice(outer, epochs, tuple(lines), seconds)
 
 
-def _evidence(
+def _inner_scores(
     out: int,
     group: NDArray[np.int64],
     inner: Mapping[str, Sequence[FoldResult]],
     samples: Samples,
 ) -> Iterator[tuple[float, str, int]]:
-    """(score, schedule, epoch) on all groups but ``out``, by networks that saw neither it nor the
-    clip's own group; at every tenth of the schedule."""
+    """Yield (score, schedule, epoch) on all groups but ``out``, at every tenth of the schedule.
+
+    A clip's prediction is that of a network which saw neither ``out`` nor the clip's own group.
+    """
     labels = samples.labels.numpy()
     for name, results in inner.items():
         count = len(results[0].published)
@@ -112,7 +117,7 @@ def _evidence(
             for result in results:
                 held = result.fold.held
                 own = group[held] != out
-                if own.all():  # this pair is without the group
+                if own.all():  # the pair does not include ``out``
                     continue
                 truth.append(labels[held[own]])
                 guess.append(result.published[epoch][own].argmax(axis=1))

@@ -1,9 +1,9 @@
-"""The same task for many arguments: one after another here, or spread out by Ray.
+"""Execution of one function for many arguments: in turn in this process, or in parallel by Ray.
 
-Folds, seeds and networks do not need each other, so Ray (Moritz et al., OSDI 2018) may run them in
-any order on any machine that has htnet installed, reads the same paths and is like this one: a
-result is the same bit for bit as far as torch's arithmetic is, and every task has one torch thread
-wherever it runs, since sums in another order are other sums.
+Folds, seeds and networks are independent, so Ray (Moritz et al., OSDI 2018) may run them in any
+order on any similar machine that has htnet installed and reads the same paths. Results are equal
+bit for bit as far as torch's arithmetic is. Every task has one torch thread wherever it runs, since
+the order of a sum changes its rounding.
 """
 
 import logging
@@ -30,10 +30,13 @@ _CANCELS = 5
 
 @dataclass(frozen=True, slots=True)
 class RayConfig:
-    """``address``: a running Ray, as host:port, ray://host:port or "auto" for one on this machine;
+    """Connection to Ray and the resources of a task.
+
+    ``address``: a running Ray, as host:port, ray://host:port or "auto" for one on this machine;
     None starts one here, which ends with the tasks. A Ray that wants a token gets the user's where
-    RAY_AUTH_MODE=token is set. ``gpus`` and ``cpus``: a task's share of them, fractions too.
-    ``retries``: how often a task is run again whose worker was lost."""
+    RAY_AUTH_MODE=token is set. ``gpus``, ``cpus``: of each task, fractions too. ``retries``: of a
+    task whose worker was lost.
+    """
 
     address: str | None = None
     gpus: float = 0.0
@@ -55,7 +58,7 @@ def run_here(
 ) -> None:
     """Call ``function(*own)`` for each ``own`` of ``arguments``, in turn.
 
-    ``done`` is told each one's place and result.
+    ``done`` receives the index and the result of each call.
     """
     for index, own in enumerate(arguments):
         done(index, _single_threaded(function, *own))
@@ -67,13 +70,13 @@ def run_on_ray(
     done: Callable[[int, R], None],
     config: RayConfig,
 ) -> None:
-    """`run_here` with the calls spread out by Ray; ``done`` is told as each ends, in any order.
+    """Run the calls of `run_here` on Ray; ``done`` is called as each ends, in any order.
 
-    An object that stands in several tasks is sent once to each machine; its arrays must not be
-    written to. What a task raises comes out as itself and ends the run, as Ctrl-C does: the other
-    tasks are cancelled. Raises `DependencyError` where Ray is missing or cannot be reached, or where
-    a task's worker is lost more than ``config.retries`` times; `UsageError` where no machine has what
-    a task asks for.
+    An object that several tasks share is sent once to each machine; its arrays must not be written
+    to. An exception of a task is raised as it is and ends the run, as Ctrl-C does: the other tasks
+    are cancelled. Raises `DependencyError` where Ray is missing or cannot be reached, or where a
+    task's worker is lost more than ``config.retries`` times; `UsageError` where no machine has the
+    resources of a task.
     """
     with _connected(config) as ray:
         task = ray.remote(num_cpus=config.cpus, num_gpus=config.gpus, max_retries=config.retries)(
@@ -116,7 +119,7 @@ def _result(ray: Any, ended: Any, config: RayConfig) -> Any:
 
 
 def _cancel(ray: Any, tasks: list[Any]) -> None:
-    """End tasks; asked again for a while, since Ray forgets it of one just on its way to a worker."""
+    """Cancel tasks, repeatedly: Ray loses a request for a task that is just being sent off."""
     for _ in range(_CANCELS):
         if not tasks:
             return
@@ -127,7 +130,7 @@ def _cancel(ray: Any, tasks: list[Any]) -> None:
 
 @contextmanager
 def _connected(config: RayConfig) -> Iterator[Any]:
-    """The module ``ray``, connected; one that the caller has connected already is used as it is."""
+    """Yield the module ``ray``, connected; a connection of the caller's is used as it is."""
     ray: Any = need("ray", "ray")
     if config.address is not None:
         _require_listener(config.address)
@@ -159,13 +162,13 @@ def _connect(ray: Any, config: RayConfig) -> None:
             "of the same version as here, and set RAY_AUTH_MODE=token where it wants a token."
         ) from None
     finally:
-        # Ray takes the signal for itself; how the process ends is not its to say.
+        # Ray replaces the handler of SIGTERM; restore the process's own.
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, ended)
 
 
 def _require_listener(address: str) -> None:
-    """Fail within seconds where nothing listens: Ray would try for a minute."""
+    """Raise within seconds where nothing listens; Ray would try for a minute."""
     if address == "auto":
         return
     try:
@@ -188,7 +191,7 @@ def _require_listener(address: str) -> None:
 
 
 def _require_room(ray: Any, config: RayConfig) -> None:
-    """Fail where no machine can ever take a task: Ray would wait for one to join."""
+    """Raise where no machine can take a task; Ray would wait for one to join."""
     machines = [node["Resources"] for node in ray.nodes() if node["Alive"]]
     if not any(
         own.get("CPU", 0) >= config.cpus and own.get("GPU", 0) >= config.gpus for own in machines

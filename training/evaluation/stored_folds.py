@@ -1,4 +1,4 @@
-"""Scoring fold weights that somebody has trained already: one file for each held-out subject."""
+"""Evaluation of stored fold weights: one file for each held-out subject."""
 
 import time
 from pathlib import Path
@@ -20,11 +20,11 @@ from htnet.training.evaluation.loso import LosoReport
 def evaluate_stored(
     data: Path, weights: Path, network: str, landmarks: Path | None = None
 ) -> LosoReport:
-    """Let every subject's clips be judged by the network in ``weights`` named after the subject.
+    """Evaluate each subject's clips by the network in ``weights`` named after the subject.
 
-    Files are SUBJECT.safetensors, as `htnet evaluate loso` keeps them, or an official SUBJECT.pth.
-    Raises `DataError` for a missing file, `UsageError` for one of another network, `WeightsError`
-    for one that cannot be read.
+    Files are SUBJECT.safetensors, as `htnet evaluate loso` stores them, or an official SUBJECT.pth.
+    Raises `DataError` for a missing file, `UsageError` for a file of another network and
+    `WeightsError` for an unreadable file.
     """
     begun = time.monotonic()
     clips = tuple(read_clips(data))
@@ -63,7 +63,7 @@ def _read(folder: Path, subject: str, network: str) -> Loaded:
                     f"expected weights of {network} in {path}; got {loaded.name}: give "
                     f"--network {loaded.name}, or the folder of the other's weights."
                 )
-            # An official checkpoint says nothing of its fold; ours do, and are held to it.
+            # An official checkpoint does not name its fold; ours does, and is checked.
             if read is load and loaded.card.get("fold") != subject:
                 raise DataError(
                     f"expected the network that never saw subject {subject} in {path}; its card "

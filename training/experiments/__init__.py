@@ -1,1 +1,1 @@
-"""Comparisons of networks and of ingredients."""
+"""Experiments: the zoo of networks and the ablations."""

@@ -1,9 +1,9 @@
-"""The paper's ablations, honestly scored: block size, layers, dimensions and heads, and the crops.
+"""Ablations of the paper with the last epoch: block size, layers, dimensions, heads, and crops.
 
 Tables 4 and 5 and Figures 5 and 6 of the paper (arXiv 2307.14637) keep the best epoch of every
-held-out subject; here it is the last one, with the oracle's beside. The variants are laid round a
-base that a CPU can train, htnet-s with the paper's loss on published maps alone (`BASE`); with the
-network "htnet" round the paper's own.
+held-out subject; here the last one counts, with the oracle's score beside. The variants differ from
+a base that a CPU can train, htnet-s with the paper's loss on published maps alone (`BASE`); with
+the network "htnet", from the paper's own network.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,14 +18,15 @@ from htnet.training.evaluation.folds import parameters
 from htnet.training.evaluation.jobs import LosoConfig
 from htnet.training.evaluation.loso import LosoReport, evaluate_loso
 from htnet.training.recipes import configured, merged, to_tables
-from htnet.training.reporting.report import NOT_A_RESULT, markdown_table, seed_scores, spread
+from htnet.training.reporting.report import markdown_table
+from htnet.training.reporting.summary import NOT_A_RESULT, mean_and_deviation, seed_scores
 from htnet.training.views import CAMERA, PLAIN, ViewConfig
 
 BASE: Mapping[str, Any] = {
     "views": 0,
     "schedule": {"epochs": 30, "distill": 0.0, "teacher_views": 0, "mixup": 0.4},
 }
-"""What is changed of htnet-s before its parts are compared: no teacher, no re-animation."""
+"""Changes to htnet-s that make the base of the ablations: no teacher, no re-animation."""
 
 _HEADS = (
     "At 28 x 28 in patches of 7 every block holds one token. Softmax over one value is 1, so the "
@@ -36,7 +37,7 @@ _HEADS = (
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """``changes``: what differs from the base, the tables and values of a config file."""
+    """A variant of the base. ``changes``: tables and values of a config file."""
 
     name: str
     changes: Mapping[str, Any]
@@ -44,8 +45,11 @@ class Variant:
 
 @dataclass(frozen=True, slots=True)
 class Ablation:
-    """``note``: what a reader of its table has to know. ``large``: the paper's own variants, where
-    they differ from the compact ones."""
+    """Variants to compare.
+
+    ``note``: explanation below the table. ``large``: the paper's own variants, where they differ
+    from the compact ones.
+    """
 
     title: str
     note: str
@@ -54,12 +58,15 @@ class Ablation:
 
 
 def _of_model(name: str, *values: Any) -> list[Variant]:
-    """A variant for each value of one field."""
+    """Return a variant for each value of one field of the model."""
     return [Variant(f"{name} {value}", {"model": {name: value}}) for value in values]
 
 
 def _sized(patch: int, tokens: int = 1) -> Variant:
-    """Four blocks of ``tokens`` x ``tokens`` patches along a side, and the regions to fill them."""
+    """Return a variant of four blocks of ``tokens`` x ``tokens`` patches along a side.
+
+    The regions are sized to fill them.
+    """
     side = 4 * tokens * patch
     count = "1 token" if tokens == 1 else f"{tokens * tokens} tokens"
     told = f"patches of {patch}, picture {side} x {side}, {count} a block"
@@ -73,14 +80,14 @@ def _cropped(regions: str) -> Variant:
         "published": "four regions at the published fixed places",
         "whole": "the whole face",
     }
-    # The published tiling lays the face on its side, so averaging with the mirror image of the
-    # picture would average with another face's.
+    # The published tiling transposes the face, so its mirrored picture is not that of a mirrored
+    # face, and the two cannot be averaged.
     changes = {"model": {"mirror": False}, "preprocess": {"regions": regions}}
     return Variant(names[regions], changes)
 
 
 def _taught(name: str, view: ViewConfig, teacher_views: int, **schedule: Any) -> Variant:
-    """A network that sees views and matches a teacher, unless ``schedule`` says otherwise."""
+    """Return a variant trained on views and by a teacher, with changes to its ``schedule``."""
     whole = {"epochs": 40, "distill": 1.0, "mixup": 1.0, "teacher_views": teacher_views}
     changes = {"views": 6, "view": asdict(view), "schedule": {**whole, **schedule}}
     return Variant(name, changes)
@@ -132,7 +139,7 @@ ABLATIONS: Mapping[str, Ablation] = {
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AblationRow:
-    """A variant's reports, one per seed."""
+    """Reports of one variant, one per seed."""
 
     name: str
     params: int
@@ -143,7 +150,10 @@ class AblationRow:
 def run_ablation(
     name: str, base: TrainConfig, seeds: int, run: LosoConfig
 ) -> tuple[Ablation, list[AblationRow]]:
-    """Score every variant of an ablation round ``base``; raises `UsageError` for an unknown one."""
+    """Evaluate every variant of an ablation of ``base``.
+
+    Raises `UsageError` for an unknown ablation and for a network other than HTNets.
+    """
     if name not in ABLATIONS:
         raise UsageError(
             f"expected an ablation out of {', '.join(ABLATIONS)}; got {name!r}: choose one."
@@ -192,14 +202,14 @@ def _cells(row: AblationRow) -> list[str]:
     again = seed_scores(row.last, "reanimated")["full"]
     return [
         f"{row.params:,}",
-        *(spread(found[:, n]) for n in (0, 1)),
+        *(mean_and_deviation(found[:, n]) for n in (0, 1)),
         f"{again[:, 0].mean():.3f}",
         f"{best[:, 0].mean():.3f}",
     ]
 
 
 def ablation_table(ablation: Ablation, rows: Sequence[AblationRow], groups: int | None) -> Table:
-    """For the terminal; the oracle's column says what it is, the title who was held out."""
+    """Return a table for a terminal. ``groups``: number of groups held out, None for subjects."""
     table = Table(
         "",
         "parameters",
@@ -218,7 +228,7 @@ def ablation_table(ablation: Ablation, rows: Sequence[AblationRow], groups: int 
 def ablation_markdown(
     ablation: Ablation, rows: Sequence[AblationRow], groups: int | None, command: str
 ) -> str:
-    """A section of a page."""
+    """Return the ablation as a section of a Markdown page."""
     head = ["", "parameters", "UF1", "UAR", "re-animated UF1", "oracle UF1 \\*"]
     lines = [[row.name, *_cells(row)] for row in rows]
     return (

@@ -1,4 +1,4 @@
-"""The zoo: which rows ``docs/benchmark.md`` has, and scoring them all by one command."""
+"""The zoo: rows of ``docs/benchmark.md``, and their evaluation."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -15,14 +15,16 @@ from htnet.training.experiments.zoo_page import ZooRow
 from htnet.training.recipes import configured
 from htnet.training.views import CAMERA
 
-_LARGE = 20_000_000  # parameters; beyond it a CPU is no place to train 68 folds
+_LARGE = 20_000_000  # parameters; above it, training 68 folds on a CPU takes weeks
 _PLAIN_HTNET = replace(Schedule(), distill=0.0, mixup=0.4, epochs=30)
 
 
 @dataclass(frozen=True, slots=True)
 class ZooEntry:
-    """A row: a network of the registry with ``changes`` to its recipe. ``seeds``: at most so many,
-    because all others take a CPU long."""
+    """A row: a network of the registry with ``changes`` to its recipe.
+
+    ``seeds``: most seeds to run, one for networks that take a CPU long.
+    """
 
     network: str
     changes: Mapping[str, Any] = field(default_factory=dict)
@@ -31,7 +33,10 @@ class ZooEntry:
 
 
 def _compact(**model: Any) -> dict[str, Any]:
-    """A HypHTNet that a CPU can train: htnet-s's shape, input and cross-entropy schedule."""
+    """Return changes for a HypHTNet that a CPU can train.
+
+    It has the shape, input and cross-entropy schedule of htnet-s.
+    """
     return {
         "model": {"dim": 32, "repeats": (1, 1, 2), **model},
         "preprocess": {
@@ -79,7 +84,7 @@ ZOO: Mapping[str, ZooEntry] = {
 
 
 def zoo_config(name: str, data: Path, landmarks: Path | None, device: str) -> TrainConfig:
-    """The recipe of a row; raises `UsageError` for a row there is not."""
+    """Return the recipe of a row; raises `UsageError` for an unknown row."""
     if name not in ZOO:
         raise UsageError(f"expected rows out of {'; '.join(ZOO)}; got {name!r}: correct --rows.")
     entry = ZOO[name]
@@ -88,8 +93,8 @@ def zoo_config(name: str, data: Path, landmarks: Path | None, device: str) -> Tr
     )
 
 
-def fits(config: TrainConfig) -> bool:
-    """Whether all folds can be trained on its device in hours rather than weeks."""
+def trainable(config: TrainConfig) -> bool:
+    """Return True where all folds can be trained on the config's device within hours."""
     return torch_device(config.device).type != "cpu" or parameters(config) < _LARGE
 
 
@@ -103,14 +108,17 @@ def run_zoo(
     nested: Sequence[str],
     run: LosoConfig,
 ) -> list[ZooRow]:
-    """Score the rows named, or all that fit on ``device``; the others are there and say "not run".
+    """Evaluate the named rows, or all that fit on ``device``.
 
-    ``nested``: the rows to score under that protocol too.
+    The other rows are returned without scores. ``nested``: rows to evaluate under that protocol
+    too.
     """
     recipes = {name: zoo_config(name, data, landmarks, device) for name in ZOO}
     for name in (*(rows or ()), *nested):
-        zoo_config(name, data, landmarks, device)  # says what is wrong with a name
-    wanted = [name for name in ZOO if (name in rows if rows is not None else fits(recipes[name]))]
+        zoo_config(name, data, landmarks, device)  # raises for an unknown name
+    wanted = [
+        name for name in ZOO if (name in rows if rows is not None else trainable(recipes[name]))
+    ]
     last, chosen = _scored(recipes, wanted, seeds, "last", run), {}
     if nested:
         chosen = _scored(recipes, nested, seeds, "nested", run)
@@ -135,7 +143,7 @@ def _scored(
     protocol: str,
     run: LosoConfig,
 ) -> dict[str, list[dict[str, LosoReport]]]:
-    """Reports by row, one for each of its seeds; all folds of all rows are there to be spread."""
+    """Return reports by row, one for each seed; the folds of all rows run as one set of jobs."""
     configs = [
         (name, replace(recipes[name], seed=seed))
         for name in names

@@ -1,4 +1,4 @@
-"""The zoo of networks side by side: the page docs/benchmark.md, and a table for the terminal."""
+"""Scores of the zoo as the page docs/benchmark.md and as a table for a terminal."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,12 +10,12 @@ from rich.table import Table
 from htnet.engine.types import F64
 from htnet.training.evaluation.loso import LosoReport
 from htnet.training.evaluation.metrics import dataset_title
-from htnet.training.reporting.report import (
+from htnet.training.reporting.report import markdown_table
+from htnet.training.reporting.summary import (
     NOT_A_RESULT,
     intervals,
-    markdown_table,
+    mean_and_deviation,
     seed_scores,
-    spread,
 )
 
 NOT_RUN = "not run"
@@ -35,9 +35,9 @@ _EXPLANATION = (
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ZooRow:
-    """One network's reports by protocol, one per seed; a protocol without any was not run.
+    """Reports of one network by protocol, one per seed; a protocol without any was not run.
 
-    ``params``: None for what has no fixed number of them, such as a kernel machine.
+    ``params``: number of parameters, None where it is not fixed, as of a kernel machine.
     """
 
     name: str
@@ -51,7 +51,7 @@ class ZooRow:
 
 @dataclass(frozen=True, slots=True)
 class PublishedFigure:
-    """What others printed for the 442 clips, digit by digit; ``kind``: how epochs were chosen."""
+    """A published score on the 442 clips, as printed. ``kind``: the choice of epochs."""
 
     name: str
     uf1: str
@@ -73,10 +73,10 @@ PUBLISHED = (
 
 
 def zoo_markdown(rows: Sequence[ZooRow], command: str, machine: str, before: str = "") -> str:
-    """The page: a line per network, then the published figures and what they are worth.
+    """Return the page: a line for each network, then the published figures.
 
-    ``command``: what made the rows, ``machine``: on what, in words. ``before``: the page as it was;
-    sections of it that are not made here were written by hand, and stay.
+    ``command``: command line that made the rows. ``machine``: its hardware, in words. ``before``:
+    the previous page, whose hand-written sections are kept.
     """
     head = [
         "network",
@@ -114,12 +114,15 @@ def zoo_markdown(rows: Sequence[ZooRow], command: str, machine: str, before: str
 
 
 def _sections(page: str) -> list[str]:
-    """What stands under each heading of the second rank, heading and all."""
+    """Return the sections of a page, each from its second-level heading on."""
     return [f"## {part.strip()}" for part in f"\n{page}".split("\n## ")[1:]]
 
 
 def zoo_table(rows: Sequence[ZooRow]) -> Table:
-    """The zoo in 80 columns: intervals under the scores, UAR under UF1, no scores by dataset."""
+    """Return the zoo as a table of 80 columns, without scores by dataset.
+
+    Intervals are below the scores, UAR below UF1.
+    """
     table = Table(
         "network",
         "UF1",
@@ -174,7 +177,7 @@ def _name(row: ZooRow) -> str:
 
 
 def _score(found: Mapping[str, F64], column: int, name: str = "full") -> str:
-    return spread(found[name][:, column]) if name in found else NOT_RUN
+    return mean_and_deviation(found[name][:, column]) if name in found else NOT_RUN
 
 
 def _pair(found: Mapping[str, F64]) -> str:
@@ -182,12 +185,12 @@ def _pair(found: Mapping[str, F64]) -> str:
 
 
 def _mean(found: Mapping[str, F64]) -> str:
-    """UF1 over UAR, without deviations."""
+    """Return mean UF1 above mean UAR, without deviations."""
     return "\n".join(f"{found['full'][:, n].mean():.3f}" for n in (0, 1)) if found else NOT_RUN
 
 
 def _bounds(reports: Sequence[LosoReport]) -> list[str]:
-    """The intervals of UF1 and UAR, if there are any."""
+    """Return the intervals of UF1 and UAR, if any."""
     bounds = intervals(reports).get("full", {}) if reports else {}
     return [f"[{bounds[key][0]:.3f}, {bounds[key][1]:.3f}]" for key in ("uf1", "uar") if bounds]
 

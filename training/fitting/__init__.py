@@ -1,1 +1,1 @@
-"""Fitting one network to one set of samples."""
+"""Fitting of networks to samples, by steps or in closed form."""

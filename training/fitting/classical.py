@@ -1,4 +1,4 @@
-"""Support vector machines, fitted by scikit-learn in one go and served by torch."""
+"""Support vector machines, fitted by scikit-learn in closed form and run by torch."""
 
 from dataclasses import replace
 from itertools import combinations
@@ -15,7 +15,7 @@ from htnet.engine.optional import need
 from htnet.training.augmentation.batches import mirror
 from htnet.training.augmentation.samples import Samples
 
-_TOPS = {"raw": 255.0, "unit": 1.0}  # u and its mirror image add up to it; 0 where 0 is rest
+_TOPS = {"raw": 255.0, "unit": 1.0}  # sum of u and its mirror image; 0 where rest is 0
 
 
 def fit_closed(
@@ -23,28 +23,15 @@ def fit_closed(
 ) -> nn.Module:
     """Fit the machine ``name`` on the clips ``rows`` (M,) and their mirror images.
 
-    Classes are balanced. Returns a module in eval mode on the samples' device; its ``config`` has
-    what the fit decided: supports, gamma and how this input is mirrored. ``seed`` goes to
+    Classes are balanced. Returns a module in eval mode on the samples' device, whose ``config``
+    holds the fitted number of supports, gamma and the mirroring of its input. ``seed`` goes to
     scikit-learn, which draws nothing for these machines. Raises `UsageError` for a network that is
-    not fitted so or for an input it cannot take, `DataError` where a class has no clip,
+    not fitted in closed form or an unsuitable input, `DataError` where a class has no clip,
     `DependencyError` without scikit-learn.
     """
-    if entry(name).fits != "closed":
-        raise UsageError(f"expected a network that is fitted in closed form; got {name}: train it.")
-    spec = samples.spec
-    if spec.regions == "published" or (name == "bi-woof" and spec.scaling in _TOPS):
-        raise UsageError(
-            f"expected regions whole or tiled for {name}, and for bi-woof u and v that are 0 at "
-            f"rest; got {spec.regions} and {spec.scaling}: leave the preprocessing as it is by "
-            "default."
-        )
     labels = samples.labels[rows].cpu()
-    counts = torch.bincount(labels, minlength=config.classes)
-    if not bool(counts.all()):
-        raise DataError(
-            f"expected clips of all {config.classes} classes to fit {name}; got "
-            f"{counts.tolist()} of them: add clips."
-        )
+    _require_fit(name, config, samples, labels)
+    spec = samples.spec
     config = replace(
         config,
         mirror_channel=spec.channels.index("u"),
@@ -58,7 +45,7 @@ def fit_closed(
     mean, deviation = np.zeros(x.shape[1]), np.ones(x.shape[1])
     if config.standardise:
         mean, deviation = x.mean(axis=0), x.std(axis=0)
-        deviation[deviation < 1e-12] = 1.0  # a value that never changes tells nothing
+        deviation[deviation < 1e-12] = 1.0  # a constant feature
     x = (x - mean) / deviation
     gamma = config.gamma or 1 / (x.shape[1] * max(float(x.var()), 1e-12))
     svc = need("sklearn.svm").SVC(
@@ -83,11 +70,30 @@ def fit_closed(
     return machine.eval().to(samples.inputs.device)
 
 
-def _by_pair(dual: NDArray[np.float64], counts: NDArray[np.int32]) -> NDArray[np.float64]:
-    """libsvm's (classes - 1, supports) as (pairs, supports).
+def _require_fit(name: str, config: KernelConfig, samples: Samples, labels: Tensor) -> None:
+    """Raise unless ``name`` is fitted in closed form and takes these samples."""
+    if entry(name).fits != "closed":
+        raise UsageError(f"expected a network that is fitted in closed form; got {name}: train it.")
+    spec = samples.spec
+    if spec.regions == "published" or (name == "bi-woof" and spec.scaling in _TOPS):
+        raise UsageError(
+            f"expected regions whole or tiled for {name}, and for bi-woof u and v that are 0 at "
+            f"rest; got {spec.regions} and {spec.scaling}: leave the preprocessing as it is by "
+            "default."
+        )
+    counts = torch.bincount(labels, minlength=config.classes)
+    if not bool(counts.all()):
+        raise DataError(
+            f"expected clips of all {config.classes} classes to fit {name}; got "
+            f"{counts.tolist()} of them: add clips."
+        )
 
-    It keeps a support's coefficient against class k in row k, or k - 1 where k comes after the
-    support's own class.
+
+def _by_pair(dual: NDArray[np.float64], counts: NDArray[np.int32]) -> NDArray[np.float64]:
+    """Rearrange libsvm's dual coefficients (classes - 1, supports) to (pairs, supports).
+
+    libsvm keeps a support's coefficient against class k in row k, or in row k - 1 where k comes
+    after the support's own class.
     """
     ends = np.cumsum(counts)
     spans = [slice(end - count, end) for end, count in zip(ends, counts, strict=True)]

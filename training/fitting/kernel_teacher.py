@@ -1,9 +1,9 @@
-"""A kernel machine as teacher: on 442 clips its answers are surer guides than the bare labels.
+"""Kernel machine as teacher: on 442 clips a better training target than the labels alone.
 
 Kernel ridge regression (RBF) from network inputs to centred one-hot classes, solved in closed form
-on the training clips of a fold and their mirror images, and so blind to the held-out subject. Its
-smooth answer exists for every input, augmented and mixed ones too, which is what the network learns
-to match ("function matching", Beyer et al., CVPR 2022).
+on the training clips of a fold and their mirror images, so that it never sees the held-out
+subject. Its scores are defined for every input, augmented and mixed ones too, and the network
+learns to match them ("function matching", Beyer et al., CVPR 2022).
 """
 
 from dataclasses import dataclass
@@ -18,8 +18,11 @@ from htnet.training.augmentation.samples import Samples
 
 @dataclass(frozen=True, slots=True, eq=False)
 class KernelTeacher:
-    """``support``: (A, D) flattened inputs, ``squares`` (A,) their squared lengths;
-    ``coefficients``: (A, classes); ``gamma`` of the kernel."""
+    """Fitted kernel ridge regression.
+
+    ``support``: (A, D), flattened inputs. ``squares``: (A,), their squared lengths.
+    ``coefficients``: (A, classes). ``gamma``: of the RBF kernel.
+    """
 
     support: Tensor
     squares: Tensor
@@ -27,17 +30,17 @@ class KernelTeacher:
     gamma: float
 
     def __call__(self, inputs: Tensor) -> Tensor:
-        """Scores (B, classes) for inputs (B, 3, S, S): near 0 on average, 1 between classes."""
+        """Return scores (B, classes) of inputs (B, 3, S, S): mean near 0, classes 1 apart."""
         distance = _distance(inputs.flatten(1), self.support, self.squares)
         return torch.exp(-self.gamma * distance) @ self.coefficients
 
 
-def teach(
+def fit_teacher(
     samples: Samples, rows: Tensor, views: int = 0, ridge: float = 0.3, width: float = 1.0
 ) -> KernelTeacher:
-    """Fit on the clips ``rows``, their published maps and ``views`` of their re-animated ones.
+    """Fit a teacher on the clips ``rows``: their published maps and ``views`` re-animated ones.
 
-    ``ridge``: for a class of mean size, rarer classes get less; ``width``: gamma times the mean
+    ``ridge``: of a class of mean size; rarer classes get less. ``width``: gamma times the mean
     squared distance between clips.
     """
     made = [inputs_of(samples, rows, view) for view in range(1, 1 + views)]
@@ -53,12 +56,12 @@ def teach(
     distance = _distance(support, support, squares)
     gamma = width / float(distance.mean())
     kernel = torch.exp(-gamma * distance) + torch.diag(ridges)
-    # On the CPU, where double precision is cheap: it is done once for each fold.
+    # On the CPU, where double precision is cheap; solved once for each fold.
     coefficients = torch.linalg.solve(kernel.double().cpu(), targets.double().cpu())
     coefficients = coefficients.float().to(kernel.device)
     return KernelTeacher(support, squares, coefficients, gamma)
 
 
 def _distance(a: Tensor, b: Tensor, squares: Tensor) -> Tensor:
-    """Squared distances (A, B); ``squares``: (B,) the squared lengths of ``b``."""
+    """Return squared distances (A, B); ``squares``: (B,), squared lengths of ``b``."""
     return (a.square().sum(dim=1)[:, None] + squares - 2 * a @ b.T).clamp_min(0)

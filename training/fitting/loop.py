@@ -1,7 +1,7 @@
-"""The training loop: several folds at once, their networks stacked along a leading axis.
+"""Training loop for several folds at once, their networks stacked along a leading axis.
 
-The clips are so few and small that Python's overhead would dominate; `torch.func.vmap` runs the
-same step for many folds in one call. The optimizers work element by element, so the folds stay
+The clips are so few and small that Python's overhead would dominate, so `torch.func.vmap` runs the
+same step for many folds in one call. The optimizers work element by element, which keeps the folds
 independent. On a GPU the data are resident and the step is captured once and replayed.
 """
 
@@ -18,18 +18,18 @@ from htnet.engine.errors import DataError
 from htnet.training.augmentation.batches import batch
 from htnet.training.augmentation.samples import Samples
 from htnet.training.config import NO_AUGMENT, Schedule
-from htnet.training.fitting.kernel_teacher import teach
+from htnet.training.fitting.kernel_teacher import fit_teacher
 from htnet.training.fitting.step import TrainingStep
 
 Progress = Callable[[int, int], None]
-"""Called with the steps done and their number."""
+"""Callback of the steps done and their total."""
 
 Weights = dict[str, Tensor]
 """Stacked parameters and buffers by name: (folds, ...)."""
 
 
 class NotANumber(DataError):
-    """A fold's training left the numbers; ``fold`` is its place."""
+    """Non-finite loss or weights; ``fold`` is the index of the fold."""
 
     def __init__(self, fold: int, sentence: str) -> None:
         super().__init__(sentence)
@@ -38,7 +38,7 @@ class NotANumber(DataError):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Epoch:
-    """The end of an epoch: the weights as they would be kept, and each fold's mean loss."""
+    """State at the end of an epoch: weights (averaged where an EMA is kept), mean loss by fold."""
 
     number: int
     weights: Weights
@@ -56,11 +56,12 @@ def fit(
     watch: Callable[[Epoch], None] | None = None,
     start: Mapping[str, Tensor] | None = None,
 ) -> Weights:
-    """Train one network for each fold; ``folds`` hold the rows of the clips to train on.
+    """Train one network for each fold, on the device of ``samples``.
 
-    ``make`` builds a network with new random weights, or all begin with those of ``start``;
-    ``seeds`` fix the weights and the batches. ``watch`` is called after every epoch. The data's
-    device is where it all runs. Raises `NotANumber` when loss or weights are numbers no longer.
+    ``make``: builds a network with new random weights. ``folds``: rows of the training clips.
+    ``seeds``: of the weights and batches of each fold. ``watch``: called after every epoch.
+    ``start``: initial weights of all networks, instead of random ones. Raises `NotANumber` for a
+    loss or weights that are not finite.
     """
     draws = [torch.Generator().manual_seed(seed) for seed in seeds]
     device = samples.inputs.device
@@ -77,10 +78,10 @@ def fit(
             name: torch.stack([own[name].detach().to(device) for own in state]) for name in state[0]
         }
         del networks, state
-        return _descend(base, stacked, samples, folds, schedule, draws, progress, watch)
+        return _train(base, stacked, samples, folds, schedule, draws, progress, watch)
 
 
-def _descend(
+def _train(
     base: nn.Module,
     weights: Weights,
     samples: Samples,
@@ -90,18 +91,18 @@ def _descend(
     progress: Progress | None,
     watch: Callable[[Epoch], None] | None,
 ) -> Weights:
-    per_epoch = math.ceil(len(samples.clips) / schedule.batch)  # whoever is trained beside
+    per_epoch = math.ceil(len(samples.clips) / schedule.batch)  # the same for every fold
     steps = schedule.epochs * per_epoch
     step = TrainingStep(base, weights, schedule)
     average = {name: w.detach().clone() for name, w in weights.items()} if schedule.ema else weights
     batches = _Batches(samples, folds, schedule, draws)
     loss = torch.zeros(len(folds), device=samples.inputs.device)
     for number in range(steps):
-        lr = schedule.lr * _shape(number / steps, schedule)
-        inputs, targets, advice = batches.draw()
-        loss += step(inputs, targets, advice, lr)
+        lr = schedule.lr * _rate_share(number / steps, schedule)
+        inputs, targets, teacher_scores = batches.draw()
+        loss += step(inputs, targets, teacher_scores, lr)
         if schedule.ema:
-            _follow(average, weights, min(schedule.ema, (1 + number) / (10 + number)))
+            _update_average(average, weights, min(schedule.ema, (1 + number) / (10 + number)))
         if (number + 1) % per_epoch == 0:
             epoch = (number + 1) // per_epoch
             kept = {name: tensor.detach() for name, tensor in average.items()}
@@ -118,7 +119,7 @@ def _descend(
 def _require_numbers(
     losses: Sequence[float], weights: Weights, epoch: int, schedule: Schedule
 ) -> None:
-    """Raise unless losses and weights are finite; the loss is from before the last update."""
+    """Raise unless losses and weights are finite; the losses are from before the last update."""
     whole = torch.ones(len(losses), dtype=torch.bool)
     for tensor in weights.values():
         whole &= tensor.reshape(len(losses), -1).isfinite().all(dim=1).cpu()
@@ -148,20 +149,22 @@ class _Batches:
         self.class_weights = [_class_weights(self.labels[r], schedule, self.classes) for r in folds]
         views = min(schedule.teacher_views, samples.pictures.shape[1] - 1)
         taught = folds if schedule.distill > 0 else []
-        self.teachers = [teach(samples, rows, views) for rows in taught]
+        self.teachers = [fit_teacher(samples, rows, views) for rows in taught]
         self.orders = [torch.empty(0, dtype=torch.long) for _ in folds]
 
     def draw(self) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Inputs (folds, B, 3, S, S), weighted targets (folds, B, classes) and, with teachers,
-        their centred logits, shaped as the targets."""
-        inputs, targets, advice = [], [], []
+        """Draw inputs (folds, B, 3, S, S) and weighted targets (folds, B, classes).
+
+        With teachers, also returns their scores, of the targets' shape.
+        """
+        inputs, targets, teacher_scores = [], [], []
         for number, draw in enumerate(self.draws):
             x, y = self._one(number, draw)
             inputs.append(x)
             targets.append(y)
             if self.teachers:
-                advice.append(self.teachers[number](x))
-        told = torch.stack(advice) if advice else None
+                teacher_scores.append(self.teachers[number](x))
+        told = torch.stack(teacher_scores) if teacher_scores else None
         return torch.stack(inputs), torch.stack(targets).to(inputs[0].device), told
 
     def _one(self, number: int, draw: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -179,7 +182,7 @@ class _Batches:
         return x, y
 
     def _rows(self, number: int, draw: torch.Generator) -> Tensor:
-        """The next batch's clips, on the CPU."""
+        """Draw the rows of the next batch, on the CPU."""
         rows, schedule = self.folds[number], self.schedule
         if schedule.sampling == "balanced":
             counts = torch.bincount(self.labels[rows], minlength=self.classes).clamp_min(1)
@@ -196,8 +199,8 @@ class _Batches:
 
 
 @torch.no_grad()
-def _follow(average: Weights, weights: Weights, decay: float) -> None:
-    """Move the average towards the weights; counters, which are whole numbers, are taken over."""
+def _update_average(average: Weights, weights: Weights, decay: float) -> None:
+    """Move the average towards the weights; integer buffers are copied."""
     real = [name for name, tensor in average.items() if tensor.is_floating_point()]
     own, new = [average[name] for name in real], [weights[name] for name in real]
     torch._foreach_lerp_(own, new, 1 - decay)
@@ -209,11 +212,11 @@ def _follow(average: Weights, weights: Weights, decay: float) -> None:
 def predict(
     make: Callable[[], nn.Module], weights: Weights, inputs: Sequence[Tensor]
 ) -> list[Tensor]:
-    """Logits (n, classes) for each fold's ``inputs`` (n, 3, S, S), in eval mode.
+    """Return logits (n, classes) of each fold's ``inputs`` (n, 3, S, S), in eval mode.
 
-    All folds in one call: shorter ones are filled up with zeros, which nothing looks at.
+    All folds run in one call; shorter inputs are padded with zeros, whose logits are dropped.
     """
-    with torch.device("meta"):  # a form to call; every number in it comes from ``weights``
+    with torch.device("meta"):  # architecture alone; every number comes from ``weights``
         network = make().eval()
     longest = max(len(pictures) for pictures in inputs)
     stacked = inputs[0].new_zeros(len(inputs), longest, *inputs[0].shape[1:])
@@ -223,8 +226,8 @@ def predict(
     return [own[: len(pictures)] for own, pictures in zip(logits, inputs, strict=True)]
 
 
-def _shape(done: float, schedule: Schedule) -> float:
-    """Learning rate as a share of its peak."""
+def _rate_share(done: float, schedule: Schedule) -> float:
+    """Return the learning rate as a share of its peak."""
     if schedule.shape == "constant":
         return 1.0
     if done < schedule.warmup:
@@ -233,14 +236,14 @@ def _shape(done: float, schedule: Schedule) -> float:
 
 
 def _class_weights(labels: Tensor, schedule: Schedule, classes: int) -> Tensor:
-    """(classes,) with a mean of 1 over the clips."""
+    """Return weights (classes,) with a mean of 1 over the clips."""
     counts = torch.bincount(labels, minlength=classes).clamp_min(1).float()
     weights = counts.pow(-schedule.balance)
     return weights * (counts.sum() / (weights * counts).sum())
 
 
 def _mixup(x: Tensor, y: Tensor, alpha: float, draw: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Zhang et al., ICLR 2018, one coefficient per clip."""
+    """Mix each clip with another, one coefficient per clip (Zhang et al., ICLR 2018)."""
     gamma = torch._sample_dirichlet(torch.full((len(x), 2), alpha), generator=draw)
     share = gamma.max(dim=1).values
     other = torch.randperm(len(x), generator=draw)

@@ -1,8 +1,8 @@
-"""One step of training for stacked networks: forward, loss, backward, update.
+"""One training step for stacked networks: forward, loss, backward, update.
 
-On a CUDA device it is captured as a graph after a few ordinary steps and replayed from then on, so
-that no step waits for Python. Without one the very same code runs eagerly. A GPU adds in no fixed order, so
-its runs repeat about, not to the bit.
+On a CUDA device the step is captured as a graph after a few ordinary steps and then replayed, so
+that no step waits for Python. Elsewhere the same code runs eagerly. A GPU sums in no fixed order,
+so its runs are not reproducible to the bit.
 """
 
 from typing import Any
@@ -14,14 +14,15 @@ from torch.func import functional_call, vmap
 from htnet.engine.models.registry import TrainingForm, WithExtraLoss
 from htnet.training.config import Schedule
 
-_WARM_UP = 3  # ordinary steps before the capture, as torch's notes on CUDA graphs ask for
-_TEACHER_SCALE = 4.0  # from a teacher's scores, 1 between classes, to logits
+_WARM_UP = 3  # ordinary steps before the capture, as torch's notes on CUDA graphs require
+_TEACHER_SCALE = 4.0  # logits per unit of a teacher's score
 
 
 class TrainingStep:
-    """Updates ``weights``, stacked parameters and buffers, in place.
+    """Training step that updates ``weights``, stacked parameters and buffers, in place.
 
-    ``base`` is a network of that kind in training mode; a `WithExtraLoss` adds its own.
+    ``base``: a network of the same architecture in training mode; a `WithExtraLoss` adds its own
+    loss.
     """
 
     def __init__(self, base: nn.Module, weights: dict[str, Tensor], schedule: Schedule) -> None:
@@ -37,11 +38,13 @@ class TrainingStep:
         self.loss: Tensor | None = None
         self.done = 0
 
-    def __call__(self, inputs: Tensor, targets: Tensor, advice: Tensor | None, lr: float) -> Tensor:
-        """The folds' losses (folds,) on ``inputs`` (folds, B, 3, S, S), before the update.
+    def __call__(
+        self, inputs: Tensor, targets: Tensor, teacher_scores: Tensor | None, lr: float
+    ) -> Tensor:
+        """Update the weights and return the losses (folds,) before the update.
 
-        ``targets``: (folds, B, classes), each row a clip's class times its weight; ``advice``: the
-        teachers' scores, shaped alike.
+        ``inputs``: (folds, B, 3, S, S). ``targets``: (folds, B, classes), each row a clip's one-hot
+        class times its weight. ``teacher_scores``: the teachers' scores, of the same shape.
         """
         for group in self.optimizer.param_groups:
             if self.on_gpu:
@@ -49,7 +52,7 @@ class TrainingStep:
             else:
                 group["lr"] = lr
         self.done += 1
-        given = [inputs, targets, *([] if advice is None else [advice])]
+        given = [inputs, targets, *([] if teacher_scores is None else [teacher_scores])]
         if not self.on_gpu:
             return self._update(given)
         with torch.cuda.device(self.device):
@@ -83,7 +86,7 @@ class TrainingStep:
         inputs, targets = given[0], given[1]
         kind, wanted = inputs.device.type, self.schedule.precision == "bfloat16"
         with torch.autocast(kind, torch.bfloat16, enabled=wanted):
-            # Not kept: it would tie the captured memory into a circle that outlives the folds.
+            # Not kept as an attribute: a reference cycle would keep the captured memory alive.
             forward = vmap(self._outputs, randomness="different")
             logits, extra = forward(self.parameters, self.buffers, inputs)
         logits = logits.float()
@@ -101,7 +104,7 @@ class TrainingStep:
     def _outputs(
         self, parameters: dict[str, Tensor], buffers: dict[str, Tensor], pictures: Tensor
     ) -> Any:
-        """One fold's logits, and what its extra loss is taken on."""
+        """Return one fold's logits and the input of its extra loss."""
         named = {f"network.{name}": t for name, t in (*parameters.items(), *buffers.items())}
         return functional_call(self.form, named, (pictures,))
 
@@ -115,7 +118,7 @@ class TrainingStep:
         ]
         groups = [group for group in groups if group["params"]]
         options: dict[str, Any] = {}
-        if self.on_gpu:  # a graph replays addresses: the rate has to be a tensor, one each group
+        if self.on_gpu:  # a graph replays addresses, so each group's rate has to be a tensor
             for group in groups:
                 group["lr"] = torch.tensor(lr, device=decayed[0].device)
             options = {"capturable": True, "fused": True}
@@ -124,13 +127,13 @@ class TrainingStep:
 
 
 def _loss(logits: Tensor, targets: Tensor, smoothing: float) -> Tensor:
-    """Cross-entropy with smoothed, weighted targets (folds,): mean over clips."""
+    """Return cross-entropy with smoothed, weighted targets (folds,), mean over clips."""
     weight = targets.sum(dim=-1, keepdim=True)
     smooth = targets * (1 - smoothing) + weight * smoothing / targets.shape[-1]
     return -(smooth * logits.log_softmax(dim=-1)).sum(dim=-1).mean(dim=-1)
 
 
-def _distance(logits: Tensor, advice: Tensor) -> Tensor:
-    """Squared distance of centred logits to the teachers' (folds,): mean over clips."""
-    apart = logits - logits.mean(dim=-1, keepdim=True) - _TEACHER_SCALE * advice
+def _distance(logits: Tensor, teacher_scores: Tensor) -> Tensor:
+    """Return the squared distance of centred logits to the teachers' (folds,), mean over clips."""
+    apart = logits - logits.mean(dim=-1, keepdim=True) - _TEACHER_SCALE * teacher_scores
     return apart.square().sum(dim=-1).mean(dim=-1)

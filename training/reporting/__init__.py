@@ -1,1 +1,1 @@
-"""Scores as pages, pictures and logs."""
+"""Reports of scores: tables, JSON rows, pages, plots and TensorBoard logs."""

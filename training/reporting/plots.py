@@ -1,6 +1,6 @@
-"""Pictures of a run: what is confused, who is recognised, how sure it is, how training went.
+"""Plots of a run: confusion matrix, accuracy by subject, reliability diagram, training curves.
 
-Drawn on figures of their own, so nobody's pyplot state or backend is touched.
+They are drawn on figures without pyplot, so no state or backend of the caller's is changed.
 """
 
 import io
@@ -21,24 +21,32 @@ from htnet.training.evaluation.metrics import (
     dataset_title,
     scores_by_subject,
 )
-from htnet.training.evaluation.temperature import Calibration, Reliability, reliability, softmax
-from htnet.training.reporting.report import guesses, told_of
+from htnet.training.evaluation.temperature import (
+    Reliability,
+    TemperatureScaling,
+    reliability,
+    softmax,
+)
+from htnet.training.reporting.summary import predicted_classes, protocol_caption
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_BLUE, _ORANGE, _GREEN, _PINK, _GREY = "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#707070"
-_PALETTE = (_BLUE, _GREEN, _ORANGE, _PINK)  # told apart by colour-blind eyes (Okabe and Ito)
+BLUE, ORANGE, _GREEN, _PINK, GREY = "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#707070"
+_PALETTE = (BLUE, _GREEN, ORANGE, _PINK)  # told apart by colour-blind eyes (Okabe and Ito)
 _DPI = 130
 
 
 def confusion_plot(reports: Sequence[LosoReport]) -> "Figure":
-    """Mean count over seeds and share of the true class in each cell; colour is the share."""
+    """Plot the confusion matrix: mean count over seeds and share of the true class in each cell.
+
+    The colour is the share.
+    """
     labels = reports[0].labels
-    table = np.mean([confusion(labels, guess) for guess in guesses(reports)], axis=0)
+    table = np.mean([confusion(labels, guess) for guess in predicted_classes(reports)], axis=0)
     true = table.sum(axis=1)
     share = table / np.maximum(true, 1)[:, None]
-    figure, axes = _figure(6.4, 5.6)
+    figure, axes = new_figure(6.4, 5.6)
     axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
     digits = 0 if len(reports) == 1 else 1
     for row, column in np.ndindex(share.shape):
@@ -64,16 +72,18 @@ def confusion_plot(reports: Sequence[LosoReport]) -> "Figure":
 
 
 def subjects_plot(reports: Sequence[LosoReport]) -> "Figure":
-    """A bar of accuracy for each subject, best first, a panel for each dataset.
+    """Plot a bar of accuracy for each subject, best first, in a panel for each dataset.
 
-    The number over a bar is that of the subject's clips; a dashed line is the dataset's accuracy.
+    The number over a bar is that of the subject's clips; the dashed line is the dataset's accuracy.
     """
     first = reports[0]
-    table = scores_by_subject(first.labels, guesses(reports), first.subjects, first.datasets)
+    table = scores_by_subject(
+        first.labels, predicted_classes(reports), first.subjects, first.datasets
+    )
     panels: dict[str, list[SubjectScore]] = {}
     for own in table:
         panels.setdefault(own.dataset, []).append(own)
-    figure, grid = _figure(11, 0.9 + 2.5 * len(panels), len(panels))
+    figure, grid = new_figure(11, 0.9 + 2.5 * len(panels), len(panels))
     white = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}
     widest = max(len(people) for people in panels.values())
     for number, (axes, (name, people)) in enumerate(
@@ -87,7 +97,7 @@ def subjects_plot(reports: Sequence[LosoReport]) -> "Figure":
         for place, top, count in zip(places, height, clips, strict=True):
             axes.text(place, top + 0.03, str(count), ha="center", fontsize=8, bbox=white)
         mean = float((height * clips).sum() / clips.sum())
-        axes.axhline(mean, color=_GREY, linestyle="--", linewidth=1, zorder=0)
+        axes.axhline(mean, color=GREY, linestyle="--", linewidth=1, zorder=0)
         axes.set_xticks(places, [own.subject for own in people], rotation=90, fontsize=8)
         axes.set_xlim(-0.7, widest - 0.3)
         axes.set_ylim(0, 1.15)
@@ -101,18 +111,18 @@ def subjects_plot(reports: Sequence[LosoReport]) -> "Figure":
     return figure
 
 
-def reliability_plot(reports: Sequence[LosoReport], calibration: Calibration) -> "Figure":
-    """Accuracy by confidence before and after the temperature, and how many clips are how sure.
+def reliability_plot(reports: Sequence[LosoReport], scaling: TemperatureScaling) -> "Figure":
+    """Plot accuracy by confidence before and after the temperature, over a histogram of confidence.
 
-    Seeds are pooled. ``calibration``: what `calibration.calibrate` found for the same reports.
+    Seeds are pooled. ``scaling``: `fit_temperature_scaling` of the same reports.
     """
     logits = np.concatenate([report.published for report in reports])
     labels = np.concatenate([report.labels for report in reports])
-    own = calibration
+    own = scaling
     after = f"Divided by temperature {own.temperature:.2f}: gap {own.ece_after:.1%}"
     if own.ece_crossfit is not None:
         after += f"\n({own.ece_crossfit:.1%} if fitted to other people)"
-    figure, grid = _figure(9.6, 6.2, 2, 2, height_ratios=(3, 1), sharex=True, sharey="row")
+    figure, grid = new_figure(9.6, 6.2, 2, 2, height_ratios=(3, 1), sharex=True, sharey="row")
     for column, (scale, told) in enumerate(
         ((1.0, f"As trained: mean gap (ECE) {own.ece_before:.1%}"), (own.temperature, after))
     ):
@@ -129,13 +139,12 @@ def reliability_plot(reports: Sequence[LosoReport], calibration: Calibration) ->
 def curves_plot(
     losses: Mapping[str, Sequence[float]], rates: Sequence[float] | None = None
 ) -> "Figure":
-    """A line of training loss by epoch for each name and, if given, the learning rate below.
+    """Plot training loss by epoch, a line for each name, and the learning rate below.
 
-    ``losses``: by what was trained ("all subjects", "folds, seed 0"), (epochs,) each. ``rates``:
-    (epochs,).
+    ``losses``: (epochs,) each, by name ("all subjects", "folds, seed 0"). ``rates``: (epochs,).
     """
     panels = 1 if rates is None else 2
-    figure, grid = _figure(
+    figure, grid = new_figure(
         8, 2 + 2 * panels, panels, height_ratios=(2, 1)[:panels], sharex=True, squeeze=False
     )
     above, below = grid[0, 0], grid[-1, 0]
@@ -145,7 +154,7 @@ def curves_plot(
     above.set_ylabel("training loss")
     above.legend(loc="upper right", frameon=False, fontsize=9)
     if rates is not None:
-        below.plot(range(1, len(rates) + 1), rates, color=_GREY, linewidth=2)
+        below.plot(range(1, len(rates) + 1), rates, color=GREY, linewidth=2)
         below.set_ylabel("learning rate")
         below.ticklabel_format(axis="y", style="sci", scilimits=(-3, 3))
     below.set_xlabel("epoch")
@@ -160,32 +169,32 @@ def curves_plot(
 
 
 def save_plot(figure: "Figure", path: Path) -> None:
-    """Write a PNG whole or not at all; raises `OutputError` where it cannot be written."""
+    """Write a PNG, whole or not at all; raises `OutputError` where it cannot be written."""
     picture = io.BytesIO()
     figure.savefig(picture, format="png", dpi=_DPI)
     write_atomic(path, picture.getvalue())
 
 
-def _figure(
+def new_figure(
     width: float, height: float, rows: int = 1, columns: int = 1, **layout: Any
 ) -> tuple["Figure", Any]:
-    """A figure of so many inches that belongs to no pyplot window, and its axes."""
+    """Return a figure of ``width`` x ``height`` inches without pyplot, and its axes."""
     figure = need("matplotlib.figure").Figure(figsize=(width, height))
     need("matplotlib.backends.backend_agg").FigureCanvasAgg(figure)
     return figure, figure.subplots(rows, columns, **layout)
 
 
 def _title(figure: "Figure", title: str, told: str) -> None:
-    """A title and lines of small print over the axes, with room made for them."""
+    """Add a title and lines of small print above the axes, and make room for them."""
     inch, below = 1 / figure.get_figheight(), 0.5 + 0.17 * len(told.splitlines())
     figure.text(0.5, 1 - 0.1 * inch, title, ha="center", va="top", fontsize=14, weight="bold")
-    figure.text(0.5, 1 - 0.38 * inch, told, ha="center", va="top", fontsize=9.5, color=_GREY)
+    figure.text(0.5, 1 - 0.38 * inch, told, ha="center", va="top", fontsize=9.5, color=GREY)
     figure.set_layout_engine("constrained", rect=(0, 0, 1, 1 - below * inch))
 
 
 def _told(reports: Sequence[LosoReport]) -> str:
     first = reports[0]
-    return f"{first.network}, {len(first.labels)} clips, {told_of(reports)}"
+    return f"{first.network}, {len(first.labels)} clips, {protocol_caption(reports)}"
 
 
 def _reliability(above: Any, below: Any, found: Reliability) -> None:
@@ -193,13 +202,13 @@ def _reliability(above: Any, below: Any, found: Reliability) -> None:
     width = 1 / len(found.clips)
     full = found.clips > 0
     sure, right = found.confidence[full], found.accuracy[full]
-    above.bar(edges[full], right, width, align="edge", color=_BLUE, edgecolor="white")
-    above.plot([0, 1], [0, 1], color=_GREY, linestyle="--", linewidth=1, label="as sure as right")
-    above.vlines(sure, right, sure, color=_ORANGE, linewidth=2, label="gap")
+    above.bar(edges[full], right, width, align="edge", color=BLUE, edgecolor="white")
+    above.plot([0, 1], [0, 1], color=GREY, linestyle="--", linewidth=1, label="as sure as right")
+    above.vlines(sure, right, sure, color=ORANGE, linewidth=2, label="gap")
     above.set_xlim(0, 1)
     above.set_ylim(0, 1)
     share = found.clips / found.clips.sum()
-    below.bar(edges, share, width, align="edge", color=_GREY, edgecolor="white")
+    below.bar(edges, share, width, align="edge", color=GREY, edgecolor="white")
     below.set_xlabel("probability of the answer")
     for axes in (above, below):
         axes.spines[["top", "right"]].set_visible(False)

@@ -1,4 +1,4 @@
-"""Numbers by step for TensorBoard: ``tensorboard --logdir RUN``."""
+"""Scalars by step for TensorBoard: ``tensorboard --logdir RUN``."""
 
 from pathlib import Path
 from types import TracebackType
@@ -9,19 +9,15 @@ from htnet.engine.optional import need
 
 
 class Scalars:
-    """A context manager that writes an event file into ``folder``; without one it writes nothing.
+    """Context manager that writes an event file into ``folder``.
 
-    Raises `DependencyError` where TensorBoard is asked for and is not installed, `OutputError`
-    where the folder cannot be written.
+    Raises `DependencyError` without TensorBoard, `OutputError` where the folder cannot be written.
     """
 
-    def __init__(self, folder: Path | None) -> None:
-        self._writer: Any = None
-        if folder is None:
-            return
+    def __init__(self, folder: Path) -> None:
         need("tensorboard")
         try:
-            self._writer = need("torch.utils.tensorboard").SummaryWriter(str(folder))
+            self._writer: Any = need("torch.utils.tensorboard").SummaryWriter(str(folder))
         except OSError as error:
             raise OutputError(
                 f"expected a folder that can be written at {folder}; got "
@@ -37,10 +33,8 @@ class Scalars:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._writer is not None:
-            self._writer.close()
+        self._writer.close()
 
     def add(self, name: str, value: float, step: int) -> None:
-        """Note ``value`` under ``name`` at ``step``; slashes in names make groups."""
-        if self._writer is not None:
-            self._writer.add_scalar(name, value, step)
+        """Write ``value`` under ``name`` at ``step``; slashes in names make groups."""
+        self._writer.add_scalar(name, value, step)

@@ -1,1 +1,1 @@
-"""Scores of spotting: what was there against what was told."""
+"""Scores of spotting: found events against true ones."""

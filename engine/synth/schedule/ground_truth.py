@@ -13,12 +13,13 @@ from decimal import Decimal
 from pathlib import Path
 
 from htnet.engine.synth.face.time_course import TimeCourse
-from htnet.engine.types import NS_PER_MS
+from htnet.engine.types import NS_PER_MS, Disturbance
 
 MICRO_NS = 500 * NS_PER_MS
 """Longest micro-expression; a longer expression is a macro-expression."""
 
 DISTURBANCES = ("blink", "gaze", "speech", "head turn", "approach", "lighting", "glint")
+"""Names of the disturbances of a simulated video."""
 
 FRAMES_FILE = "truth.csv"
 EVENTS_FILE = "events.csv"
@@ -30,7 +31,7 @@ _EVENT_COLUMNS = ["what", *_WHAT]
 
 
 @dataclass(frozen=True, slots=True)
-class TrueEvent:
+class SimulatedEvent:
     """One expression as it was made. ``amplitude_px``: the peak displacement at the apex, in px of
     the 140 px crop."""
 
@@ -54,31 +55,19 @@ class TrueEvent:
 
 
 @dataclass(frozen=True, slots=True)
-class Disturbance:
-    """Something that moves the picture and is no expression; ``name`` is one of `DISTURBANCES`.
-
-    The span is that of the change: of a head that turns, not of a head that then stays turned.
-    """
-
-    name: str
-    start_ns: int
-    end_ns: int
-
-
-@dataclass(frozen=True, slots=True)
 class Truth:
     """Events and disturbances of a video, each in order of time."""
 
-    events: tuple[TrueEvent, ...] = ()
+    events: tuple[SimulatedEvent, ...] = ()
     disturbances: tuple[Disturbance, ...] = ()
 
-    def event_at(self, t_ns: int) -> TrueEvent | None:
+    def event_at(self, t_ns: int) -> SimulatedEvent | None:
         """Return the expression under way at a time, or None."""
         return next((e for e in self.events if e.onset_ns <= t_ns < e.offset_ns), None)
 
     def disturbed_at(self, t_ns: int) -> tuple[str, ...]:
         """Return the names of the disturbances at a time, in the order of `DISTURBANCES`."""
-        names = {d.name for d in self.disturbances if d.start_ns <= t_ns < d.end_ns}
+        names = {d.name for d in self.disturbances if d.onset_ns <= t_ns < d.offset_ns}
         return tuple(name for name in DISTURBANCES if name in names)
 
 
@@ -99,14 +88,14 @@ def write_truth(folder: Path, truth: Truth, frames: Iterable[tuple[int, int]]) -
         (e.onset_ns, (_EVENT, *_event_cells(e))) for e in truth.events
     ]
     spans += [
-        (d.start_ns, (d.name, "", "", _ms(d.start_ns), "", _ms(d.end_ns), "", ""))
+        (d.onset_ns, (d.name, "", "", _ms(d.onset_ns), "", _ms(d.offset_ns), "", ""))
         for d in truth.disturbances
     ]
     spans.sort(key=lambda span: span[0])
     _write(folder / EVENTS_FILE, _EVENT_COLUMNS, [row for _, row in spans])
 
 
-def _event_cells(event: TrueEvent) -> tuple[object, ...]:
+def _event_cells(event: SimulatedEvent) -> tuple[object, ...]:
     """Return the cells that both tables share."""
     return (
         event.kind,

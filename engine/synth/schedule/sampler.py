@@ -14,9 +14,10 @@ from htnet.engine.errors import UsageError
 from htnet.engine.synth.face.head_sway import HeadSway
 from htnet.engine.synth.face.piecewise_motion import Move, PiecewiseMotion
 from htnet.engine.synth.face.time_course import TimeCourse
-from htnet.engine.synth.schedule.ground_truth import Disturbance, TrueEvent
+from htnet.engine.synth.schedule.ground_truth import SimulatedEvent
 from htnet.engine.synth.schedule.plan import EventPlan, HeadPlan, Plan
 from htnet.engine.synth.schedule.schedule import ClipSchedule, Contraction, Glint
+from htnet.engine.types import Disturbance
 
 Rng = np.random.Generator
 
@@ -227,7 +228,7 @@ def _contraction(
 
 def _events(
     rng: Rng, seconds: float, plan: EventPlan, disturbances: tuple[Disturbance, ...]
-) -> list[TrueEvent]:
+) -> list[SimulatedEvent]:
     """Draw the expressions, in order of time."""
     number = plan.number(seconds)
     macro = rng.permutation(number) < plan.macros(seconds)
@@ -242,7 +243,7 @@ def _events(
         px = float(rng.uniform(*(plan.macro_px if large else plan.amplitude_px)))
         onset = _ns(start)
         offset = onset + _ns(length)
-        events.append(TrueEvent(label, muscle, onset, onset + _ns(rise * length), offset, px))
+        events.append(SimulatedEvent(label, muscle, onset, onset + _ns(rise * length), offset, px))
     return sorted(events, key=lambda event: event.onset_ns)
 
 
@@ -275,7 +276,7 @@ def _starts(
         room = _FreeTime(plan.first_s, seconds - plan.apart_s)
         for d in disturbances:
             if (clear := plan.clear_s.get(d.name)) is not None:
-                room.block(d.start_ns / _SECOND - clear, d.end_ns / _SECOND + clear)
+                room.block(d.onset_ns / _SECOND - clear, d.offset_ns / _SECOND + clear)
         starts = {i: room.take(rng, lengths[i], plan.apart_s) for i in longest_first}
         found = [start for _, start in sorted(starts.items()) if start is not None]
         if len(found) == len(lengths):

@@ -13,7 +13,8 @@ from htnet.engine.synth.face.head_sway import HeadSway
 from htnet.engine.synth.face.piecewise_motion import PiecewiseMotion
 from htnet.engine.synth.face.pose import REST, Pose
 from htnet.engine.synth.face.time_course import TimeCourse
-from htnet.engine.synth.schedule.ground_truth import Disturbance, TrueEvent, Truth
+from htnet.engine.synth.schedule.ground_truth import SimulatedEvent, Truth
+from htnet.engine.types import Disturbance
 
 T = TypeVar("T")
 
@@ -55,7 +56,7 @@ class ClipSchedule:
 
     def __init__(
         self,
-        events: Sequence[TrueEvent] = (),
+        events: Sequence[SimulatedEvent] = (),
         *,
         sway: HeadSway | None = None,
         turns: PiecewiseMotion = NO_TURN,
@@ -88,7 +89,7 @@ class ClipSchedule:
         disturbances = [Disturbance(name, *span) for name in spans for span in spans[name]]
         self.truth = Truth(
             tuple(sorted(events, key=lambda e: e.onset_ns)),
-            tuple(sorted(disturbances, key=lambda d: d.start_ns)),
+            tuple(sorted(disturbances, key=lambda d: d.onset_ns)),
         )
 
     def pose(self, t_ns: int) -> Pose:

@@ -19,8 +19,8 @@ from htnet.calib.evaluation.injected import (
 )
 from htnet.calib.evaluation.injected_report import injected_row, injected_tables, write_injected
 from htnet.calib.evaluation.injected_scores import SPEAKING, score_injected
-from htnet.engine.types import Decision
-from htnet.training.spotting.scoring import Disturbance, FoundEvent, TrueEvent, Video
+from htnet.engine.types import Decision, Disturbance
+from htnet.training.spotting.records import FoundEvent, TrueEvent, Video
 
 MS = 1_000_000
 

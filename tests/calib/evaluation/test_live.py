@@ -35,7 +35,7 @@ from htnet.engine.synth.schedule.plan import (
 )
 from htnet.engine.types import CLASSES
 from htnet.training.datasets.composite import read_clips
-from htnet.training.spotting.scoring import FoundEvent, TrueEvent, Video
+from htnet.training.spotting.records import FoundEvent, TrueEvent, Video
 
 MS = 1_000_000
 PLAN = Plan(seconds=4.0, events=EventPlan(count=1, micro_s=(0.2, 0.3)))

@@ -15,7 +15,7 @@ from htnet.engine.face.regions import (
     tile_regions,
 )
 from htnet.engine.types import F32
-from htnet.training.augmentation.batches import cut
+from htnet.training.augmentation.batches import tile_batch
 
 SIDE = 14
 
@@ -82,7 +82,7 @@ def test_training_cuts_the_same_squares(centres, seed) -> None:
     places = np.array(centres, np.float32) / 28
     served = tile_regions(picture, places * 28, SIDE)
     batch = torch.from_numpy(picture.transpose(2, 0, 1).copy())[None]
-    trained = cut(batch, torch.from_numpy(places)[None], torch.zeros(1, 1, 2), SIDE)
+    trained = tile_batch(batch, torch.from_numpy(places)[None], torch.zeros(1, 1, 2), SIDE)
     np.testing.assert_allclose(trained[0].numpy().transpose(1, 2, 0), served, atol=1e-4)
 
 

@@ -21,7 +21,7 @@ from htnet.engine.motion.preprocess import PreprocessSpec
 from htnet.engine.recognition.recognizer import Recognizer
 from htnet.engine.runtimes.pair_module import PairRecognizer
 from htnet.engine.types import F32, U8, Pair
-from htnet.training.augmentation.reanimate import face_crop, field, pair
+from htnet.training.augmentation.reanimate import face_crop, published_field, render_pair
 from htnet.training.datasets.composite import read_apex, read_clips, read_map
 
 Faces = tuple[U8, U8]
@@ -128,9 +128,9 @@ def test_real_faces_that_move(data: Path) -> None:
     faces = []
     for number, clip in enumerate(read_clips(data / "composite")[::30]):
         draw = np.random.default_rng(number)
-        flow = field(read_map(clip.flow), draw.uniform(1, 4))
+        flow = published_field(read_map(clip.flow), draw.uniform(1, 4))
         crop = face_crop(read_apex(clip.apex), clip.to_map)
-        faces.append(pair(crop, flow, draw.uniform(0, 4), draw))
+        faces.append(render_pair(crop, flow, draw.uniform(0, 4), draw))
     expected = [on_cpu(loaded, own, False) for own in faces]
     np.testing.assert_allclose(on_tensors(loaded, *faces), expected, atol=1e-3)
 

@@ -146,11 +146,11 @@ def test_nothing_before_the_network_is_touched() -> None:
 @pytest.mark.slow
 def test_real_pairs_keep_their_labels(data: Path) -> None:
     """On the published maps at the shipped size: 199 of 200 labels, the bound of int8."""
-    from htnet.training.augmentation.samples import prepare, read_composite
+    from htnet.training.augmentation.samples import make_samples, read_composite
 
     loaded = load(default_weights())
     clips, maps, centres = read_composite(data / "composite")
-    shown = prepare(clips, [maps], centres, loaded.spec).inputs.numpy()[:, None]
+    shown = make_samples(clips, [maps], centres, loaded.spec).inputs.numpy()[:, None]
     graph = network_graph(loaded, precision="int8")
     exported = to_onnx(graph)
     plain = OnnxRuntime(exported, graph)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from htnet.engine.synth.schedule.ground_truth import EVENTS_FILE, Disturbance, TrueEvent, Truth
+from htnet.engine.synth.schedule.ground_truth import EVENTS_FILE, Disturbance, SimulatedEvent, Truth
 
 
 def _ns(text: str) -> int:
@@ -23,7 +23,7 @@ def _read(folder: Path) -> Truth:
             onset, offset = _ns(row["onset_ms"]), _ns(row["offset_ms"])
             if row["what"] == "event":
                 apex, amplitude = _ns(row["apex_ms"]), float(row["amplitude_px"])
-                event = TrueEvent(row["class"], row["muscle"], onset, apex, offset, amplitude)
+                event = SimulatedEvent(row["class"], row["muscle"], onset, apex, offset, amplitude)
                 assert event.kind == row["kind"]
                 events.append(event)
             else:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from rich.console import Console, RenderableType
 
 from htnet.engine.event_matching import match_events
-from htnet.engine.synth.schedule.ground_truth import TrueEvent
+from htnet.engine.synth.schedule.ground_truth import SimulatedEvent
 from htnet.engine.types import (
     NS_PER_MS,
     Event,
@@ -52,9 +52,9 @@ def event(number: int, onset: float, offset: float, **changes: object) -> Event:
     )
 
 
-def truth(onset: float, offset: float, label: str = "positive") -> TrueEvent:
+def truth(onset: float, offset: float, label: str = "positive") -> SimulatedEvent:
     ns = [round(ms * NS_PER_MS) for ms in (onset, (onset + offset) / 2, offset)]
-    return TrueEvent(label, "lip corner pull", *ns, amplitude_px=1.5)
+    return SimulatedEvent(label, "lip corner pull", *ns, amplitude_px=1.5)
 
 
 def tick(ms: float, *events: Event, magnitude: float = 0.6) -> Tick:
@@ -185,7 +185,7 @@ def test_matching_is_one_to_one_and_overlaps(
     starts = [(t or e).onset_ns for t, e in matches]  # type: ignore[union-attr]
     assert starts == sorted(starts)
 
-    def overlap(t: TrueEvent, e: Event) -> bool:
+    def overlap(t: SimulatedEvent, e: Event) -> bool:
         return min(t.offset_ns, e.offset_ns) > max(t.onset_ns, e.onset_ns)
 
     assert all(overlap(t, e) for t, e in matches if t and e)

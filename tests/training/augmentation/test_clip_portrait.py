@@ -9,7 +9,7 @@ from htnet.engine.face.alignment import crop_transform, cut
 from htnet.engine.flow.opencv import Dis
 from htnet.engine.synth.face.animator import OWN, Animator
 from htnet.engine.synth.face.pose import Pose
-from htnet.training.augmentation.clip_portrait import on_picture, own_portrait, unsqueezed
+from htnet.training.augmentation.clip_portrait import field_on_picture, own_portrait, restore_height
 from htnet.training.datasets.clip import IDENTITY
 from htnet.training.datasets.composite import SAMM_TO_MAP, read_clips, read_map
 
@@ -42,7 +42,7 @@ def centre(own):
 
 @pytest.mark.parametrize("to_map", [IDENTITY, SAMM_TO_MAP], ids=["same crop", "samm"])
 def test_a_spot_of_the_map_lands_where_the_clip_says(to_map):
-    own = on_picture(spot(0.3, 0.5), 272, 224, to_map)
+    own = field_on_picture(spot(0.3, 0.5), 272, 224, to_map)
     assert own.shape == (272, 224, 2) and own.dtype == np.float32
     x, y = centre(own)
     (sx, ox), (sy, oy) = to_map
@@ -53,7 +53,7 @@ def test_a_spot_of_the_map_lands_where_the_clip_says(to_map):
 
 
 def test_unsqueezed_has_the_crops_proportions():
-    assert unsqueezed(np.zeros((224, 224, 3), np.uint8)).shape == (272, 224, 3)
+    assert restore_height(np.zeros((224, 224, 3), np.uint8)).shape == (272, 224, 3)
 
 
 @pytest.mark.parametrize("number", [3, 60, 200, 330, 420])

@@ -17,7 +17,14 @@ from htnet.engine.flow.opencv import Dis
 from htnet.engine.models.weights import read_official
 from htnet.engine.motion.head_motion import rigid_motion
 from htnet.engine.motion.preprocess import flow_map, network_input
-from htnet.training.augmentation.reanimate import STILL, face_crop, field, jpeg, pair, reanimated
+from htnet.training.augmentation.reanimate import (
+    STILL,
+    face_crop,
+    jpeg,
+    published_field,
+    reanimated,
+    render_pair,
+)
 from htnet.training.datasets.clip import IDENTITY, Clip
 from htnet.training.datasets.composite import SAMM_TO_MAP, read_apex, read_clips, read_map
 from htnet.training.evaluation.metrics import scores
@@ -65,7 +72,7 @@ def by_hand(
     for number, (clip, published) in enumerate(zip(clips, maps, strict=True)):
         draw = np.random.default_rng((seed, number))
         face = face_crop(read_apex(clip.apex), clip.to_map)
-        flow = field(published, float(np.exp(draw.uniform(*np.log(pixels)))))
+        flow = published_field(published, float(np.exp(draw.uniform(*np.log(pixels)))))
         deviation = float(draw.uniform(*noise))
         start = cv2.remap(
             face, x + flow[..., 0], y + flow[..., 1], cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT
@@ -174,7 +181,7 @@ def test_the_live_paths_removal_takes_the_head_out(composite: Path) -> None:
 @given(st.tuples(*[st.floats(-1, 1)] * 4))
 def test_the_head_moves_as_it_is_told(parts: tuple[float, float, float, float]) -> None:
     head = np.array(parts) * (1.5, 1.5, 0.01, 0.015)
-    onset, apex = pair(textured(), REST, 0.0, np.random.default_rng(0), head=head)
+    onset, apex = render_pair(textured(), REST, 0.0, np.random.default_rng(0), head=head)
     found = rigid_motion(Dis()(onset, apex))
     np.testing.assert_allclose(found[:2], head[:2], atol=0.1)
     np.testing.assert_allclose(found[2:], head[2:], atol=0.003)
@@ -186,7 +193,7 @@ def test_a_pair_moves_by_the_share_between_its_frames(
     onset: float, apex: float, u: float, v: float
 ) -> None:
     flow = REST + np.array((u, v), np.float32)
-    frames = pair(textured(), flow, 0.0, np.random.default_rng(0), (onset, apex))
+    frames = render_pair(textured(), flow, 0.0, np.random.default_rng(0), (onset, apex))
     found = Dis()(*frames)[20:-20, 20:-20]
     expected = np.multiply(apex - onset, (u, v))
     np.testing.assert_allclose(np.median(found, axis=(0, 1)), expected, atol=0.2)  # DIS's own
@@ -195,14 +202,14 @@ def test_a_pair_moves_by_the_share_between_its_frames(
 def test_nothing_moves_a_face_at_rest() -> None:
     face = textured()
     for shares in ((0.0, 1.0), (0.15, 0.6)):
-        onset, apex = pair(face, REST, 0.0, np.random.default_rng(0), shares, STILL)
+        onset, apex = render_pair(face, REST, 0.0, np.random.default_rng(0), shares, STILL)
         assert np.array_equal(onset, face)
         assert np.array_equal(apex, face)
 
 
 def test_each_frame_has_its_own_noise() -> None:
     face = np.full((CROP_HEIGHT, CROP_WIDTH), 128, np.uint8)
-    onset, apex = (own - 128.0 for own in pair(face, REST, 3.0, np.random.default_rng(0)))
+    onset, apex = (own - 128.0 for own in render_pair(face, REST, 3.0, np.random.default_rng(0)))
     assert onset.std() == pytest.approx(3, rel=0.05)
     assert apex.std() == pytest.approx(3, rel=0.05)
     assert abs(np.corrcoef(onset.ravel(), apex.ravel())[0, 1]) < 0.05
@@ -246,7 +253,7 @@ def test_the_crop_lies_where_the_map_does(
 @given(st.integers(0, 2**32 - 1), st.floats(0.1, 10))
 def test_a_field_has_the_size_asked_for(seed: int, pixels: float) -> None:
     published = np.random.default_rng(seed).uniform(0, 255, (28, 28, 3)).astype(np.float32)
-    flow = field(published, pixels)
+    flow = published_field(published, pixels)
     assert (flow.shape, flow.dtype) == ((CROP_HEIGHT, CROP_WIDTH, 2), np.float32)
     assert np.percentile(np.hypot(flow[..., 0], flow[..., 1]), 99) == pytest.approx(
         pixels, rel=1e-4
@@ -254,7 +261,7 @@ def test_a_field_has_the_size_asked_for(seed: int, pixels: float) -> None:
 
 
 def test_a_flat_map_moves_nothing() -> None:
-    assert np.array_equal(field(np.full((28, 28, 3), 80, np.float32), 3.0), REST)
+    assert np.array_equal(published_field(np.full((28, 28, 3), 80, np.float32), 3.0), REST)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from htnet.engine.errors import DataError
-from htnet.training.datasets.long_videos import LongVideo, _number, read_megc
+from htnet.training.datasets.long_video import LongVideo, nearest_frame
+from htnet.training.datasets.long_videos import read_megc
 
 pytest.importorskip("pandas")
 openpyxl = pytest.importorskip("openpyxl")
@@ -265,14 +266,14 @@ def test_two_pictures_of_one_frame(tmp_path: Path) -> None:
 
 @given(st.text(max_size=12))
 def test_a_cell_is_a_frame_or_nothing(text: str) -> None:
-    number = _number(text)
+    number = nearest_frame(text)
     assert number is None or number >= 0
 
 
 @given(st.floats(0, 1e8))
 def test_frames_are_read_back(value: float) -> None:
-    assert _number(f"{value:.3f}") == round(round(value, 3))
-    assert _number(f"-{value:.3f}") is None
+    assert nearest_frame(f"{value:.3f}") == round(round(value, 3))
+    assert nearest_frame(f"-{value:.3f}") is None
 
 
 @given(

@@ -11,7 +11,7 @@ from htnet.engine.errors import DataError, DependencyError
 from htnet.training.datasets import casme2, casme3, mmew, samm, smic
 from htnet.training.datasets.pictures import numbered
 from htnet.training.datasets.raw_clip import LABELS, label_of
-from htnet.training.datasets.releases import found, read_raw
+from htnet.training.datasets.releases import read_raw, readers_in
 from htnet.training.datasets.tables import find_table, frame_number, read_rows
 
 pytest.importorskip("pandas")
@@ -206,7 +206,7 @@ def test_mmew(tmp_path):
 @pytest.mark.parametrize("name", TREES)
 def test_a_release_is_known_from_its_own_files_alone(tmp_path, name):
     TREES[name](tmp_path)
-    assert [reader.dataset for reader in found(tmp_path)] == [name]
+    assert [reader.dataset for reader in readers_in(tmp_path)] == [name]
 
 
 def test_several_releases_side_by_side_keep_their_subjects_apart(tmp_path):

@@ -199,8 +199,8 @@ def test_nested_never_looks_at_the_group_it_scores(
         lied = samples.labels.clone()
         lied[torch.from_numpy(group == out)] = 0
         pairs = {"own": fit_folds(samples, samples.inputs, config, pair_folds(group))}
-        true = list(nested._evidence(out, group, pairs, samples))
-        liar = list(nested._evidence(out, group, pairs, replace(samples, labels=lied)))
+        true = list(nested._inner_scores(out, group, pairs, samples))
+        liar = list(nested._inner_scores(out, group, pairs, replace(samples, labels=lied)))
         assert true == liar
         assert len(true) == 10
 

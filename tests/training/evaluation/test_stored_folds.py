@@ -8,7 +8,7 @@ import pytest
 from htnet.engine.errors import DataError, UsageError
 from htnet.engine.models.weights import default_weights
 from htnet.training.evaluation.stored_folds import evaluate_stored
-from htnet.training.reporting.report import stored_row, stored_table
+from htnet.training.reporting.loso import stored_row, stored_table
 
 
 def test_ststnets_own_weights_give_its_published_score(data: Path) -> None:

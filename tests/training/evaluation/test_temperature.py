@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from htnet.training.evaluation.temperature import (
-    calibrate,
     ece,
+    fit_temperature,
+    fit_temperature_scaling,
     log_loss,
     reliability,
     softmax,
-    temperature,
 )
 
 LOGITS = st.integers(1, 30).flatmap(
@@ -72,29 +72,29 @@ def test_bounds(case: tuple[np.ndarray, np.ndarray], bins: int) -> None:
 @pytest.mark.parametrize("scale", [0.4, 1.0, 3.0])
 def test_the_temperature_is_found_again(scale: float) -> None:
     logits, labels = drawn(6000, scale)
-    assert temperature(logits, labels) == pytest.approx(scale, rel=0.06)
+    assert fit_temperature(logits, labels) == pytest.approx(scale, rel=0.06)
 
 
 def test_calibration_mends_what_is_too_sure() -> None:
     logits, labels = drawn(3000, 3.0)
     subjects = [str(n % 20) for n in range(3000)]
-    found = calibrate(logits, labels, subjects)
+    found = fit_temperature_scaling(logits, labels, subjects)
     assert found.ece_before > 0.15
     assert found.ece_after < 0.04
     assert found.ece_crossfit is not None
     assert found.ece_crossfit < 0.04
     assert found.log_loss_crossfit is not None
     assert found.log_loss_after <= found.log_loss_crossfit < found.log_loss_before
-    assert temperature(logits, labels) == found.temperature
+    assert fit_temperature(logits, labels) == found.temperature
 
 
 def test_crossfit_judges_nobody_by_a_temperature_fitted_to_them() -> None:
     """Two people, one always right and one mostly wrong: each gets the other's temperature."""
     logits = np.tile([[2.0, 0.0, 0.0]], (40, 1))
     labels = np.array([0] * 20 + [1] * 16 + [0] * 4)
-    found = calibrate(logits, labels, ["a"] * 20 + ["b"] * 20)
+    found = fit_temperature_scaling(logits, labels, ["a"] * 20 + ["b"] * 20)
     assert found.log_loss_crossfit is not None
-    own = [temperature(logits[half], labels[half]) for half in (slice(20), slice(20, 40))]
+    own = [fit_temperature(logits[half], labels[half]) for half in (slice(20), slice(20, 40))]
     swapped = np.concatenate([softmax(logits[:20] / own[1]), softmax(logits[20:] / own[0])])
     assert found.log_loss_crossfit == pytest.approx(log_loss(swapped, labels))
     assert found.log_loss_crossfit > found.log_loss_before > found.log_loss_after
@@ -102,6 +102,6 @@ def test_crossfit_judges_nobody_by_a_temperature_fitted_to_them() -> None:
 
 def test_a_single_subject_cannot_be_crossfitted() -> None:
     logits, labels = drawn(30, 1.0)
-    found = calibrate(logits, labels, ["a"] * 30)
+    found = fit_temperature_scaling(logits, labels, ["a"] * 30)
     assert found.ece_crossfit is None
     assert found.log_loss_crossfit is None

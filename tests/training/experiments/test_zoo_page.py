@@ -7,7 +7,7 @@ from rich.console import Console
 
 from htnet.training.evaluation.loso import LosoReport
 from htnet.training.experiments.zoo_page import PUBLISHED, ZooRow, zoo_markdown, zoo_table
-from htnet.training.reporting.report import NOT_A_RESULT
+from htnet.training.reporting.summary import NOT_A_RESULT
 
 CLIPS = 60
 

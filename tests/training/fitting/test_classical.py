@@ -14,7 +14,7 @@ from htnet.engine.models.svm import KernelConfig, KernelMachine
 from htnet.engine.models.weights import load, save
 from htnet.engine.motion.preprocess import PreprocessSpec
 from htnet.training.augmentation.batches import mirror
-from htnet.training.augmentation.samples import Samples, prepare
+from htnet.training.augmentation.samples import Samples, make_samples
 from htnet.training.datasets.composite import read_clips, read_map
 from htnet.training.evaluation.metrics import scores
 from htnet.training.fitting.classical import fit_closed
@@ -26,7 +26,7 @@ CLOSED = [name for name, entry in NETWORKS.items() if entry.fits == "closed"]
 def _samples(root: Path, spec: PreprocessSpec) -> Samples:
     clips = read_clips(root)
     maps = np.stack([read_map(clip.flow) for clip in clips])
-    return prepare(clips, [maps], np.full((len(clips), 4, 2), 0.5, np.float32), spec)
+    return make_samples(clips, [maps], np.full((len(clips), 4, 2), 0.5, np.float32), spec)
 
 
 def _fitted(name: str, samples: Samples, config: KernelConfig | None = None) -> KernelMachine:

@@ -9,10 +9,10 @@ from torch import nn
 
 from htnet.engine.errors import UsageError
 from htnet.engine.motion.preprocess import PreprocessSpec, network_input
-from htnet.training.augmentation.batches import batch, cut, mirror
+from htnet.training.augmentation.batches import batch, mirror, tile_batch
 from htnet.training.augmentation.samples import Samples, read_samples
 from htnet.training.config import NO_AUGMENT, AugmentConfig, Schedule, TrainConfig
-from htnet.training.fitting.kernel_teacher import teach
+from htnet.training.fitting.kernel_teacher import fit_teacher
 from htnet.training.fitting.loop import Epoch, NotANumber, _require_numbers, fit, predict
 from htnet.training.fitting.step import TrainingStep
 
@@ -28,7 +28,7 @@ def test_a_plain_batch_is_what_serving_sees(samples: Samples) -> None:
     torch.testing.assert_close(plain, samples.inputs, atol=1e-5, rtol=0)
     for _ in range(2):  # once inside the map, once beyond its border
         samples.centres.sub_(0.2)
-        tiled = cut(samples.pictures[:, 0], samples.centres, torch.zeros(36, 1, 2), 14)
+        tiled = tile_batch(samples.pictures[:, 0], samples.centres, torch.zeros(36, 1, 2), 14)
         served = [
             network_input(map_, place.numpy(), samples.spec)
             for map_, place in zip(samples.maps, samples.centres, strict=True)
@@ -100,7 +100,7 @@ def test_fit_is_fixed_by_the_seed(config: TrainConfig, samples: Samples, dropout
 
 def test_the_teacher_knows_its_clips_and_their_mirrors(samples: Samples) -> None:
     rows = torch.arange(0, 36, 2)
-    teacher = teach(samples, rows)
+    teacher = fit_teacher(samples, rows)
     others = samples.inputs[1::2]
     straight, mirrored = teacher(others), teacher(mirror(others, samples.spec))
     assert (straight.argmax(dim=1) == samples.labels[1::2]).float().mean() > 0.9

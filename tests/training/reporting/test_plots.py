@@ -12,7 +12,7 @@ import pytest
 
 from htnet.engine.errors import DependencyError, OutputError
 from htnet.training.evaluation.loso import LosoReport
-from htnet.training.evaluation.temperature import calibrate
+from htnet.training.evaluation.temperature import fit_temperature_scaling
 from htnet.training.reporting.plots import (
     confusion_plot,
     curves_plot,
@@ -116,7 +116,7 @@ def test_subjects_of_a_single_dataset_are_one_panel() -> None:
 
 def test_reliability_before_and_after() -> None:
     own = report()
-    found = calibrate(own.published, own.labels, own.subjects)
+    found = fit_temperature_scaling(own.published, own.labels, own.subjects)
     figure = reliability_plot([own], found)
     told = words(figure)
     assert f"{found.ece_before:.1%}" in told

@@ -12,17 +12,10 @@ from rich.table import Table
 from htnet.engine.errors import DataError
 from htnet.training.evaluation.loso import LosoReport
 from htnet.training.evaluation.metrics import scores_by_dataset
-from htnet.training.evaluation.temperature import calibrate
-from htnet.training.reporting.report import (
-    NOT_A_RESULT,
-    guesses,
-    intervals,
-    loso_row,
-    loso_table,
-    report_md,
-    stored_row,
-    stored_table,
-)
+from htnet.training.evaluation.temperature import fit_temperature_scaling
+from htnet.training.reporting.loso import loso_row, loso_table, stored_row, stored_table
+from htnet.training.reporting.report import report_md
+from htnet.training.reporting.summary import NOT_A_RESULT, intervals, predicted_classes
 
 CLIPS = 60
 
@@ -124,7 +117,7 @@ def test_one_person_alone_has_no_interval() -> None:
 
 def test_seeds_over_different_clips_are_refused() -> None:
     with pytest.raises(DataError, match="the same folds"):
-        guesses([report(0), cut(report(1), slice(10))])
+        predicted_classes([report(0), cut(report(1), slice(10))])
 
 
 def test_the_table_shows_mean_and_deviation_in_80_columns() -> None:
@@ -161,7 +154,7 @@ def page() -> str:
     logits = np.concatenate([own.published for own in reports])
     return report_md(
         reports,
-        calibrate(logits, labels, subjects),
+        fit_temperature_scaling(logits, labels, subjects),
         others={"oracle": [report(0, 3, "oracle")]},
         facts={"recipe": "dim 32", "machine": "one thread"},
         plots=["confusion.png", "other.png"],

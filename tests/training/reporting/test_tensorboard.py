@@ -21,15 +21,6 @@ def test_written_and_read_back(tmp_path: Path) -> None:
     assert found == [(0, 1.5), (1, 0.75), (2, 0.5)]
 
 
-def test_without_a_folder_nothing_is_written(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    with Scalars(None) as scalars:
-        scalars.add("loss", 1.0, 0)
-    assert list(tmp_path.iterdir()) == []
-
-
 def test_a_file_in_the_way_is_told(tmp_path: Path) -> None:
     pytest.importorskip("tensorboard")
     (tmp_path / "run").write_text("")
@@ -37,10 +28,7 @@ def test_a_file_in_the_way_is_told(tmp_path: Path) -> None:
         Scalars(tmp_path / "run")
 
 
-def test_tensorboard_is_only_needed_when_asked_for(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_missing_tensorboard_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "tensorboard", None)
-    Scalars(None)
     with pytest.raises(DependencyError, match=r"htnet\[train\]"):
         Scalars(tmp_path)

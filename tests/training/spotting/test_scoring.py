@@ -7,25 +7,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from htnet.engine.errors import DataError, UsageError
-from htnet.engine.types import Event
-from htnet.training.spotting.scoring import (
-    DOUBLE,
-    MISPLACED,
-    NONE,
-    Disturbance,
+from htnet.engine.types import Disturbance
+from htnet.training.spotting.curve import Point, curve, cut_for, cuts
+from htnet.training.spotting.matching import DOUBLE, MISPLACED, NONE, outcomes
+from htnet.training.spotting.records import (
     FoundEvent,
-    Point,
     TrueEvent,
     Video,
-    curve,
-    cut_for,
-    cuts,
-    evaluate,
-    found_events,
-    match,
-    outcomes,
-    simulated,
 )
+from htnet.training.spotting.scoring import evaluate
 
 MS = 1_000_000
 
@@ -263,32 +253,6 @@ def test_nothing_to_score() -> None:
         curve([Video("still", "s", 0.0, (), ())], [0])
 
 
-def event(number: int, stage: str, rejected: str | None = None) -> Event:
-    return Event(number, stage, "micro", "surprise", {}, 0, 100, 200, 1.5, rejected)
-
-
-def test_events_keep_the_time_of_their_first_report() -> None:
-    told = [
-        (event(1, "provisional"), 150),
-        (event(1, "final"), 300),
-        (event(2, "provisional"), 900),
-        (event(3, "final", "blink"), 950),
-    ]
-    first, second = found_events(told)
-    assert (first.told_ns, first.final_ns, first.rejected) == (150, 300, None)
-    assert (second.told_ns, second.final_ns, second.rejected) == (950, 950, "blink")
-    assert first.score == 1.5
-
-
-def test_the_truth_of_a_simulation() -> None:
-    truth = pytest.importorskip("htnet.engine.synth.schedule.ground_truth")
-    event = truth.TrueEvent("surprise", "brow raise", 0, 150 * MS, 400 * MS, 1.2)
-    blink = truth.Disturbance("blink", 500 * MS, 700 * MS)
-    events, disturbances = simulated(truth.Truth((event,), (blink,)))
-    assert events == (TrueEvent("micro", "surprise", 0, 150 * MS, 400 * MS, 1.2),)
-    assert disturbances == (Disturbance("blink", 500 * MS, 700 * MS),)
-
-
 SPANS = st.tuples(st.integers(0, 60), st.integers(1, 20))
 TRUTH = st.lists(SPANS.map(lambda s: true(100 * s[0], 100 * sum(s))), max_size=8)
 FOUND = st.lists(
@@ -331,14 +295,3 @@ def test_a_higher_cut_never_adds_events(truth, events) -> None:
     assert counts[-1] == 0
     recall = [point.recall for point in points]
     assert recall == sorted(recall, reverse=True)
-
-
-@given(TRUTH, TRUTH)
-@settings(deadline=None)
-def test_a_match_is_one_to_one_and_half_on_it(truth, others) -> None:
-    hits = match(truth, others)
-    assert len(set(hits.values())) == len(hits)
-    for i, j in hits.items():
-        a, b = truth[i], others[j]
-        shared = min(a.offset_ns, b.offset_ns) - max(a.onset_ns, b.onset_ns)
-        assert shared / (max(a.offset_ns, b.offset_ns) - min(a.onset_ns, b.onset_ns)) >= 0.5

@@ -11,12 +11,11 @@ from htnet.engine.synth.schedule.ground_truth import (
     DISTURBANCES,
     EVENTS_FILE,
     FRAMES_FILE,
-    Disturbance,
-    TrueEvent,
+    SimulatedEvent,
     Truth,
     write_truth,
 )
-from htnet.engine.types import CLASSES
+from htnet.engine.types import CLASSES, Disturbance
 
 MS = 1_000_000
 FAR = 10**13
@@ -29,7 +28,7 @@ def truths(draw):
         return [tuple(ends[i : i + 3]) for i in range(0, count, 3)]
 
     events = [
-        TrueEvent(
+        SimulatedEvent(
             draw(st.sampled_from(CLASSES)),
             draw(st.sampled_from(["brow raise", "own", 'odd, "named"'])),
             *span,
@@ -53,19 +52,19 @@ def test_the_tables_hold_every_time_exactly(tmp_path_factory, read_truth, truth,
 
 
 def test_micro_up_to_half_a_second_then_macro():
-    assert TrueEvent("positive", "own", 0, 100 * MS, 500 * MS, 1.0).kind == "micro"
-    assert TrueEvent("positive", "own", 0, 100 * MS, 500 * MS + 1, 1.0).kind == "macro"
+    assert SimulatedEvent("positive", "own", 0, 100 * MS, 500 * MS, 1.0).kind == "micro"
+    assert SimulatedEvent("positive", "own", 0, 100 * MS, 500 * MS + 1, 1.0).kind == "macro"
 
 
 def test_a_macro_expression_stays_and_a_micro_does_not():
-    micro = TrueEvent("positive", "own", 0, 200 * MS, 400 * MS, 1.0).pulse
-    macro = TrueEvent("positive", "own", 0, 200 * MS, 2200 * MS, 1.0).pulse
+    micro = SimulatedEvent("positive", "own", 0, 200 * MS, 400 * MS, 1.0).pulse
+    macro = SimulatedEvent("positive", "own", 0, 200 * MS, 2200 * MS, 1.0).pulse
     assert micro.at(300 * MS) < 0.7
     assert macro.at(1200 * MS) == pytest.approx(1.0) and macro.at(1900 * MS) < 0.7
 
 
 def test_each_frame_has_a_row_with_what_it_shows(tmp_path: Path):
-    event = TrueEvent("surprise", "brow raise", 100 * MS, 200 * MS, 300 * MS, 1.25)
+    event = SimulatedEvent("surprise", "brow raise", 100 * MS, 200 * MS, 300 * MS, 1.25)
     truth = Truth(
         (event,),
         (Disturbance("blink", 150 * MS, 400 * MS), Disturbance("lighting", 290 * MS, 310 * MS)),

@@ -35,7 +35,7 @@ def standard():
 
 
 def spans(schedule, name):
-    return [(d.start_ns, d.end_ns) for d in schedule.truth.disturbances if d.name == name]
+    return [(d.onset_ns, d.offset_ns) for d in schedule.truth.disturbances if d.name == name]
 
 
 def test_events_are_as_planned_and_apart(standard):
@@ -62,7 +62,7 @@ def test_events_keep_clear_of_speech_and_of_nothing_else(standard):
     for schedule in schedules:
         for e in schedule.truth.events:
             for d in schedule.truth.disturbances:
-                gap = max(d.start_ns - e.offset_ns, e.onset_ns - d.end_ns)
+                gap = max(d.onset_ns - e.offset_ns, e.onset_ns - d.offset_ns)
                 near[d.name] += gap < 0.69 * S
     assert near["speech"] == 0
     assert min(near[name] for name in ("blink", "gaze", "head turn", "lighting")) > 0

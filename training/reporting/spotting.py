@@ -1,4 +1,4 @@
-"""How well videos were spotted: a row for programs, tables and pictures for people."""
+"""Reports of spotting: JSON row, CSV table of events, terminal tables and plots."""
 
 import csv
 import io
@@ -6,30 +6,23 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from rich import box
 from rich.table import Table
 
 from htnet.engine.files import plain, require_folder, write_json, write_text
-from htnet.engine.optional import need
 from htnet.engine.types import NS_PER_MS
-from htnet.training.reporting.plots import save_plot
-from htnet.training.spotting.scoring import (
-    SETS,
-    Evaluation,
-    FoundEvent,
-    Outcome,
-    Point,
-    SpottingScores,
-    TrueEvent,
-)
+from htnet.training.reporting.plots import BLUE, GREY, ORANGE, new_figure, save_plot
+from htnet.training.spotting.curve import Point
+from htnet.training.spotting.records import FoundEvent, Outcome, TrueEvent
+from htnet.training.spotting.scoring import SETS, Evaluation, SpottingScores
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_BLUE, _ORANGE, _GREY = "#0072b2", "#d55e00", "#707070"
+
 _COLUMNS = (
     "video",
     "subject",
@@ -54,11 +47,10 @@ _COLUMNS = (
 
 
 def spotting_row(evaluation: Evaluation, points: Sequence[Point] = ()) -> dict[str, object]:
-    """What ``htnet evaluate live --json`` writes; times in ms, numbers that are not there null.
+    """Return the JSON row of ``htnet evaluate live --json``; times in ms, missing numbers null.
 
-    "cut" is null where nothing was passed over for its score, and so are the rates, but for that of
-    false alarms, of a set without a true event. "curve" has a row for each of
-    ``points``.
+    "cut" is null where no candidate was ignored for its score. The rates of a set without a true
+    event are null, but for that of false alarms. "curve" has a row for each of ``points``.
     """
     own = evaluation
     row: dict[str, object] = plain(
@@ -87,7 +79,7 @@ def spotting_row(evaluation: Evaluation, points: Sequence[Point] = ()) -> dict[s
 
 
 def spotting_csv(evaluation: Evaluation) -> str:
-    """A table with a line for every hit, miss and false alarm; times in ms."""
+    """Return a CSV table with a line for every hit, miss and false alarm; times in ms."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(_COLUMNS)
@@ -96,7 +88,7 @@ def spotting_csv(evaluation: Evaluation) -> str:
 
 
 def spotting_tables(evaluation: Evaluation) -> list[Table]:
-    """Scores, times, false alarms and rejections, and the parts; each of at most 80 columns."""
+    """Return tables of at most 80 columns: scores, times, false alarms, rejections, parts."""
     tables = [_scores(evaluation), _times(evaluation)]
     if evaluation.causes:
         tables.append(_causes(evaluation))
@@ -108,16 +100,19 @@ def spotting_tables(evaluation: Evaluation) -> list[Table]:
 
 
 def curve_plot(points: Sequence[Point], cut: float | None = None) -> "Figure":
-    """F1, precision and recall above, false alarms a minute below, by the cut; ``cut``: the one in
-    use."""
-    figure, (above, below) = _figure(8, 6.4, 2, sharex=True, height_ratios=(3, 2))
+    """Plot F1, precision and recall by cut, and false alarms a minute below.
+
+    ``cut``: the operating point in use, marked by a line.
+    """
+    figure, (above, below) = new_figure(8, 6.4, 2, sharex=True, height_ratios=(3, 2))
+    figure.set_layout_engine("constrained")
     at = [point.cut for point in points]
     for name, told, color in (
-        ("f1", "F1", _BLUE),
-        ("precision", "precision", _GREY),
-        ("recall", "recall", _ORANGE),
+        ("f1", "F1", BLUE),
+        ("precision", "precision", GREY),
+        ("recall", "recall", ORANGE),
     ):
-        # Nothing found has no precision, so the line ends there.
+        # Precision is undefined where nothing is found, so the line ends there.
         values = [
             math.nan
             if name == "precision" and not point.recall and not point.false_alarms_a_minute
@@ -126,8 +121,8 @@ def curve_plot(points: Sequence[Point], cut: float | None = None) -> "Figure":
         ]
         above.plot(at, values, color=color, linewidth=2.5 if name == "f1" else 1.5, label=told)
     alarms = [point.false_alarms_a_minute for point in points]
-    below.plot(at, alarms, color=_BLUE, linewidth=2)
-    below.axhline(1, color=_GREY, linestyle="--", linewidth=1)
+    below.plot(at, alarms, color=BLUE, linewidth=2)
+    below.axhline(1, color=GREY, linestyle="--", linewidth=1)
     below.annotate(
         "1 a minute",
         (1, 1),
@@ -136,11 +131,11 @@ def curve_plot(points: Sequence[Point], cut: float | None = None) -> "Figure":
         textcoords="offset points",
         ha="right",
         fontsize=9,
-        color=_GREY,
+        color=GREY,
     )
     above.set_ylim(0, 1.02)
     above.set_ylabel("spotting, IoU 0.5")
-    # Logarithmic, but with a place for no false alarms at all.
+    # Logarithmic, and linear near 0, so that no false alarms can be shown.
     below.set_yscale("symlog", linthresh=0.1)
     below.set_ylim(0, max(1.5, 1.2 * max(alarms, default=0)))
     below.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
@@ -157,19 +152,20 @@ def curve_plot(points: Sequence[Point], cut: float | None = None) -> "Figure":
 
 
 def delay_plot(evaluation: Evaluation) -> "Figure":
-    """How long after the true apex the first report of each hit came, in bins of 20 ms."""
+    """Plot a histogram of the delays from true apex to first report of the hits, 20 ms a bin."""
     delays = _delays(evaluation)
-    figure, axes = _figure(8, 4.2)
+    figure, axes = new_figure(8, 4.2)
+    figure.set_layout_engine("constrained")
     if delays:
         low = 20 * math.floor(min(delays) / 20)
         bins = np.arange(low, max(delays) + 20.001, 20)
-        axes.hist(delays, bins, color=_BLUE, edgecolor="white")
+        axes.hist(delays, bins, color=BLUE, edgecolor="white")
         for value, told, style in (
             (evaluation.delay.median, "median", "-"),
             (evaluation.delay.p95, "95th percentile", "--"),
         ):
             label = f"{told} {value:.0f} ms"
-            axes.axvline(value, color=_ORANGE, linewidth=2, linestyle=style, label=label)
+            axes.axvline(value, color=ORANGE, linewidth=2, linestyle=style, label=label)
         axes.legend(frameon=False)
     axes.yaxis.get_major_locator().set_params(integer=True)
     axes.set_xlabel("first report after the true apex, ms")
@@ -185,11 +181,11 @@ def write_spotting(
     points: Sequence[Point] = (),
     more: Mapping[str, object] | None = None,
 ) -> list[Path]:
-    """Write ``path`` (JSON) and beside it a CSV table of events and two PNG pictures.
+    """Write ``path`` (JSON) and beside it a CSV table of events and two PNG plots.
 
-    ``points``: of the curve; without any there is no picture of it. ``more``: what else the JSON is
-    to say. Returns what was written.
-    Raises `OutputError` where it cannot be, `DependencyError` without matplotlib.
+    ``points``: of the operating curve, which is not plotted without any. ``more``: further fields
+    of the JSON. Returns the files written. Raises `OutputError` where one cannot be written,
+    `DependencyError` without matplotlib.
     """
     require_folder(path.parent)
     pictures = {"delay": delay_plot(evaluation)}
@@ -343,10 +339,3 @@ def _delays(own: Evaluation) -> list[float]:
         for o in own.outcomes
         if o.found is not None and o.true is not None and o.true.apex_ns is not None
     ]
-
-
-def _figure(width: float, height: float, rows: int = 1, **layout: Any) -> tuple["Figure", Any]:
-    """A figure of so many inches that belongs to no pyplot window, and its axes."""
-    figure = need("matplotlib.figure").Figure(figsize=(width, height), layout="constrained")
-    need("matplotlib.backends.backend_agg").FigureCanvasAgg(figure)
-    return figure, figure.subplots(rows, **layout)

@@ -13,7 +13,8 @@ import pytest
 from rich.console import Console
 
 from htnet.engine.errors import OutputError
-from htnet.training.spotting.report import (
+from htnet.engine.types import Disturbance
+from htnet.training.reporting.spotting import (
     curve_plot,
     delay_plot,
     spotting_csv,
@@ -21,16 +22,9 @@ from htnet.training.spotting.report import (
     spotting_tables,
     write_spotting,
 )
-from htnet.training.spotting.scoring import (
-    Disturbance,
-    Evaluation,
-    FoundEvent,
-    TrueEvent,
-    Video,
-    curve,
-    cuts,
-    evaluate,
-)
+from htnet.training.spotting.curve import curve, cuts
+from htnet.training.spotting.records import FoundEvent, TrueEvent, Video
+from htnet.training.spotting.scoring import Evaluation, evaluate
 
 MS = 1_000_000
 CLASSES = ("negative", "positive", "surprise")
