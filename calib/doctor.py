@@ -1,7 +1,7 @@
 """What of this machine a run can use, each thing in a line, and what to do where it is lacking."""
 
 import platform
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from htnet.calib.bench.timing import cores, processor
 from htnet.engine.errors import HTNetError
-from htnet.engine.face.tracker import FaceTracker, open_tracker
+from htnet.engine.face.tracker import open_tracker
 from htnet.engine.models.weights import default_weights, load
-from htnet.engine.runtimes import Availability
 from htnet.engine.runtimes.graph import digest
 from htnet.engine.runtimes.select import availabilities, preferred
+from htnet.realtime.sinks.display import no_display
+from htnet.realtime.sources.camera_modes import list_cameras
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -34,32 +35,22 @@ class Finding:
     needed: bool = False
 
 
-def examine(
-    cameras: Callable[[], Sequence[str]],
-    no_display: Callable[[], str | None],
-    *,
-    runtimes: Callable[[], Sequence[Availability]] = availabilities,
-    tracker: Callable[[], FaceTracker] = open_tracker,
-) -> list[Finding]:
-    """Look at everything once; a failure is a `Finding`, not an exception.
-
-    What lives in other rooms is handed in: the names of ``cameras``, and ``no_display``, the reason
-    why no window can be opened here or None.
-    """
-    there = list(runtimes())
+def examine() -> list[Finding]:
+    """Look at everything once; a failure is a `Finding`, not an exception."""
+    there = availabilities()
     gpu, device = _gpu()
     return [
         Finding("Python", True, f"{platform.python_version()}, {platform.system()}", needed=True),
         _library("torch", "torch"),
         _library("OpenCV", "cv2"),
-        _face(tracker),
+        _face(),
         _model(),
         Finding("CPU", True, f"{processor()}, {cores()} cores"),
         gpu,
         *(Finding(f"runtime {each.name}", each.usable, each.said, each.remedy) for each in there),
         _auto({each.name for each in there if each.usable}, device),
-        _camera(cameras),
-        _display(no_display),
+        _camera(),
+        _display(),
     ]
 
 
@@ -99,9 +90,9 @@ def _library(name: str, module: str) -> Finding:
     return Finding(name, True, str(loaded.__version__), needed=True)
 
 
-def _face(tracker: Callable[[], FaceTracker]) -> Finding:
+def _face() -> Finding:
     try:
-        tracker().close()
+        open_tracker().close()
         said = f"MediaPipe {version('mediapipe')}, its face tracker starts"
     except (HTNetError, PackageNotFoundError) as error:
         return Finding("face", False, _line(error), _ANEW, needed=True)
@@ -167,9 +158,9 @@ def _chosen(device: str, usable: set[str]) -> str:
     return f"{name} on {device}, {why}"
 
 
-def _camera(cameras: Callable[[], Sequence[str]]) -> Finding:
+def _camera() -> Finding:
     try:
-        names = cameras()
+        names = [f"{each.index} {each.name}" for each in list_cameras()]
     except HTNetError as error:
         return Finding("camera", False, _line(error))
     if names:
@@ -177,7 +168,7 @@ def _camera(cameras: Callable[[], Sequence[str]]) -> Finding:
     return Finding("camera", False, "none found", "plug one in, or try htnet live --source demo")
 
 
-def _display(no_display: Callable[[], str | None]) -> Finding:
+def _display() -> Finding:
     reason = no_display()
     if reason is None:
         return Finding("display", True, "a window can be opened")

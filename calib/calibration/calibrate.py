@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Self
 
 import numpy as np
 from rich.console import Console, Group, RenderableType
@@ -15,6 +15,7 @@ from rich.panel import Panel
 from rich.progress_bar import ProgressBar
 from rich.text import Text
 
+from htnet.calib.calibration.recorder import CalibrationRecorder
 from htnet.engine.errors import FaceError, SourceError, UsageError
 from htnet.engine.recognition.recognizer import open_recognizer
 from htnet.engine.types import F32, Tick
@@ -35,20 +36,6 @@ _REST = "Look at the camera, face at rest, lips closed. Blink as you like."
 _WIDTH = 80
 
 
-class Observer(Protocol):
-    """Who measures; `htnet.calib.calibration.recorder` has one."""
-
-    @property
-    def progress(self) -> float: ...
-    def take(self, tick: Tick) -> None: ...
-    def again(self) -> None: ...
-    def advice(self) -> str: ...
-    def spoiled(self) -> str | None: ...
-    def result(
-        self, name: str, camera: str, made: datetime, locked: tuple[str, ...]
-    ) -> Profile: ...
-
-
 @dataclass(frozen=True, slots=True)
 class CalibrateConfig:
     """``name`` of the profile; ``tries`` before it is given up; ``mains_hz``: 50 or 60, to have the
@@ -65,7 +52,7 @@ class CalibrateConfig:
             raise UsageError(f"expected mains of 50 or 60 Hz; got {self.mains_hz}: choose one.")
 
 
-class Never(RollingThreshold):
+class InfiniteThreshold(RollingThreshold):
     """A threshold that nothing passes: motion is measured against the running onset throughout,
     as `live` does while a face is neutral."""
 
@@ -74,7 +61,9 @@ class Never(RollingThreshold):
         return np.full_like(super().at(turn), np.inf)
 
 
-def calibrate(config: CalibrateConfig, console: Console, observer: Observer) -> Profile | None:
+def calibrate(
+    config: CalibrateConfig, console: Console, recorder: CalibrationRecorder
+) -> Profile | None:
     """Watch until ten quiet seconds are had, and store the profile; None on Ctrl-C.
 
     Only a whole quiet stretch is ever stored. Raises `UsageError` for a name that cannot be,
@@ -98,12 +87,12 @@ def calibrate(config: CalibrateConfig, console: Console, observer: Observer) -> 
         reader = CaptureThread(source)
         stack.callback(reader.close)
         tracker.wait()
-        pipeline = Pipeline(tracker, recognizer, spotter=Spotter(threshold=Never()))
+        pipeline = Pipeline(tracker, recognizer, spotter=Spotter(threshold=InfiniteThreshold()))
         screen = stack.enter_context(Screen(console, source.name, config.tries, config.seconds))
         try:
             found = quiet_seconds(
                 ticks(reader, pipeline, idle=lambda: screen.say(reader.status)),
-                observer,
+                recorder,
                 screen,
                 config.tries,
             )
@@ -114,18 +103,20 @@ def calibrate(config: CalibrateConfig, console: Console, observer: Observer) -> 
                 f"expected {config.seconds:g} quiet seconds from {source.name}; it ended before "
                 "there were so many: give a longer recording of a face at rest."
             )
-    profile = observer.result(config.name, source.name, datetime.now().astimezone(), tuple(told))
+    profile = recorder.result(config.name, source.name, datetime.now().astimezone(), tuple(told))
     write_profile(profile)
     return profile
 
 
-def quiet_seconds(seen: Iterable[Tick], observer: Observer, screen: "Screen", tries: int) -> bool:
-    """Hand Ticks to ``observer`` until it is done; False when they end before. A try that is
+def quiet_seconds(
+    seen: Iterable[Tick], recorder: CalibrationRecorder, screen: "Screen", tries: int
+) -> bool:
+    """Hand Ticks to ``recorder`` until it is done; False when they end before. A try that is
     spoiled is told, and begun anew; `FaceError` after ``tries`` of them."""
     spent = 0
     for tick in seen:
-        observer.take(tick)
-        trouble = observer.spoiled()
+        recorder.take(tick)
+        trouble = recorder.spoiled()
         if trouble is not None:
             spent += 1
             if spent == tries:
@@ -133,11 +124,11 @@ def quiet_seconds(seen: Iterable[Tick], observer: Observer, screen: "Screen", tr
                     f"expected a face at rest for as long as it takes; got {tries} spoiled tries, "
                     f"the last because {trouble}. Nothing is stored: try again when it is calm."
                 )
-            observer.again()
+            recorder.again()
             screen.again(trouble, spent + 1)
-        elif observer.progress >= 1.0:
+        elif recorder.progress >= 1.0:
             return True
-        screen.write(tick, observer)
+        screen.write(tick, recorder)
     return False
 
 
@@ -189,13 +180,13 @@ class Screen:
         if live is not None:
             live.stop()
 
-    def write(self, tick: Tick, observer: Observer) -> None:
-        """Show where ``observer`` is, if the last picture is old enough: advice costs a moment."""
+    def write(self, tick: Tick, recorder: CalibrationRecorder) -> None:
+        """Show where ``recorder`` is, if the last picture is old enough: advice costs a moment."""
         if self._clock() - self._drawn_at < self._interval_s:
             return
-        self._progress = observer.progress
+        self._progress = recorder.progress
         self._health = f"{tick.health.fps:.0f} fps · {tick.health.dropped} dropped · "
-        self.say(observer.advice())
+        self.say(recorder.advice())
 
     def again(self, trouble: str, number: int) -> None:
         """Tell that a try is lost and that try ``number`` begins."""

@@ -23,7 +23,7 @@ _KEPT = 4096  # ten seconds at 400 frames a second
 
 
 @dataclass(frozen=True, slots=True)
-class ObserverConfig:
+class RecorderConfig:
     """``seconds`` of rest are measured after ``settle_s`` in which nothing counts: the camera and
     the running onset need them too. ``wait_s``: how long a try waits for a face. ``expected_fps``:
     what was asked of the camera. ``p``: as in `Profile`."""
@@ -35,11 +35,11 @@ class ObserverConfig:
     p: float = 1.5
 
 
-class Observer:
+class CalibrationRecorder:
     """Takes the Ticks of a run whose spotter never fires, and tells how the calibration goes."""
 
-    def __init__(self, config: ObserverConfig | None = None) -> None:
-        self._config = config or ObserverConfig()
+    def __init__(self, config: RecorderConfig | None = None) -> None:
+        self._config = config or RecorderConfig()
         self._sampler = Sampler()
         self._size = (0, 0)
         self.again()

@@ -15,6 +15,7 @@ from typing import Any, Final
 import numpy as np
 
 from htnet.calib.engines.graph_inputs import FacePair, feeds, pictures
+from htnet.calib.engines.runtime_specs import RuntimeSpec
 from htnet.engine.errors import DependencyError, EngineError, UsageError
 from htnet.engine.flow.device import TENSOR_SOLVERS
 from htnet.engine.models.weights import Loaded
@@ -105,7 +106,7 @@ def agreements(
     reference: Loaded,
     served: Loaded,
     pairs: Sequence[FacePair],
-    ways: Sequence[tuple[str, str]],
+    specs: Sequence[RuntimeSpec],
     open_as: Open,
     *,
     registered: bool = False,
@@ -123,7 +124,7 @@ def agreements(
         shown = pictures(reference.spec, pairs, solver, registered=registered)
         eager = PyTorch(network_graph(reference))
         answers[solver] = np.concatenate([eager(each[None])[0] for each in shown])
-        for runtime, precision in ways:
+        for runtime, precision in specs:
             graph = network_graph(served, precision=precision)
             inputs = ({"pictures": each[None]} for each in shown)
             yield _row(graph, solver, runtime, inputs, answers[solver], open_as)
@@ -152,7 +153,7 @@ def _row(
     return Row(graph.part, solver, runtime, graph.precision, solver, agree(wanted, found))
 
 
-def markdown(rows: Sequence[Row]) -> str:
+def agreement_page(rows: Sequence[Row]) -> str:
     """The rows as a table; what was not run says so."""
     heads = [
         "graph",

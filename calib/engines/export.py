@@ -98,7 +98,7 @@ def parity_line(built: Built) -> str:
     )
 
 
-def told(built: Built) -> str:
+def export_summary(built: Built) -> str:
     """Where the engine and its card lie, and its parity: three lines."""
     return "\n".join(
         (

@@ -11,26 +11,28 @@ from htnet.engine.runtimes.onnx_export import to_onnx
 from htnet.engine.runtimes.quantize import quantise
 from htnet.engine.runtimes.select import RUNTIMES, device_for, open_runtime
 
-WAYS = "torch:fp32,torch:fp16,torch:bf16,onnx:fp32,onnx:fp16,onnx:int8"
+RuntimeSpec = tuple[str, str]
+"""A runtime's name and the network's precision in it."""
+CPU_SPECS = "torch:fp32,torch:fp16,torch:bf16,onnx:fp32,onnx:fp16,onnx:int8"
 """All that a CPU runs."""
 _RANGED = 48
 
 
-def ways_named(text: str) -> list[tuple[str, str]]:
+def parse_specs(text: str) -> list[RuntimeSpec]:
     """(runtime, precision) of each of "torch:fp32,onnx:int8"; raises `UsageError` for others."""
-    ways = []
+    specs = []
     for each in (part.strip() for part in text.split(",")):
         runtime, _, precision = each.partition(":")
         if runtime not in RUNTIMES or precision not in PRECISIONS:
             raise UsageError(
-                f"expected ways such as {WAYS}, of the runtimes {', '.join(RUNTIMES)} and the "
+                f"expected ways such as {CPU_SPECS}, of the runtimes {', '.join(RUNTIMES)} and the "
                 f"precisions {', '.join(PRECISIONS)}; got {each!r}."
             )
-        ways.append((runtime, precision))
-    return ways
+        specs.append((runtime, precision))
+    return specs
 
 
-def opener(
+def spec_opener(
     pairs: Sequence[FacePair], *, registered: bool, device: str, say: Callable[[str], None]
 ) -> Callable[[str, Graph], Runtime]:
     """Opens a graph in a runtime by its name, on ``device``.

@@ -1,0 +1,132 @@
+"""Summary of judged videos: spotting scores, the operating curve, recognition at the true onset and
+apex."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from htnet.calib.evaluation.judging import Judged
+from htnet.engine.files import write_json
+from htnet.engine.types import CLASSES, NS_PER_MS
+from htnet.realtime.spotting.spotter import SpotterConfig
+from htnet.training.evaluation.metrics import scores
+from htnet.training.spotting.scoring import (
+    Evaluation,
+    FoundEvent,
+    Point,
+    Video,
+    curve,
+    cut_for,
+    cuts,
+    evaluate,
+)
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Summary:
+    """``evaluation`` at the operating point, and the curve over all of them. ``given``: UF1 and UAR
+    of the network where onset and apex are the truth's, whatever was spotted. ``videos``: what was
+    there and what was told of it."""
+
+    evaluation: Evaluation
+    points: tuple[Point, ...]
+    given: tuple[float, float]
+    given_events: int
+    frames: int
+    faceless: int
+    spot_ms: float
+    videos: tuple[Video, ...] = ()
+
+    def row(self) -> dict[str, object]:
+        """What the spotting row does not say."""
+        return {
+            "truth_given": {
+                "events": self.given_events,
+                "uf1": round(self.given[0], 4),
+                "uar": round(self.given[1], 4),
+            },
+            "frames": self.frames,
+            "faceless": self.faceless,
+            "spot_ms": round(self.spot_ms, 3),
+            "candidates": [_candidate(video, own) for video in self.videos for own in video.found],
+        }
+
+
+def summarize(
+    judged: Sequence[Judged],
+    *,
+    score: float | None = None,
+    false_alarms_per_minute: float | None = None,
+) -> Summary:
+    """The scores at ``score``, or where there are no more than so many false alarms a minute, or
+    at what `live` uses."""
+    videos = [each.video for each in judged]
+    points = tuple(curve(videos, cuts(videos)))
+    if false_alarms_per_minute is not None:
+        score = cut_for(points, false_alarms_per_minute)
+    evaluation = evaluate(videos, SpotterConfig().score if score is None else score)
+    pairs = [pair for each in judged for pair in each.given]
+    given = (float("nan"), float("nan"))
+    if pairs:
+        there, said = ([CLASSES.index(pair[i]) for pair in pairs] for i in (0, 1))
+        known = scores(there, said)
+        given = known.uf1, known.uar
+    return Summary(
+        evaluation,
+        points,
+        given,
+        len(pairs),
+        sum(each.frames for each in judged),
+        sum(each.faceless for each in judged),
+        float(np.median([each.spot_ms for each in judged])),
+        tuple(videos),
+    )
+
+
+def _candidate(video: Video, own: FoundEvent) -> dict[str, object]:
+    """A candidate with what each rule measured of it, as ``live --explain`` writes it."""
+    return {
+        "video": video.name,
+        "kind": own.kind,
+        "label": own.label,
+        "onset_ms": round(own.onset_ns / NS_PER_MS, 3),
+        "apex_ms": round(own.apex_ns / NS_PER_MS, 3),
+        "offset_ms": round(own.offset_ns / NS_PER_MS, 3),
+        "score": round(own.score, 3),
+        "rejected": own.rejected,
+        "decisions": [decision.row() for decision in own.decisions],
+    }
+
+
+def write_operating(path: Path, summary: Summary, command: str) -> None:
+    """The curve that `htnet.realtime.spotting.operating_point` reads: meant for neutral faces alone, on which every
+    believed event is a false alarm."""
+    rates = {
+        round(point.cut + 5e-4, 3): round(point.false_alarms_a_minute, 3)  # never rounded down
+        for point in summary.points
+        if SpotterConfig().score <= point.cut < float("inf")
+    }
+    minutes = round(summary.evaluation.minutes, 1)
+    write_json(
+        path, {"v": 1, "command": command, "minutes": minutes, "points": list(rates.items())}
+    )
+
+
+def given_table(summary: Summary) -> "Table":
+    """What spotting costs: recognition with the truth's onset and apex."""
+    from rich.table import Table
+
+    table = Table("truth's onset and apex given", "events", "UF1", "UAR")
+    uf1, uar = summary.given
+    table.add_row("network alone", str(summary.given_events), f"{uf1:.3f}", f"{uar:.3f}")
+    table.caption = (
+        f"{summary.frames} frames, no face in {summary.faceless}; spotting took "
+        f"{summary.spot_ms:.2f} ms of one (median)"
+    )
+    return table
