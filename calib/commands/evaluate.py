@@ -1,7 +1,6 @@
 """`htnet evaluate live` and `evaluate demo`."""
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -28,7 +27,7 @@ from htnet.options import (
 from htnet.realtime.commands import open_served
 
 if TYPE_CHECKING:
-    from htnet.calib.evaluation.jobs import PlanChanges, VideoConfig
+    from htnet.calib.evaluation.jobs import PlanChanges
     from htnet.engine.synth.injection.schedule import InjectionPlan
 
 
@@ -123,30 +122,50 @@ class InjectOptions:
     ] = 3
 
 
-def evaluate_live(
-    videos: VideoOptions,
-    plan: PlanOptions,
+@dataclass(frozen=True, slots=True)
+class ReanimateOptions:
+    """Options of re-animated videos."""
+
     folds: Annotated[
         Path | None, typer.Option(help="With --reanimate: weights without each SUBJECT.")
-    ] = None,
-    every: Annotated[int, typer.Option(min=1, help="With --reanimate: each so many clips.")] = 1,
+    ] = None
+    every: Annotated[int, typer.Option(min=1, help="With --reanimate: each so many clips.")] = 1
+
+
+@dataclass(frozen=True, slots=True)
+class JudgingOptions:
+    """Options of judging: the operating point, the model, and where results go."""
+
     false_alarms: Annotated[
         float | None,
         typer.Option("--false-alarms-per-minute", help="Choose the operating point by it."),
-    ] = None,
+    ] = None
     score: Annotated[
         float | None, typer.Option(min=0, help="The operating point; default: what live uses.")
-    ] = None,
-    json_file: JsonFileOption = None,
+    ] = None
+    json_file: JsonFileOption = None
     operating: Annotated[
         Path | None, typer.Option(help="Write score and false alarms a minute, as live reads them.")
-    ] = None,
-    model: ModelOption = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="Processes; default: cores.")] = None,
+    ] = None
+    model: ModelOption = None
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes; default: cores.")] = None
     out: Annotated[Path, typer.Option(help="Folder that keeps finished videos.")] = Path(
         "runs/live"
-    ),
-    *,
+    )
+
+    def require_folders(self) -> None:
+        """Create the folders of ``out`` and ``json_file``; raises `OutputError` where it cannot."""
+        from htnet.engine.files import require_folder
+
+        for folder in (self.out, *([] if self.json_file is None else [self.json_file.parent])):
+            require_folder(folder)
+
+
+def evaluate_live(
+    videos: VideoOptions,
+    plan: PlanOptions,
+    reanimated: ReanimateOptions,
+    judging: JudgingOptions,
     injected: InjectOptions,
 ) -> None:
     """Run whole videos through the live path, and hold what it says against what is there.
@@ -155,37 +174,10 @@ def evaluate_live(
     pass (60), --macros the share of 0.5 to 3 s, --neutral has none, --quiet draws no blinks.
     """
     if injected.inject or injected.speaking or injected.movements or injected.muscles:
-        others = {
-            "--faces": videos.faces,
-            "--half": videos.half,
-            "--fps": videos.fps != "30",
-            "--folds": folds,
-            "--every": every > 1,
-            "--false-alarms-per-minute": false_alarms,
-            "--operating": operating,
-        }
-        _require_injection_alone(injected, videos, others)
-        _evaluate_injected(injected, plan, score, model, workers, out, json_file)
-        return
-
-    from htnet.calib.evaluation.jobs import video_jobs
-    from htnet.calib.evaluation.judging import judge_all
-    from htnet.calib.evaluation.summary import given_table, summarize, write_operating
-    from htnet.engine.files import require_folder
-    from htnet.training.spotting.report import spotting_tables, write_spotting
-
-    for folder in (out, *([] if json_file is None else [json_file.parent])):
-        require_folder(folder)
-    jobs = video_jobs(_video_config(videos, plan, folds, every, model))
-    with progress_bar("videos") as progress:
-        judged = judge_all(jobs, out, workers=processes(workers), progress=progress)
-    summary = summarize(judged, score=score, false_alarms_per_minute=false_alarms)
-    for table in (*spotting_tables(summary.evaluation), given_table(summary)):
-        console().print(table)
-    if json_file is not None:
-        write_spotting(json_file, summary.evaluation, summary.points, summary.row())
-    if operating is not None:
-        write_operating(operating, summary, running_command())
+        _require_injection_alone(videos, reanimated, judging, injected)
+        _evaluate_injected(plan, judging, injected)
+    else:
+        _evaluate_videos(videos, plan, reanimated, judging)
 
 
 def evaluate_demo(
@@ -207,12 +199,19 @@ def evaluate_demo(
     print(json.dumps(row)) if as_json else out.print_json(data=row)
 
 
-def _video_config(
-    videos: VideoOptions, plan: PlanOptions, folds: Path | None, every: int, model: Path | None
-) -> "VideoConfig":
-    from htnet.calib.evaluation.jobs import VideoConfig
+def _evaluate_videos(
+    videos: VideoOptions,
+    plan: PlanOptions,
+    reanimated: ReanimateOptions,
+    judging: JudgingOptions,
+) -> None:
+    from htnet.calib.evaluation.jobs import VideoConfig, video_jobs
+    from htnet.calib.evaluation.judging import judge_all
+    from htnet.calib.evaluation.summary import given_table, summarize, write_operating
+    from htnet.training.spotting.report import spotting_tables, write_spotting
 
-    return VideoConfig(
+    judging.require_folders()
+    config = VideoConfig(
         data=videos.data,
         simulate=videos.simulate,
         reanimate=videos.reanimate,
@@ -220,25 +219,45 @@ def _video_config(
         half=videos.half,
         rates=tuple(number(each) for each in names(videos.fps, ",")),
         changes=plan.changes(),
-        folds=folds,
-        every=every,
-        model=model,
+        folds=reanimated.folds,
+        every=reanimated.every,
+        model=judging.model,
     )
+    jobs = video_jobs(config)
+    with progress_bar("videos") as progress:
+        judged = judge_all(jobs, judging.out, workers=processes(judging.workers), progress=progress)
+    summary = summarize(judged, score=judging.score, false_alarms_per_minute=judging.false_alarms)
+    for table in (*spotting_tables(summary.evaluation), given_table(summary)):
+        console().print(table)
+    if judging.json_file is not None:
+        write_spotting(judging.json_file, summary.evaluation, summary.points, summary.row())
+    if judging.operating is not None:
+        write_operating(judging.operating, summary, running_command())
 
 
 def _require_injection_alone(
-    injected: InjectOptions, videos: VideoOptions, others: Mapping[str, object]
+    videos: VideoOptions,
+    reanimated: ReanimateOptions,
+    judging: JudgingOptions,
+    injected: InjectOptions,
 ) -> None:
-    """Raise `UsageError` for injection without --inject, or beside options of other videos.
-
-    ``others``: values of options that injection does not know; None and False are not given.
-    """
+    """Raise `UsageError` for options of injection without --inject, and for options beside it that
+    it does not know."""
     given = [videos.data, videos.simulate, videos.reanimate]
     if not injected.inject or given.count(None) != len(given):
         raise UsageError(
             "expected --inject alone for real footage, its --speaking, --movements and "
             "--muscles beside it; got none, or --data, --simulate or --reanimate too: correct it."
         )
+    others = {
+        "--faces": videos.faces,
+        "--half": videos.half,
+        "--fps": videos.fps != "30",
+        "--folds": reanimated.folds,
+        "--every": reanimated.every > 1,
+        "--false-alarms-per-minute": judging.false_alarms,
+        "--operating": judging.operating,
+    }
     if idle := [name for name, value in others.items() if value not in (None, False)]:
         raise UsageError(
             f"expected no {idle[0]} with --inject, whose videos keep their own faces and frame "
@@ -250,35 +269,27 @@ def _require_injection_alone(
         )
 
 
-def _evaluate_injected(
-    injected: InjectOptions,
-    plan: PlanOptions,
-    score: float | None,
-    model: Path | None,
-    workers: int | None,
-    out: Path,
-    json_file: Path | None,
-) -> None:
+def _evaluate_injected(plan: PlanOptions, judging: JudgingOptions, injected: InjectOptions) -> None:
     from htnet.calib.evaluation.injected import InjectConfig, evaluate_injected
     from htnet.calib.evaluation.injected_report import injected_tables, write_injected
     from htnet.calib.evaluation.injected_scores import score_injected
-    from htnet.engine.files import require_folder
 
-    for folder in (out, *([] if json_file is None else [json_file.parent])):
-        require_folder(folder)
+    judging.require_folders()
     config = InjectConfig(
         tuple(injected.inject or ()),
         tuple(injected.speaking or ()),
         injected.movements,
         plan.injection(),
         injected.seeds,
-        score=score,
-        model=model,
+        score=judging.score,
+        model=judging.model,
     )
     with progress_bar("passes") as progress:
-        made = evaluate_injected(config, out, workers=processes(workers), progress=progress)
+        made = evaluate_injected(
+            config, judging.out, workers=processes(judging.workers), progress=progress
+        )
     scores = score_injected(made.passes)
     for table in injected_tables(made, scores):
         console().print(table, "")
-    if json_file is not None:
-        write_injected(json_file, made, scores)
+    if judging.json_file is not None:
+        write_injected(judging.json_file, made, scores)

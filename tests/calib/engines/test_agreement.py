@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from htnet.calib.engines.agreement import BOUNDS, Agreement, Row, agree, agreements, agreement_page
+from htnet.calib.engines.agreement import BOUNDS, Agreement, Row, agree, agreement_page, agreements
 from htnet.calib.engines.graph_inputs import FacePair
 from htnet.engine.errors import DependencyError, UsageError
 from htnet.engine.face.alignment import canonical_landmarks
