@@ -1,4 +1,4 @@
-"""Calibration in front of a camera: the path of `live`, ten quiet seconds, a profile."""
+"""`htnet calibrate`: the live path in front of a neutral face, stored as a profile."""
 
 import time
 from collections.abc import Callable, Iterable
@@ -38,8 +38,11 @@ _WIDTH = 80
 
 @dataclass(frozen=True, slots=True)
 class CalibrateConfig:
-    """``name`` of the profile; ``tries`` before it is given up; ``mains_hz``: 50 or 60, to have the
-    camera filter the flicker of lamps."""
+    """Configuration of a calibration.
+
+    ``name``: name of the profile. ``tries``: number of tries. ``mains_hz``: 50 or 60, to have the
+    camera filter the flicker of lamps. ``seconds``: length of the measurement.
+    """
 
     path: PathConfig
     name: str
@@ -53,22 +56,25 @@ class CalibrateConfig:
 
 
 class InfiniteThreshold(RollingThreshold):
-    """A threshold that nothing passes: motion is measured against the running onset throughout,
-    as `live` does while a face is neutral."""
+    """A threshold that no motion passes.
+
+    Motion is then measured against the running onset throughout, as `live` does while a face is
+    neutral.
+    """
 
     def at(self, turn: F32) -> F32:
-        """Infinite."""
+        """Return infinity for every muscle."""
         return np.full_like(super().at(turn), np.inf)
 
 
 def calibrate(
     config: CalibrateConfig, console: Console, recorder: CalibrationRecorder
 ) -> Profile | None:
-    """Watch until ten quiet seconds are had, and store the profile; None on Ctrl-C.
+    """Run until the recorder is done, store the profile and return it; None on Ctrl-C.
 
-    Only a whole quiet stretch is ever stored. Raises `UsageError` for a name that cannot be,
-    `FaceError` when every try was spoiled, `SourceError` when the source ends before, and
-    `OutputError` when the profile cannot be written.
+    Only an uninterrupted neutral stretch is ever stored. Raises `UsageError` for an invalid name,
+    `FaceError` if every try was rejected, `SourceError` if the source ends before, and `OutputError`
+    if the profile cannot be written.
     """
     require_name(config.name)
     told: dict[str, None] = {}  # in order, each once
@@ -111,8 +117,10 @@ def calibrate(
 def quiet_seconds(
     seen: Iterable[Tick], recorder: CalibrationRecorder, screen: "Screen", tries: int
 ) -> bool:
-    """Hand Ticks to ``recorder`` until it is done; False when they end before. A try that is
-    spoiled is told, and begun anew; `FaceError` after ``tries`` of them."""
+    """Give Ticks to ``recorder`` until it is done; return False if they end before.
+
+    A rejected try is shown and begun anew. Raises `FaceError` after ``tries`` of them.
+    """
     spent = 0
     for tick in seen:
         recorder.take(tick)
@@ -133,9 +141,9 @@ def quiet_seconds(
 
 
 class Screen:
-    """How the calibration goes, at most ``per_second`` times a second.
+    """Progress of a calibration, drawn at most ``per_second`` times a second.
 
-    Where the console is no terminal nothing moves: each new sentence is a line.
+    Without a terminal each new sentence is printed as a line.
     """
 
     def __init__(
@@ -181,7 +189,7 @@ class Screen:
             live.stop()
 
     def write(self, tick: Tick, recorder: CalibrationRecorder) -> None:
-        """Show where ``recorder`` is, if the last picture is old enough: advice costs a moment."""
+        """Show the state of ``recorder`` if the last picture is old enough; advice takes time."""
         if self._clock() - self._drawn_at < self._interval_s:
             return
         self._progress = recorder.progress
@@ -189,13 +197,13 @@ class Screen:
         self.say(recorder.advice())
 
     def again(self, trouble: str, number: int) -> None:
-        """Tell that a try is lost and that try ``number`` begins."""
+        """Show that a try is rejected and that try ``number`` begins."""
         self._trouble, self._try, self._progress = trouble, number, 0.0
         if self._live is None:
             self._line(f"Again, try {number} of {self._tries}: {trouble}.")
 
     def say(self, advice: str) -> None:
-        """Show a sentence, "" when all is well again."""
+        """Show advice; "" if there is none."""
         if self._live is None and advice and advice != self._advice:
             self._line(f"{advice[:1].upper()}{advice[1:]}.")
         self._advice = advice
@@ -204,7 +212,7 @@ class Screen:
             self._live.update(self.render(), refresh=True)
 
     def render(self) -> RenderableType:
-        """The screen as it stands."""
+        """Return the screen in its present state."""
         done = self._progress * self._seconds
         bar = ProgressBar(
             total=1.0, completed=self._progress, width=40, complete_style=MOVING, pulse=False

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from htnet.calib.calibration.advice import advise, spoilt, too_few_open
+from htnet.calib.calibration.advice import advise, rejection, too_few_open
 from htnet.calib.calibration.flicker import beat_hz, find_flicker
 from htnet.calib.calibration.measurements import Measurement
 from htnet.calib.calibration.recorder import CalibrationRecorder, RecorderConfig
@@ -56,7 +56,7 @@ def moved(muscle: str, px: float) -> np.ndarray:
 def test_a_quiet_face_is_left_alone() -> None:
     quiet = course()
     assert advise(quiet, 30.0) == []
-    assert spoilt(quiet, ended=True) is None
+    assert rejection(quiet, ended=True) is None
     assert too_few_open(quiet) is None
 
 
@@ -157,7 +157,7 @@ def test_noise_and_swaying_light_are_no_flicker(seed: int, fps: float, sigma: fl
     ],
 )
 def test_what_spoils_is_named(change: Callable[[float], dict[str, object]], word: str) -> None:
-    reason = spoilt(course(change), ended=True)
+    reason = rejection(course(change), ended=True)
     assert reason is not None and word in reason
 
 
@@ -167,23 +167,23 @@ def test_blinks_spoil_nothing() -> None:
             return {"blinking": True, "activations": moved("brow raise", 0.9)}
         return {}
 
-    assert spoilt(course(blink), ended=True) is None
+    assert rejection(course(blink), ended=True) is None
 
 
 def test_a_noisier_camera_may_tremble_more() -> None:
     noisy = course(lambda t: {"activations": np.full(8, 0.08 + 0.3 * (4 < t < 4.1))})
     calm = course(lambda t: {"activations": np.full(8, 0.02 + 0.3 * (4 < t < 4.1))})
-    assert spoilt(noisy, ended=True) is None
-    assert spoilt(calm, ended=True) is not None
+    assert rejection(noisy, ended=True) is None
+    assert rejection(calm, ended=True) is not None
 
 
 def test_a_mouth_is_watched_a_moment_before_it_is_judged() -> None:
     def smile(t: float) -> dict[str, object]:
         return {"activations": moved("lip corner pull", 0.5)} if 4 < t < 4.3 else {}
 
-    assert spoilt(course(smile, seconds=4.5)) is None
-    assert spoilt(course(smile, seconds=4.5), ended=True) is not None
-    assert spoilt(course(smile, seconds=5.0)) is not None
+    assert rejection(course(smile, seconds=4.5)) is None
+    assert rejection(course(smile, seconds=4.5), ended=True) is not None
+    assert rejection(course(smile, seconds=5.0)) is not None
 
 
 def test_shut_eyes_are_no_rest() -> None:
