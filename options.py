@@ -153,7 +153,8 @@ def expand_groups(command: Callable[..., None]) -> Callable[..., None]:
             values[name] = group(**{field.name: values.pop(field.name) for field in fields(group)})
         command(**values)
 
-    expanded.__signature__ = inspect.Signature(list(parameters.values()))  # type: ignore[attr-defined]
+    signature = inspect.Signature(list(parameters.values()))
+    expanded.__signature__ = signature  # type: ignore[attr-defined]
     expanded.__annotations__ = {name: own.annotation for name, own in parameters.items()}
     return expanded
 

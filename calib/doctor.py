@@ -1,4 +1,4 @@
-"""What of this machine a run can use, each thing in a line, and what to do where it is lacking."""
+"""`htnet doctor`: checks of this machine, each with what was found and a remedy."""
 
 import platform
 from collections.abc import Iterable, Sequence
@@ -25,8 +25,11 @@ _FOR_CUDA = "install the torch that fits the driver: pytorch.org, Get Started"
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing looked at. ``said``: what was found; ``remedy``: what to do where something is
-    lacking. ``needed``: nothing works without it; the rest some paths can do without."""
+    """Result of one check.
+
+    ``said``: description of what was found. ``remedy``: what to do if something is missing.
+    ``needed``: required by every run; other things only by some.
+    """
 
     name: str
     ok: bool
@@ -36,7 +39,7 @@ class Finding:
 
 
 def examine() -> list[Finding]:
-    """Look at everything once; a failure is a `Finding`, not an exception."""
+    """Run every check once; a failure is a `Finding`, not an exception."""
     there = availabilities()
     gpu, device = _gpu()
     return [
@@ -55,17 +58,17 @@ def examine() -> list[Finding]:
 
 
 def healthy(checks: Iterable[Finding]) -> bool:
-    """Whether all that the default way needs is there."""
+    """Return True if everything that is needed was found."""
     return all(check.ok for check in checks if check.needed)
 
 
 def doctor_row(checks: Sequence[Finding]) -> dict[str, Any]:
-    """The row of ``htnet doctor --json``."""
+    """Return the row of ``htnet doctor --json``."""
     return {"v": 1, "ok": healthy(checks), "checks": [asdict(check) for check in checks]}
 
 
 def doctor_table(checks: Iterable[Finding]) -> "Table":
-    """Each check in a line or two of 80 columns."""
+    """Return the checks as a table of 80 columns, one or two lines each."""
     from rich.markup import escape
     from rich.table import Table
 
@@ -100,7 +103,7 @@ def _face() -> Finding:
 
 
 def _gpu() -> tuple[Finding, str]:
-    """The GPU, and how torch names the device that a run can use."""
+    """Return the check of the GPU, and torch's name of the device that a run can use."""
     import torch
 
     if torch.backends.mps.is_available():
@@ -123,7 +126,7 @@ def _gpu() -> tuple[Finding, str]:
 
 
 def _driver() -> str | None:
-    """Name and driver of the first NVIDIA GPU, as its own tool says; None where there is none."""
+    """Return name and driver of the first NVIDIA GPU by nvidia-smi; None if there is none."""
     import subprocess
 
     command = ["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"]
@@ -145,7 +148,7 @@ def _model() -> Finding:
 
 
 def _auto(usable: set[str], device: str) -> Finding:
-    """What ``--runtime auto`` comes to on the CPU, the default device, and on the GPU."""
+    """Return what ``--runtime auto`` selects on the CPU, the default device, and on the GPU."""
     said = "; ".join(_chosen(each, usable) for each in dict.fromkeys(("cpu", device)))
     return Finding("runtime auto", True, said)
 

@@ -63,8 +63,8 @@ def open_model(
 ) -> Model:
     """Return the model in the weights file ``path``, by default the one that ships.
 
-    ``network``: for speed alone, this network with random weights instead, an HTNet with ``repeats``
-    layers at each level. Raises `WeightsError` for a file that cannot be served.
+    ``network``: for speed alone, this network with random weights instead, an HTNet with
+    ``repeats`` layers at each level. Raises `WeightsError` for a file that cannot be served.
     """
     if network is None:
         path = path or default_weights()
@@ -150,8 +150,8 @@ class RuntimeComparison:
     """Times rounds of runtimes on ``device``.
 
     ``runtimes``: by default all that are meant for the device. ``rounds``, ``seconds``: limits of
-    each runtime's calls, as `in_turn` has them. ``skipped``: runtimes that could not be opened, with
-    the reason. Raises `UsageError` or `DependencyError` for a device that cannot be timed.
+    each runtime's calls, as `in_turn` has them. ``skipped``: runtimes that could not be opened,
+    with the reason. Raises `UsageError` or `DependencyError` for a device that cannot be timed.
     """
 
     def __init__(

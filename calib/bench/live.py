@@ -1,4 +1,4 @@
-"""What the live path costs: figures over a run's Ticks."""
+"""Bench of the live path: figures over a run's Ticks."""
 
 import time
 from collections.abc import Callable, Iterable
@@ -21,12 +21,11 @@ def bench_live(
     *,
     warmup: int = 100,
 ) -> dict[str, Any]:
-    """Run ``ticks`` dry and say how fast they came.
+    """Consume ``ticks`` and return the row of ``htnet bench live --json``.
 
-    Returns the row of ``htnet bench live --json``. The first ``warmup`` frames, in which models and
-    threads warm up, count for the rate but not for the percentiles. ``rss_slope_mb_per_10k`` is the rise
-    of resident memory over the second half of the run, as a straight line, for 10,000 frames;
-    None where the system does not tell.
+    The first ``warmup`` frames count for the rate but not for the percentiles.
+    ``rss_slope_mb_per_10k``: slope of resident memory over the second half of the run, a straight
+    line, in MB for 10,000 frames; None where the system does not report it.
     """
     stages: dict[str, list[float]] = {}
     latencies: list[float] = []
@@ -59,7 +58,7 @@ def bench_live(
 
 
 def live_table(row: dict[str, Any]) -> "Table":
-    """The row as a table."""
+    """Return the row as a table."""
     from rich.table import Table
 
     table = Table("", "p50", "p95", "p99", title=f"{row['frames']} frames, {row['fps']} a second")

@@ -33,15 +33,15 @@ def bench_model(
     say: Callable[[str], None] = print,
     opener: Opener = open_runtime,
 ) -> dict[str, Any]:
-    """Time the network of ``model`` from pictures to probabilities, arrays in and arrays out; return
-    the row of ``htnet bench model --json``.
+    """Time the network of ``model`` from pictures to probabilities, arrays in and out; return the
+    row of ``htnet bench model --json``.
 
     The reference is the official form (an HTNet unfolded) in eager PyTorch and float32 on the same
     device. The floor is the weights' bytes and the pictures' at the rate of a plain copy there,
-    which weights small enough for a cache can beat. ``max_difference`` and ``agreement`` (of labels)
-    are against the reference over 16 drawn pairs: a check, not an evaluation. On a CPU everything
-    runs in one thread, as live does. A runtime or precision that cannot be opened is listed in
-    ``skipped``. ``runtimes``: by default all that are meant for the device.
+    which weights small enough for a cache can beat. ``max_difference`` and ``agreement`` (of
+    labels) are against the reference over 16 drawn pairs: a check, not an evaluation. On a CPU
+    everything runs in one thread, as live does. A runtime or precision that cannot be opened is
+    listed in ``skipped``. ``runtimes``: by default all that are meant for the device.
     """
     comparison = RuntimeComparison(
         device, runtimes, precisions, rounds, seconds, say=say, opener=opener

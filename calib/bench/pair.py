@@ -41,11 +41,12 @@ _CROPS_BYTES = 2 * CROP_WIDTH * CROP_HEIGHT
 
 
 class OpenCVPair:
-    """The CPU path of live for a pair: OpenCV's flow, head motion removed, strain and map, crops and
-    scaling, then ``network``.
+    """The CPU path of live for a pair: OpenCV's flow, head motion removed, strain and map, crops
+    and scaling, then ``network``.
 
-    Takes what a pair graph takes, onset and apex (B, 1, 170, 140) and centres (B, 4, 2), and returns
-    probabilities (B, classes). Pairs are measured one after another; the network takes all at once.
+    Takes what a pair graph takes, onset and apex (B, 1, 170, 140) and centres (B, 4, 2), and
+    returns probabilities (B, classes). Pairs are measured one after another; the network takes all
+    at once.
     """
 
     def __init__(
@@ -104,17 +105,17 @@ def bench_pair(
     say: Callable[[str], None] = print,
     opener: Opener = open_runtime,
 ) -> dict[str, Any]:
-    """Time ``model`` from gray crops of 140 x 170 to probabilities, arrays in and arrays out; return
-    the row of ``htnet bench pair --json``.
+    """Time ``model`` from gray crops of 140 x 170 to probabilities, arrays in and out; return the
+    row of ``htnet bench pair --json``.
 
     "step" is the CPU path of live: OpenCV's flow, then the network in each runtime, one pair at a
     time, with each stage's time in ``stages_ms``. "graph" is one graph in each runtime, for each of
     ``batches``. The search for moving regions, which spotting needs besides, is in neither.
-    ``flow``: one of the weights' solvers; by default the step takes their first, and the graph their
-    first that runs on tensors.
+    ``flow``: one of the weights' solvers; by default the step takes their first, and the graph
+    their first that runs on tensors.
 
-    Each is held against a reference of its own solver: OpenCV's flow, one pair after another, and the
-    official form of the network in eager PyTorch and float32 on ``device``. The floor is the
+    Each is held against a reference of its own solver: OpenCV's flow, one pair after another, and
+    the official form of the network in eager PyTorch and float32 on ``device``. The floor is the
     weights' bytes and the crops' at the rate of a plain copy there. ``max_difference`` and
     ``agreement`` are against the reference over 16 drawn pairs: a check, not an evaluation. On a
     CPU everything runs in one thread, as live does, but for OpenCV's flow in ``flow_threads``. What
@@ -135,8 +136,8 @@ def bench_pair(
 def _rounds(
     model: Model, batches: Sequence[int], solvers: Sequence[str], whole: str | None
 ) -> Iterator[Round]:
-    """Yield a round for each batch and solver; the graph contains the solver ``whole``, the step is
-    timed at batch 1 alone."""
+    """Yield a round for each batch and solver; the graph contains the solver ``whole``, the step
+    is timed at batch 1 alone."""
     spec = model.served.spec
     crops, pictures = drawn_crops(PAIRS), [drawn_pictures(PAIRS, spec)]
     official = network_graph(model.official)
@@ -180,7 +181,8 @@ def _stepped(
 
 
 def pair_tables(row: dict[str, Any]) -> "list[Table]":
-    """Return the row as tables of 80 columns: one for each flow solver, and the stages of the steps."""
+    """Return the row as tables of 80 columns: one for each flow solver, and the stages of the
+    steps."""
     from rich.box import SIMPLE
     from rich.table import Table
 

@@ -1,4 +1,4 @@
-"""Pairs to measure on, which need no data: the portrait that ships, its muscles moved."""
+"""Rendered pairs for the benches: the shipped portrait with one muscle moved; needs no data."""
 
 from functools import cache
 
@@ -20,8 +20,8 @@ _OPEN = 0.3
 
 @cache
 def drawn_pairs(count: int, seed: int = 0) -> tuple[Pair, ...]:
-    """``count`` pairs of crops, 1 to 4 px of one muscle or another between onset and apex, with
-    the noise of a sensor."""
+    """Return ``count`` pairs of crops with sensor noise, 1 to 4 px of one muscle between onset and
+    apex."""
     rng = np.random.default_rng(seed)
     animator, grain = Animator(load_portrait()), SensorNoise(seed)
     pairs = []
@@ -41,7 +41,7 @@ def drawn_pairs(count: int, seed: int = 0) -> tuple[Pair, ...]:
 
 
 def drawn_crops(count: int, seed: int = 0) -> tuple[U8, U8, F32]:
-    """The same as a pair graph takes them: onset and apex (N, 1, 170, 140), centres (N, 4, 2)."""
+    """Return the inputs of a pair graph: onset and apex (N, 1, 170, 140), centres (N, 4, 2)."""
     pairs = drawn_pairs(count, seed)
     return (
         np.stack([pair.onset.gray[None] for pair in pairs]),
@@ -51,7 +51,7 @@ def drawn_crops(count: int, seed: int = 0) -> tuple[U8, U8, F32]:
 
 
 def drawn_pictures(count: int, spec: PreprocessSpec, seed: int = 0) -> F32:
-    """The same as a network takes them, by the spec's first flow solver: (N, 3, S, S)."""
+    """Return the input of a network, (N, 3, S, S), by the spec's first flow solver."""
     solver = solver_named(spec.flows[0])
     pairs = drawn_pairs(count, seed)
     maps = (flow_map(measure_motion(pair, solver).flow, spec.size) for pair in pairs)

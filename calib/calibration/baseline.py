@@ -13,8 +13,8 @@ from htnet.realtime.profile import Rest
 
 EYES_PX = RIGHT_EYE[0] - LEFT_EYE[0]
 _BLINK_MARGIN_NS = 150 * NS_PER_MS
-# Maximum over ten seconds of the noisiest activation, the lower lip's: px of the crop a grey level of
-# noise, at 30 frames a second, on a still face as large in the frame as in the crop.
+# Maximum over ten seconds of the noisiest activation, the lower lip's: px of the crop a grey level
+# of noise, at 30 frames a second, on a still face as large in the frame as in the crop.
 _PX_PER_GREY = 0.03
 _LEAST_FLOOR_PX = 0.12
 
@@ -73,8 +73,8 @@ def camera_noise(samples: Sequence[Measurement]) -> float:
 def noise_floor_px(samples: Sequence[Measurement]) -> float:
     """Return the largest activation that camera noise alone causes, px of the crop.
 
-    Proportional to the noise, to the enlargement of the face for its crop, and to the square root of
-    the time between frames, as fewer frames are averaged; measured on a simulated face.
+    Proportional to the noise, to the enlargement of the face for its crop, and to the square root
+    of the time between frames, as fewer frames are averaged; measured on a simulated face.
     """
     fps, _ = frame_rate(samples)
     enlarged = EYES_PX / float(np.median([sample.eyes_px for sample in samples]))

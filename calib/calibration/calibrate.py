@@ -73,8 +73,8 @@ def calibrate(
     """Run until the recorder is done, store the profile and return it; None on Ctrl-C.
 
     Only an uninterrupted neutral stretch is ever stored. Raises `UsageError` for an invalid name,
-    `FaceError` if every try was rejected, `SourceError` if the source ends before, and `OutputError`
-    if the profile cannot be written.
+    `FaceError` if every try was rejected, `SourceError` if the source ends before, and
+    `OutputError` if the profile cannot be written.
     """
     require_name(config.name)
     told: dict[str, None] = {}  # in order, each once

@@ -34,12 +34,14 @@ def beat_hz(mains_hz: int, fps: float) -> float:
 
 
 def find_flicker(index: NDArray[np.int64], grey: F64, fps: float) -> Flicker | None:
-    """Return the flicker in the mean brightness ``grey`` of frames ``index`` (N,) at ``fps``, or None.
+    """Return the flicker in the mean brightness ``grey`` of frames ``index`` (N,) at ``fps``, or
+    None.
 
     Frames are taken to be evenly spaced, as a camera's exposures are more so than their arrival
-    times; missing frames are interpolated. Needs two seconds. The share is right to a quarter; where
-    the alias is half the frame rate it depends on the phase. Not found: 60 Hz mains at 30 frames a
-    second and 50 Hz at 25 or 50, whose alias is too slow to tell and therefore does little harm.
+    times; missing frames are interpolated. Needs two seconds. The share is right to a quarter;
+    where the alias is half the frame rate it depends on the phase. Not found: 60 Hz mains at 30
+    frames a second and 50 Hz at 25 or 50, whose alias is too slow to tell and therefore does little
+    harm.
     """
     if len(grey) < 2 or index[-1] - index[0] < 2 * fps:
         return None

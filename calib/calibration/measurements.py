@@ -20,8 +20,8 @@ _LONGEST_STEP_NS = 150 * NS_PER_MS
 class Measurement:
     """Measurement of one frame with a face.
 
-    ``activations``: (8,) absolute activations of `MUSCLE_NAMES` against the running onset, px of the
-    crop. ``head``: (3, 2) eyes and nose tip, px of the frame. ``eyes_px``: distance of the eyes
+    ``activations``: (8,) absolute activations of `MUSCLE_NAMES` against the running onset, px of
+    the crop. ``head``: (3, 2) eyes and nose tip, px of the frame. ``eyes_px``: distance of the eyes
     there. ``grey``: mean of stable skin. ``burnt_out``: the fraction of it at the top of the range.
     ``noise``: standard deviation of the camera's noise in grey levels, None if the frame before is
     missing.
@@ -87,7 +87,8 @@ def _gray(bgr: U8, box: tuple[slice, slice]) -> F32:
 
 
 def _skin_in_frame(to_crop: F64, shape: tuple[int, ...]) -> list[tuple[slice, slice]]:
-    """Return the boxes of stable skin in the frame, (rows, columns) each, clipped to the picture."""
+    """Return the boxes of stable skin in the frame, (rows, columns) each, clipped to the
+    picture."""
     from_crop = cv2.invertAffineTransform(to_crop)
     boxes = []
     for x0, y0, x1, y1 in STABLE_SKIN:

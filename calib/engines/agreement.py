@@ -4,8 +4,8 @@ For one solver the probabilities have to be the same wherever it runs, within `B
 equal wherever the reference's top two are `CLEAR` apart. Between solvers, which measure different
 flows, agreement is reported and nothing is asked of it.
 
-The reference of a solver is the CPU path: crops through OpenCV and NumPy, then the network as it was
-trained, unfolded, in eager float32.
+The reference of a solver is the CPU path: crops through OpenCV and NumPy, then the network as it
+was trained, unfolded, in eager float32.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -26,8 +26,9 @@ from htnet.engine.types import F32
 
 CLEAR: Final = 2e-3
 BOUNDS: Final = {"fp32": 1e-3, "fp16": 2e-3, "bf16": 2e-2, "int8": 5e-2}
-"""How far a probability may be from the reference's, by the network's precision: over twice what was
-measured of htnet-s on every re-animated pair of the composite, 1.3e-4, 7.4e-4, 5.0e-3 and 2.3e-2."""
+"""How far a probability may be from the reference's, by the network's precision: over twice what
+was measured of htnet-s on every re-animated pair of the composite, 1.3e-4, 7.4e-4, 5.0e-3 and
+2.3e-2."""
 
 Open = Callable[[str, Graph], Runtime]
 

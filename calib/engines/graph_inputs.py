@@ -1,5 +1,5 @@
-"""Pairs of faces as a graph takes them: what int8 measures its ranges on, and what parity is measured
-with."""
+"""Pairs of faces as a graph takes them: what int8 measures its ranges on, and what parity is
+measured with."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice

@@ -1,4 +1,5 @@
-"""Scores of injected movements: recall by amplitude, false alarms, errors, what was told of what."""
+"""Scores of injected movements: recall by amplitude, false alarms, errors, what was told of
+what."""
 
 import math
 from collections import Counter

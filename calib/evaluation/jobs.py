@@ -18,14 +18,15 @@ from htnet.training.datasets.long_videos import LongVideo, read_megc
 HALVES = ("tuned", "untouched")
 FACES_FILE = asset("plans/faces.csv")
 OWN_PX = 2.0
-"""How far a re-animated clip's apex picture is taken to be from its neutral face, px of the crop."""
+"""How far a re-animated clip's apex picture is taken to be from its neutral face, px of the
+crop."""
 
 
 @dataclass(frozen=True, slots=True)
 class VideoJob:
     """One video to be made and judged. One of ``plan`` and ``recording`` is given; ``face``: the
-    clip whose apex face acts the plan, None for the portrait that ships; ``own``: with that clip's own
-    published movement. ``model``: weights, None for those that ship."""
+    clip whose apex face acts the plan, None for the portrait that ships; ``own``: with that clip's
+    own published movement. ``model``: weights, None for those that ship."""
 
     name: str
     subject: str

@@ -105,8 +105,8 @@ def _candidate(video: Video, own: FoundEvent) -> dict[str, object]:
 
 
 def write_operating(path: Path, summary: Summary, command: str) -> None:
-    """The curve that `htnet.realtime.spotting.operating_point` reads: meant for neutral faces alone, on which every
-    believed event is a false alarm."""
+    """The curve that `htnet.realtime.spotting.operating_point` reads: meant for neutral faces
+    alone, on which every believed event is a false alarm."""
     rates = {
         round(point.cut + 5e-4, 3): round(point.false_alarms_a_minute, 3)  # never rounded down
         for point in summary.points

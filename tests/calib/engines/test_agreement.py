@@ -68,7 +68,8 @@ def moved(count: int) -> list[FacePair]:
         lift = 2 * np.exp(-((x - 40) ** 2 + (y - 40 - 20 * seed) ** 2) / 400)
         onset = cv2.remap(sheet, x + 10, y + 10 + lift, cv2.INTER_CUBIC)
         faces = np.stack([onset, sheet[10:180, 10:150]])
-        # Without noise they are identical but for the lift, and there Farneback's border is rounding.
+        # Without noise they are identical but for the lift, and there Farneback's border is
+        # rounding.
         faces = faces + np.random.default_rng((seed, 1)).normal(0, 1, faces.shape)
         first, second = np.rint(faces).clip(0, 255).astype(np.uint8)
         made.append((first, second, region_centres(fractions)))
