@@ -1,4 +1,4 @@
-"""The ways to an answer that `htnet evaluate runtimes` compares, and how each is opened."""
+"""Runtimes with a precision, such as "onnx:int8", that `htnet evaluate runtimes` compares."""
 
 from collections.abc import Callable, Sequence
 
@@ -14,12 +14,12 @@ from htnet.engine.runtimes.select import RUNTIMES, device_for, open_runtime
 RuntimeSpec = tuple[str, str]
 """A runtime's name and the network's precision in it."""
 CPU_SPECS = "torch:fp32,torch:fp16,torch:bf16,onnx:fp32,onnx:fp16,onnx:int8"
-"""All that a CPU runs."""
+"""All specs that run on a CPU."""
 _RANGED = 48
 
 
 def parse_specs(text: str) -> list[RuntimeSpec]:
-    """(runtime, precision) of each of "torch:fp32,onnx:int8"; raises `UsageError` for others."""
+    """Parse specs such as "torch:fp32,onnx:int8"; raises `UsageError` for unknown ones."""
     specs = []
     for each in (part.strip() for part in text.split(",")):
         runtime, _, precision = each.partition(":")
@@ -35,10 +35,10 @@ def parse_specs(text: str) -> list[RuntimeSpec]:
 def spec_opener(
     pairs: Sequence[FacePair], *, registered: bool, device: str, say: Callable[[str], None]
 ) -> Callable[[str, Graph], Runtime]:
-    """Opens a graph in a runtime by its name, on ``device``.
+    """Return a function that opens a graph in a runtime by its name, on ``device``.
 
-    ONNX models are made anew and kept nowhere; the ranges of an int8 one come from up to 48 of the
-    ``pairs``, spread over them.
+    ONNX models are exported anew and not stored. The ranges of an int8 model are measured on up to
+    48 of ``pairs``, evenly spaced.
     """
     ranged = pairs[:: -(-len(pairs) // _RANGED) or 1]
 
