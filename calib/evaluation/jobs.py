@@ -18,15 +18,18 @@ from htnet.training.datasets.long_videos import LongVideo, read_megc
 HALVES = ("tuned", "untouched")
 FACES_FILE = asset("plans/faces.csv")
 OWN_PX = 2.0
-"""How far a re-animated clip's apex picture is taken to be from its neutral face, px of the
+"""Assumed movement between a re-animated clip's neutral face and its apex picture, px of the
 crop."""
 
 
 @dataclass(frozen=True, slots=True)
 class VideoJob:
-    """One video to be made and judged. One of ``plan`` and ``recording`` is given; ``face``: the
-    clip whose apex face acts the plan, None for the portrait that ships; ``own``: with that clip's
-    own published movement. ``model``: weights, None for those that ship."""
+    """A video to be judged, simulated by ``plan`` or recorded.
+
+    ``face``: clip whose apex face acts the plan, None for the shipped portrait. ``own``: the face
+    moves by the clip's own published flow. ``recording``: long video instead of a plan. ``model``:
+    weights, None for the shipped ones.
+    """
 
     name: str
     subject: str
@@ -41,7 +44,7 @@ class VideoJob:
 
 @dataclass(frozen=True, slots=True)
 class PlanChanges:
-    """What an evaluation asks of a plan instead of what it says; None leaves it."""
+    """Changes of a simulation plan; None keeps the plan's value."""
 
     seconds: float | None = None
     amplitude_px: tuple[float, float] | None = None
@@ -90,8 +93,8 @@ def video_jobs(config: VideoConfig) -> list[VideoJob]:
     if config.reanimate is not None:
         if config.folds is None:
             raise UsageError(
-                "expected --folds with --reanimate, the folder of weights that evaluate loso keeps, "
-                "so that nobody is judged by a network that has seen them; got none: give it."
+                "expected --folds with --reanimate, the folder of weights that evaluate loso "
+                "keeps, so that nobody is judged by a network that has seen them; got none: give it."
             )
         return reanimated_jobs(config.reanimate, config.rates, config.folds, config.every)
     plan = changed(read_plan(config.simulate or "standard"), config.changes)
@@ -99,7 +102,8 @@ def video_jobs(config: VideoConfig) -> list[VideoJob]:
 
 
 def changed(plan: Plan, changes: PlanChanges) -> Plan:
-    """``plan`` with ``changes``; "quiet" leaves nothing but the sensor's noise."""
+    """Return ``plan`` with ``changes``; "quiet" removes every disturbance but the sensor's
+    noise."""
     if changes.seconds is not None:
         plan = replace(plan, seconds=changes.seconds)
     if changes.quiet:
@@ -118,8 +122,8 @@ def changed(plan: Plan, changes: PlanChanges) -> Plan:
 def simulated_jobs(
     plan: Plan, rates: Sequence[float], faces: Path | None, half: str | None, model: Path | None
 ) -> list[VideoJob]:
-    """The plan acted by the listed faces of the composite at ``faces`` (by one ``half`` of them, or
-    all), or by the portrait that ships, at every frame rate."""
+    """Return the plan's videos at every frame rate, acted by the listed faces of the composite
+    ``faces`` (one ``half`` of them, or all), or by the shipped portrait."""
     actors: list[tuple[str, int, Clip | None]] = [("portrait", plan.seed, None)]
     if faces is not None:
         actors = list(_listed(faces, half))
@@ -133,8 +137,12 @@ def simulated_jobs(
 def reanimated_jobs(
     composite: Path, rates: Sequence[float], folds: Path, every: int = 1
 ) -> list[VideoJob]:
-    """Each clip's own movement on its own face, once, from neutral over onset and apex to offset;
-    judged by the weights in ``folds`` (SUBJECT.safetensors) that never saw the subject."""
+    """Return videos of each clip's own movement on its own face, once, from neutral over onset and
+    apex to offset.
+
+    They are judged by the weights in ``folds`` (SUBJECT.safetensors) trained without the subject.
+    Raises `DataError` for a subject without weights.
+    """
     jobs = []
     for number, clip in enumerate(read_clips(composite)):
         if number % every:
@@ -142,8 +150,8 @@ def reanimated_jobs(
         weights = folds / f"{clip.subject}.safetensors"
         if not weights.is_file():
             raise DataError(
-                f"expected the weights of the fold without {clip.subject} at {weights}; found none: "
-                "run htnet evaluate loso --fold-weights first and name its folder."
+                f"expected the weights of the fold without {clip.subject} at {weights}; found "
+                "none: run htnet evaluate loso --fold-weights first and name its folder."
             )
         draw = np.random.default_rng([7, number])
         events = EventPlan(
@@ -173,7 +181,7 @@ def reanimated_jobs(
 
 
 def recorded_jobs(folder: Path, model: Path | None) -> list[VideoJob]:
-    """The long videos of a dataset as it was released."""
+    """Return the long videos of a dataset as it was released."""
     return [
         VideoJob(video.name, video.subject, recording=video, model=model)
         for video in read_megc(folder)
@@ -198,7 +206,7 @@ def _listed(composite: Path, half: str | None) -> Iterator[tuple[str, int, Clip]
 
 
 def _camera_alone() -> Plan:
-    """A still head before a webcam: noise and compression, so that what is measured is the clip's
-    own movement."""
+    """Return a plan of a still head with a webcam's noise and compression, so that the only
+    movement is the clip's own."""
     camera = CameraPlan(noise=(2.0, 4.0), codec="mjpeg", quality=(60.0, 80.0))
     return Plan(camera=camera, head=HeadPlan(sway_px=(1.0, 3.0)))

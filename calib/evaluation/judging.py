@@ -1,8 +1,8 @@
-"""Judging of videos: each is replayed through the live path and kept with what was told of it.
+"""Judging of videos: each is replayed through the live path, with the spotter's events as result.
 
-Videos are independent, so they are judged in as many processes as asked for, and every finished one
-is stored: a run that was stopped goes on where it was. The stored name holds a digest of the code
-and of the video's recipe, so a result of other code is never reused.
+Videos are judged in several processes, and every result is stored, so that a stopped run goes on.
+The stored name is a digest of the code and of the video's recipe: a result of other code is never
+reused.
 """
 
 import hashlib
@@ -30,8 +30,11 @@ from htnet.training.spotting.scoring import Disturbance, TrueEvent, Video, found
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Judged:
-    """``given``: for each true event its label, and what the network says where onset and apex are
-    the truth's. ``spot_ms``: the median of what spotting took of a frame."""
+    """A judged video.
+
+    ``given``: true label and the network's label of each true event, at the true onset and apex.
+    ``faceless``: number of frames without a face. ``spot_ms``: median time of spotting a frame.
+    """
 
     video: Video
     given: tuple[tuple[str, str], ...]
@@ -47,14 +50,14 @@ def judge_all(
     workers: int = 1,
     progress: Callable[[int, int], None] = nothing,
 ) -> list[Judged]:
-    """All videos, in the order of ``jobs``; those that ``store`` holds are not made again."""
+    """Return all videos in the order of ``jobs``; those in ``store`` are not judged again."""
     code = code_digest()
     keys = [_digest(code, job) for job in jobs]
     return run_all(jobs, keys, judge, store, workers=workers, progress=progress)
 
 
 def judge(job: VideoJob) -> Judged:
-    """Make or read one video and run it through the live path, the spotter wide open."""
+    """Make or read one video and run it through the live path, with an operating point of 0."""
     recognizer = open_recognizer(job.model, flow=job.flow, runtime="torch")
     tracker = MeshTracker()
     frames, truth, disturbances, fps = _video(job, tracker)
@@ -89,7 +92,7 @@ def _video(
 
 
 class _TickRecorder:
-    """Keeps the faces nearest to the true onsets and apexes, and how long spotting took."""
+    """Records the faces nearest to the true onsets and apexes, and the times of spotting."""
 
     def __init__(self, truth: Sequence[TrueEvent]) -> None:
         self._truth = truth

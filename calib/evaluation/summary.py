@@ -1,4 +1,4 @@
-"""Summary of judged videos: spotting scores, the operating curve, recognition at the true onset and
+"""Summary of judged videos: spotting scores, operating curve, recognition at true onset and
 apex."""
 
 from collections.abc import Sequence
@@ -30,9 +30,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Summary:
-    """``evaluation`` at the operating point, and the curve over all of them. ``given``: UF1 and UAR
-    of the network where onset and apex are the truth's, whatever was spotted. ``videos``: what was
-    there and what was told of it."""
+    """Summary of judged videos.
+
+    ``evaluation``: scores at the operating point. ``points``: the curve over all operating points.
+    ``given``: UF1 and UAR of the network at the true onsets and apexes, whatever was spotted.
+    ``given_events``: number of those events. ``frames``, ``faceless``: all frames, those without a
+    face. ``spot_ms``: median time of spotting a frame. ``videos``: true and found events.
+    """
 
     evaluation: Evaluation
     points: tuple[Point, ...]
@@ -44,7 +48,7 @@ class Summary:
     videos: tuple[Video, ...] = ()
 
     def row(self) -> dict[str, object]:
-        """What the spotting row does not say."""
+        """Return the columns that the spotting row lacks."""
         return {
             "truth_given": {
                 "events": self.given_events,
@@ -64,8 +68,8 @@ def summarize(
     score: float | None = None,
     false_alarms_per_minute: float | None = None,
 ) -> Summary:
-    """The scores at ``score``, or where there are no more than so many false alarms a minute, or
-    at what `live` uses."""
+    """Return the summary at ``score``, or at the operating point with at most
+    ``false_alarms_per_minute``, or at that of `live`."""
     videos = [each.video for each in judged]
     points = tuple(curve(videos, cuts(videos)))
     if false_alarms_per_minute is not None:
@@ -90,7 +94,7 @@ def summarize(
 
 
 def _candidate(video: Video, own: FoundEvent) -> dict[str, object]:
-    """A candidate with what each rule measured of it, as ``live --explain`` writes it."""
+    """Return a candidate with the decision of every rule, as ``live --explain`` writes it."""
     return {
         "video": video.name,
         "kind": own.kind,
@@ -105,8 +109,10 @@ def _candidate(video: Video, own: FoundEvent) -> dict[str, object]:
 
 
 def write_operating(path: Path, summary: Summary, command: str) -> None:
-    """The curve that `htnet.realtime.spotting.operating_point` reads: meant for neutral faces
-    alone, on which every believed event is a false alarm."""
+    """Write the operating curve that `htnet.realtime.spotting.operating_point` reads.
+
+    Meaningful for neutral faces alone, on which every believed event is a false alarm.
+    """
     rates = {
         round(point.cut + 5e-4, 3): round(point.false_alarms_a_minute, 3)  # never rounded down
         for point in summary.points
@@ -119,7 +125,8 @@ def write_operating(path: Path, summary: Summary, command: str) -> None:
 
 
 def given_table(summary: Summary) -> "Table":
-    """What spotting costs: recognition with the truth's onset and apex."""
+    """Return the table of recognition at the true onset and apex, which shows the loss by
+    spotting."""
     from rich.table import Table
 
     table = Table("truth's onset and apex given", "events", "UF1", "UAR")
