@@ -159,20 +159,20 @@ def expand_groups(command: Callable[..., None]) -> Callable[..., None]:
     return expanded
 
 
-def names(text: str, split: str = ";") -> list[str]:
+def split_names(text: str, split: str = ";") -> list[str]:
     """Return the names in ``text``, stripped; empty ones are left out."""
     return [name.strip() for name in text.split(split) if name.strip()]
 
 
-def numbers(text: str) -> tuple[int, ...]:
+def parse_numbers(text: str) -> tuple[int, ...]:
     """Parse whole numbers such as "2,2,10"; raises `UsageError`."""
-    parts = names(text, ",")
+    parts = split_names(text, ",")
     if not parts or not all(part.isdecimal() for part in parts):
         raise UsageError(f"expected numbers such as 2,2,10; got {text!r}.")
     return tuple(map(int, parts))
 
 
-def number(text: str) -> float:
+def parse_number(text: str) -> float:
     """Parse one number; raises `UsageError`."""
     try:
         return float(text)
@@ -180,9 +180,9 @@ def number(text: str) -> float:
         raise UsageError(f"expected a number; got {text!r}: give one such as 30.") from None
 
 
-def span(text: str) -> tuple[float, float]:
+def parse_span(text: str) -> tuple[float, float]:
     """Parse "0.5" or "1,2" into least and most; raises `UsageError`."""
-    parts = [number(each) for each in names(text, ",")]
+    parts = [parse_number(each) for each in split_names(text, ",")]
     if len(parts) not in (1, 2):
         raise UsageError(f"expected one number or two; got {text!r}: give such as 0.5 or 1,2.")
     return parts[0], parts[-1]

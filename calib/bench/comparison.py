@@ -134,10 +134,10 @@ class Subject:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Round:
-    """Runtimes that are timed in turn: ``subjects`` by the prefix of their names, in every runtime
-    and precision, beside ``reference`` in eager PyTorch and float32.
+    """Runtimes that are timed in turn at one batch.
 
-    ``columns``: further columns of each row.
+    ``reference``: opened in eager PyTorch, float32. ``subjects``: opened in every runtime and
+    precision, by the prefix of their names. ``columns``: further columns of each row.
     """
 
     batch: int

@@ -16,8 +16,7 @@ _SLOW = 0.85
 _FOLLOWED = 0.8
 _SLOWEST_FPS = 24
 _EXPOSURE_STEP = 0.03
-# Head movement within a second, px of the crop: the first asks for calm, the second rejects the
-# try.
+# Head movement within a second, px of the crop, that asks for calm and that rejects the try.
 _RESTLESS_PX, _MOVED_PX = 4.0, 6.0
 # A muscle is at rest up to this multiple of its median activation. The limit is clipped to px of
 # the crop, since the median of a face that never rests is no measure of rest.

@@ -115,8 +115,7 @@ class CalibrationRecorder:
         return next(iter(advise(self._samples, self._config.expected_fps)), "")
 
     def result(self, name: str, camera: str, made: datetime, locked: tuple[str, ...]) -> Profile:
-        """Return the profile of a finished try; raises `ValueError` for one that is not
-        finished."""
+        """Return the profile; raises `ValueError` for a try that is not finished."""
         if self.progress < 1.0 or self._spoiled is not None:
             raise ValueError("the calibration is not done")
         samples = self._samples

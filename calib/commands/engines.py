@@ -17,8 +17,8 @@ from htnet.options import (
     ModelOption,
     ServedPrecisionOption,
     console,
-    names,
     running_command,
+    split_names,
 )
 from htnet.training.commands.data import open_dataset
 from htnet.training.commands.train import one_torch_thread
@@ -131,7 +131,7 @@ def evaluate_runtimes(
             specs,
             spec_opener(faces, registered=registered, device=device, say=say),
             registered=registered,
-            flows=names(flow, ","),
+            flows=split_names(flow, ","),
         )
     )
     page = agreement_page(rows)

@@ -16,13 +16,14 @@ from htnet.options import (
     RuntimeOption,
     SeedsOption,
     ServedOptions,
+    WorkersOption,
     console,
-    names,
-    number,
+    parse_number,
+    parse_span,
     processes,
     progress_bar,
     running_command,
-    span,
+    split_names,
 )
 from htnet.realtime.commands import open_served
 
@@ -72,8 +73,8 @@ class PlanOptions:
 
         return PlanChanges(
             seconds=self.seconds,
-            amplitude_px=None if self.amplitude is None else span(self.amplitude),
-            micro_s=None if self.duration is None else span(self.duration),
+            amplitude_px=None if self.amplitude is None else parse_span(self.amplitude),
+            micro_s=None if self.duration is None else parse_span(self.duration),
             macro_share=self.macros,
             neutral=self.neutral,
             quiet=self.quiet,
@@ -87,8 +88,10 @@ class PlanOptions:
         if self.neutral:
             given["amplitudes_px"] = ()
         elif self.amplitude is not None:
-            given["amplitudes_px"] = tuple(number(each) for each in names(self.amplitude, ","))
-        given["micro_s"] = None if self.duration is None else span(self.duration)
+            given["amplitudes_px"] = tuple(
+                parse_number(each) for each in split_names(self.amplitude, ",")
+            )
+        given["micro_s"] = None if self.duration is None else parse_span(self.duration)
         given["blinks_per_minute"] = 0.0 if self.quiet else None
         return InjectionPlan(**{name: value for name, value in given.items() if value is not None})
 
@@ -148,7 +151,7 @@ class JudgingOptions:
         Path | None, typer.Option(help="Write score and false alarms a minute, as live reads them.")
     ] = None
     model: ModelOption = None
-    workers: Annotated[int | None, typer.Option(min=1, help="Processes; default: cores.")] = None
+    workers: WorkersOption = None
     out: Annotated[Path, typer.Option(help="Folder that keeps finished videos.")] = Path(
         "runs/live"
     )
@@ -217,7 +220,7 @@ def _evaluate_videos(
         reanimate=videos.reanimate,
         faces=videos.faces,
         half=videos.half,
-        rates=tuple(number(each) for each in names(videos.fps, ",")),
+        rates=tuple(parse_number(each) for each in split_names(videos.fps, ",")),
         changes=plan.changes(),
         folds=reanimated.folds,
         every=reanimated.every,

@@ -21,10 +21,10 @@ from htnet.options import (
     SourceOption,
     SourceOptions,
     console,
-    names,
-    numbers,
     one_blas_thread,
+    parse_numbers,
     parse_size,
+    split_names,
 )
 from htnet.realtime.commands import path_config
 
@@ -55,12 +55,12 @@ class ComparisonOptions:
         """Return the arguments that `bench_model` and `bench_pair` share."""
         from htnet.calib.bench.comparison import open_model
 
-        repeats = None if self.repeats is None else numbers(self.repeats)
+        repeats = None if self.repeats is None else parse_numbers(self.repeats)
         return {
             "model": open_model(self.model, network=self.network, repeats=repeats),
-            "runtimes": None if self.runtimes is None else names(self.runtimes, ","),
-            "precisions": names(self.precisions, ","),
-            "batches": numbers(self.batches),
+            "runtimes": None if self.runtimes is None else split_names(self.runtimes, ","),
+            "precisions": split_names(self.precisions, ","),
+            "batches": parse_numbers(self.batches),
             "rounds": self.rounds,
             "seconds": self.seconds,
             "say": console(stderr=True).out,
@@ -120,12 +120,12 @@ def bench_flow(
     from htnet.calib.bench.flow import bench_flow, flow_table
 
     row = bench_flow(
-        names(solvers, ","),
+        split_names(solvers, ","),
         device,
-        numbers(batches),
-        [parse_size(size) for size in names(sizes, ",")],
+        parse_numbers(batches),
+        [parse_size(size) for size in split_names(sizes, ",")],
         rounds,
-        forms=None if forms is None else names(forms, ","),
+        forms=None if forms is None else split_names(forms, ","),
         seconds=seconds,
     )
     print(json.dumps(row)) if as_json else console().print(flow_table(row))

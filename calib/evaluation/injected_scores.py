@@ -1,5 +1,4 @@
-"""Scores of injected movements: recall by amplitude, false alarms, time errors, answers by
-cause."""
+"""Scores of injected movements: recall by amplitude, false alarms, time errors, answers."""
 
 import math
 from collections import Counter

@@ -1,4 +1,4 @@
-"""Judging of videos: each is replayed through the live path, with the spotter's events as result.
+"""Judging of videos: each is replayed through the live path, its events are the result.
 
 Videos are judged in several processes, and every result is stored, so that a stopped run goes on.
 The stored name is a digest of the code and of the video's recipe: a result of other code is never

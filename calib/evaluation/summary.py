@@ -1,5 +1,4 @@
-"""Summary of judged videos: spotting scores, operating curve, recognition at true onset and
-apex."""
+"""Summary of judged videos: scores, operating curve, recognition at true onset and apex."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from htnet.options import console, progress_bar
+from htnet.options import WorkersOption, console, progress_bar
 
 
 def convert(
@@ -35,7 +35,7 @@ def data_check(
 def data_prepare(
     data: Annotated[Path, typer.Argument(help="Folder with datasets as they were released.")],
     out: Annotated[Path, typer.Argument(help="Folder for the maps; goes on from what is there.")],
-    workers: Annotated[int | None, typer.Option(min=1, help="Processes; default: cores.")] = None,
+    workers: WorkersOption = None,
 ) -> None:
     """Turn raw datasets into flow maps by the preprocessing that live uses."""
     from htnet.training.datasets.prepare import prepare

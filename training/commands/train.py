@@ -21,10 +21,10 @@ from htnet.options import (
     SeedsOption,
     StoreOption,
     console,
-    names,
-    numbers,
+    parse_numbers,
     progress_bar,
     running_command,
+    split_names,
 )
 from htnet.training.commands.data import open_dataset
 
@@ -151,20 +151,16 @@ def evaluate_zoo(
         open_dataset(data),
         landmarks=folding.landmarks,
         device=device,
-        rows=None if rows is None else names(rows),
+        rows=None if rows is None else split_names(rows),
         seeds=seeds,
-        nested=names(nested),
+        nested=split_names(nested),
         run=_loso_config(folding, device),
     )
     console().print(zoo_table(made))
     if markdown is not None:
         before = markdown.read_text(encoding="utf-8") if markdown.is_file() else ""
-        write_text(
-            markdown,
-            zoo_markdown(
-                made, running_command(), _machine(device, spread=folding.ray is not None), before
-            ),
-        )
+        where = _machine(device, spread=folding.ray is not None)
+        write_text(markdown, zoo_markdown(made, running_command(), where, before))
 
 
 def evaluate_ablation(
@@ -237,7 +233,7 @@ def _train_config(
     name = changes.pop("network", "htnet-s")
     own = changes.pop("seed", 0)
     if recipe.repeats is not None:
-        changes["model"] = {**changes.get("model", {}), "repeats": numbers(recipe.repeats)}
+        changes["model"] = {**changes.get("model", {}), "repeats": parse_numbers(recipe.repeats)}
     given = {"epochs": recipe.epochs, "precision": recipe.precision}
     given = {name: value for name, value in given.items() if value is not None}
     if given:
@@ -259,7 +255,7 @@ def _loso_config(folding: FoldOptions, device: str = "cpu", folds: str = "all") 
     from htnet.training.evaluation.ray_backend import RayConfig
 
     require_folder(folding.out)
-    only = None if folds == "all" else tuple(names(folds, ","))
+    only = None if folds == "all" else tuple(split_names(folds, ","))
     cluster = None
     if folding.ray is not None:
         if device != "cpu" and folding.ray_gpus == 0:
