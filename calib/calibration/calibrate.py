@@ -5,12 +5,10 @@ from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
-from types import TracebackType
 from typing import Self
 
 import numpy as np
 from rich.console import Console, Group, RenderableType
-from rich.live import Live
 from rich.panel import Panel
 from rich.progress_bar import ProgressBar
 from rich.text import Text
@@ -24,6 +22,7 @@ from htnet.realtime.live import PathConfig
 from htnet.realtime.pipeline import Pipeline
 from htnet.realtime.profile import Profile, require_name, write_profile
 from htnet.realtime.session import ticks
+from htnet.realtime.sinks.live_screen import LiveScreen
 from htnet.realtime.sinks.tables import ALERT, MOVING
 from htnet.realtime.sources.base import Source, SourceConfig
 from htnet.realtime.sources.camera_controls import open_steady
@@ -140,7 +139,7 @@ def quiet_seconds(
     return False
 
 
-class Screen:
+class Screen(LiveScreen):
     """Progress of a calibration, drawn at most ``per_second`` times a second.
 
     Without a terminal each new sentence is printed as a line.
@@ -156,14 +155,10 @@ class Screen:
         per_second: float = 5.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._console = console
+        super().__init__(console, per_second=per_second, clock=clock)
         self._source = source
         self._tries = tries
         self._seconds = seconds
-        self._interval_s = 1 / per_second
-        self._clock = clock
-        self._live: Live | None = None
-        self._drawn_at = float("-inf")
         self._try = 1
         self._progress = 0.0
         self._advice = ""
@@ -171,26 +166,14 @@ class Screen:
         self._health = ""
 
     def __enter__(self) -> Self:
-        if self._console.is_terminal and not self._console.is_dumb_terminal:
-            self._live = Live(console=self._console, auto_refresh=False, transient=True)
-            self._live.start()
-        else:
+        super().__enter__()
+        if self._live is None:
             self._line(_REST)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        live, self._live = self._live, None
-        if live is not None:
-            live.stop()
-
     def write(self, tick: Tick, recorder: CalibrationRecorder) -> None:
         """Show the state of ``recorder`` if the last picture is old enough; advice takes time."""
-        if self._clock() - self._drawn_at < self._interval_s:
+        if not self._is_due():
             return
         self._progress = recorder.progress
         self._health = f"{tick.health.fps:.0f} fps · {tick.health.dropped} dropped · "
@@ -207,9 +190,7 @@ class Screen:
         if self._live is None and advice and advice != self._advice:
             self._line(f"{advice[:1].upper()}{advice[1:]}.")
         self._advice = advice
-        self._drawn_at = self._clock()
-        if self._live is not None:
-            self._live.update(self.render(), refresh=True)
+        self._draw()
 
     def render(self) -> RenderableType:
         """Return the screen in its present state."""
