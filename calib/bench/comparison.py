@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 REFERENCE = "reference"
 PAIRS = 16
-"""Number of drawn pairs on which answers are compared."""
+"""Number of rendered pairs on which answers are compared."""
 Arrays = Sequence[NDArray[Any]]
 """One array for each of a graph's inputs, the pairs first."""
 Opener = Callable[[str, Graph, str, Callable[[str], None]], Runtime]
@@ -228,7 +228,7 @@ class RuntimeComparison:
         self, opener: Callable[[Graph], Runtime], subject: Subject, precision: str, batch: int
     ) -> ComparedRuntime:
         """Return ``subject`` as ``opener`` opens it, run once on ``batch`` of its inputs."""
-        graph = at_batch(subject.graph(precision), batch)
+        graph = with_batch(subject.graph(precision), batch)
         with MemoryRise(self._device) as rise:
             runtime = opener(graph)
             runtime(*(_cycled(each, 0, batch) for each in subject.inputs))
@@ -250,7 +250,7 @@ def own_runtimes(device: str) -> list[str]:
     return [name for name in RUNTIMES if device_for(name, device) == device]
 
 
-def at_batch(graph: Graph, batch: int) -> Graph:
+def with_batch(graph: Graph, batch: int) -> Graph:
     """Return ``graph`` for ``batch`` pairs with weights of its own: runtimes move them to their
     device."""
     shapes = {name: (batch, *shape[1:]) for name, shape in graph.inputs.items()}

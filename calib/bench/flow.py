@@ -9,18 +9,18 @@ import cv2
 import numpy as np
 import torch
 
-from htnet.calib.bench.rendered_pairs import drawn_pairs
+from htnet.calib.bench.rendered_pairs import rendered_pairs
 from htnet.calib.bench.timing import (
     Call,
     MemoryRise,
     copy_gb_per_s,
     cores,
+    cuda_graph,
     host_ms,
     in_turn,
     machine,
     one_thread,
     percentiles,
-    recorded,
     timer_for,
 )
 from htnet.engine.errors import UsageError
@@ -197,7 +197,7 @@ class _Round:
                 solver.compile(fullgraph=True, dynamic=False)
             call = partial(solver, onset, apex)
             call()
-            return recorded(call) if cuda and form != "torch" else call
+            return cuda_graph(call) if cuda and form != "torch" else call
         except torch.OutOfMemoryError:
             self._skip(form, f"the memory of {self.device} is too small for {batch} pairs")
         except Exception as error:  # noqa: BLE001 - compilers raise errors of all kinds
@@ -217,12 +217,12 @@ def _plan(
 
 
 def _resized_pairs(size: tuple[int, int]) -> Grays:
-    """Return the drawn pairs at ``size`` (width, height)."""
+    """Return the rendered pairs at ``size`` (width, height)."""
 
     def at_size(gray: U8) -> U8:
         return np.asarray(cv2.resize(gray, size, interpolation=cv2.INTER_LINEAR), np.uint8)
 
-    pairs = drawn_pairs(_PAIRS)
+    pairs = rendered_pairs(_PAIRS)
     return [(at_size(pair.onset.gray), at_size(pair.apex.gray)) for pair in pairs]
 
 

@@ -13,7 +13,7 @@ from htnet.calib.bench.comparison import (
     Subject,
     comparison_table,
 )
-from htnet.calib.bench.rendered_pairs import drawn_pictures
+from htnet.calib.bench.rendered_pairs import rendered_pictures
 from htnet.engine.runtimes.graph import Graph, network_graph
 from htnet.engine.runtimes.select import open_runtime
 
@@ -39,7 +39,7 @@ def bench_model(
     The reference is the official form (an HTNet unfolded) in eager PyTorch and float32 on the same
     device. The floor is the weights' bytes and the pictures' at the rate of a plain copy there,
     which weights small enough for a cache can beat. ``max_difference`` and ``agreement`` (of
-    labels) are against the reference over 16 drawn pairs: a check, not an evaluation. On a CPU
+    labels) are against the reference over 16 rendered pairs: a check, not an evaluation. On a CPU
     everything runs in one thread, as live does. A runtime or precision that cannot be opened is
     listed in ``skipped``. ``runtimes``: by default all that are meant for the device.
     """
@@ -51,7 +51,7 @@ def bench_model(
     def graph(precision: str) -> Graph:
         return network_graph(model.served, precision=precision)
 
-    pictures = [drawn_pictures(PAIRS, model.served.spec)]
+    pictures = [rendered_pictures(PAIRS, model.served.spec)]
     official = network_graph(model.official)
     reference = Subject(lambda precision: official, pictures)
     planned = (Round(batch, reference, {"": Subject(graph, pictures)}) for batch in batches)

@@ -20,7 +20,7 @@ from htnet.calib.bench.comparison import (
     Subject,
     comparison_table,
 )
-from htnet.calib.bench.rendered_pairs import drawn_crops, drawn_pictures
+from htnet.calib.bench.rendered_pairs import rendered_crops, rendered_pictures
 from htnet.calib.bench.timing import percentiles
 from htnet.engine.face.alignment import CROP_HEIGHT, CROP_WIDTH
 from htnet.engine.flow import SOLVERS, FlowSolver, solver_named
@@ -117,7 +117,7 @@ def bench_pair(
     Each is held against a reference of its own solver: OpenCV's flow, one pair after another, and
     the official form of the network in eager PyTorch and float32 on ``device``. The floor is the
     weights' bytes and the crops' at the rate of a plain copy there. ``max_difference`` and
-    ``agreement`` are against the reference over 16 drawn pairs: a check, not an evaluation. On a
+    ``agreement`` are against the reference over 16 rendered pairs: a check, not an evaluation. On a
     CPU everything runs in one thread, as live does, but for OpenCV's flow in ``flow_threads``. What
     cannot be opened is listed in ``skipped``. ``runtimes``: by default all meant for the device.
     """
@@ -139,7 +139,7 @@ def _rounds(
     """Yield a round for each batch and solver; the graph contains the solver ``whole``, the step
     is timed at batch 1 alone."""
     spec = model.served.spec
-    crops, pictures = drawn_crops(PAIRS), [drawn_pictures(PAIRS, spec)]
+    crops, pictures = rendered_crops(PAIRS), [rendered_pictures(PAIRS, spec)]
     official = network_graph(model.official)
 
     @cache  # the digest of its weights takes a second

@@ -20,7 +20,7 @@ from htnet.engine.errors import UsageError
 from htnet.engine.recognition.recognizer import torch_device
 
 _PERCENTILES = {"p50": 50, "p95": 95, "p99": 99}
-_FEWEST = 3
+_MIN_CALLS = 3
 _COPIES = 9
 
 Call = Callable[[], object]
@@ -73,7 +73,7 @@ def in_turn(
     times: dict[Key, list[float]] = {key: [] for key in timed}
     for number in range(rounds):
         for key, call in timed.items():
-            if number < _FEWEST or sum(times[key]) < seconds * 1e3:
+            if number < _MIN_CALLS or sum(times[key]) < seconds * 1e3:
                 times[key].append(call())
     return times
 
@@ -105,7 +105,7 @@ def timer_for(device: str) -> Callable[[Call], float]:
     return cuda_ms if kind == "cuda" else host_ms
 
 
-def recorded(call: Call) -> Call:
+def cuda_graph(call: Call) -> Call:
     """Record the CUDA work of ``call`` as one graph; return a function that replays it."""
     import torch
 
@@ -157,7 +157,7 @@ class MemoryRise:
 
     def __enter__(self) -> Self:
         if self._device is None:
-            _forget_peak()
+            _reset_peak()
             self._before = resident_mb()
         else:
             import torch
@@ -185,7 +185,7 @@ def _cuda_mb(device: str) -> float:
     return (total - free) / 1e6
 
 
-def _forget_peak() -> None:
+def _reset_peak() -> None:
     """Reset the peak of resident memory, where Linux permits it."""
     with suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")

@@ -13,7 +13,7 @@ from typing import Any, Final
 import torch
 from numpy.typing import NDArray
 
-from htnet.calib.bench.rendered_pairs import drawn_crops
+from htnet.calib.bench.rendered_pairs import rendered_crops
 from htnet.calib.engines.graph_inputs import FacePair, feeds, pictures
 from htnet.engine.errors import UsageError
 from htnet.engine.models.weights import Loaded, default_weights, load
@@ -113,7 +113,7 @@ def export_summary(built: Built) -> str:
 
 
 def _drawn() -> list[FacePair]:
-    onsets, apexes, centres = drawn_crops(COUNT)
+    onsets, apexes, centres = rendered_crops(COUNT)
     return list(zip(onsets[:, 0], apexes[:, 0], centres, strict=True))
 
 

@@ -94,7 +94,8 @@ def video_jobs(config: VideoConfig) -> list[VideoJob]:
         if config.folds is None:
             raise UsageError(
                 "expected --folds with --reanimate, the folder of weights that evaluate loso "
-                "keeps, so that nobody is judged by a network that has seen them; got none: give it."
+                "keeps, so that nobody is judged by a network that has seen them; got none: "
+                "give it."
             )
         return reanimated_jobs(config.reanimate, config.rates, config.folds, config.every)
     plan = changed(read_plan(config.simulate or "standard"), config.changes)
