@@ -9,7 +9,6 @@ from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import product
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,10 +25,6 @@ from htnet.calib.bench.timing import (
     percentiles,
     timer_for,
 )
-from htnet.engine.models.htnet import HTNet, HTNetConfig
-from htnet.engine.models.htnet_folded import FoldedHTNet
-from htnet.engine.models.registry import build, entry
-from htnet.engine.models.weights import Loaded, default_weights, load
 from htnet.engine.runtimes import Runtime
 from htnet.engine.runtimes.graph import Graph
 from htnet.engine.runtimes.pytorch import PyTorch
@@ -46,39 +41,6 @@ Arrays = Sequence[NDArray[Any]]
 """One array for each of a graph's inputs, the pairs first."""
 Opener = Callable[[str, Graph, str, Callable[[str], None]], Runtime]
 """Signature of `htnet.engine.runtimes.select.open_runtime`."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Model:
-    """A network in two forms: ``served`` as live runs it (an HTNet folded), ``official`` as in its
-    paper."""
-
-    name: str
-    served: Loaded
-    official: Loaded
-
-
-def open_model(
-    path: Path | None = None, *, network: str | None = None, repeats: tuple[int, ...] | None = None
-) -> Model:
-    """Return the model in the weights file ``path``, by default the one that ships.
-
-    ``network``: for speed alone, this network with random weights instead, an HTNet with
-    ``repeats`` layers at each level. Raises `WeightsError` for a file that cannot be served.
-    """
-    if network is None:
-        path = path or default_weights()
-        return Model(path.name, load(path), load(path, folded=False))
-    chosen = entry(network)
-    config = chosen.config
-    if repeats is not None and isinstance(config, HTNetConfig):
-        config = replace(config, repeats=repeats)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        made = build(network, config).eval().requires_grad_(False)
-    official = Loaded(made, network, config, chosen.spec, {})
-    folded = FoldedHTNet(made) if isinstance(made, HTNet) else made
-    return Model(f"{network}, random weights", replace(official, network=folded), official)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -173,9 +135,12 @@ class RuntimeComparison:
         self._say, self._opener = say, opener
 
     def run(
-        self, bench: str, model: Model, rounds: Iterable[Round], *, flow_threads: int = 1
+        self, bench: str, model: str, rounds: Iterable[Round], *, flow_threads: int = 1
     ) -> dict[str, Any]:
-        """Time ``rounds`` one after another; return the row of ``htnet bench BENCH --json``."""
+        """Time ``rounds`` one after another; return the row of ``htnet bench BENCH --json``.
+
+        ``model``: its name.
+        """
         rows: list[dict[str, Any]] = []
         with one_thread(flow_threads):
             copy = copy_gb_per_s(self._device)
@@ -185,7 +150,7 @@ class RuntimeComparison:
         return {
             "v": 1,
             "bench": bench,
-            "model": model.name,
+            "model": model,
             "device": self._device,
             "copy_gb_per_s": round(copy, 1),
             "rows": rows,

@@ -13,13 +13,13 @@ from htnet.calib.bench.comparison import (
     PAIRS,
     Arrays,
     ComparedRuntime,
-    Model,
     Opener,
     Round,
     RuntimeComparison,
     Subject,
     comparison_table,
 )
+from htnet.calib.bench.model import Model
 from htnet.calib.bench.rendered_pairs import rendered_crops, rendered_pictures
 from htnet.calib.bench.timing import percentiles
 from htnet.engine.face.alignment import CROP_HEIGHT, CROP_WIDTH
@@ -130,7 +130,7 @@ def bench_pair(
     whole = first if first in on_tensors else None if flow else next(iter(on_tensors), None)
     solvers = [name for name in dict.fromkeys((first, whole)) if name is not None]
     planned = _rounds(model, batches, solvers, whole)
-    return comparison.run("pair", model, planned, flow_threads=flow_threads)
+    return comparison.run("pair", model.name, planned, flow_threads=flow_threads)
 
 
 def _rounds(

@@ -53,7 +53,7 @@ class ComparisonOptions:
 
     def parsed(self) -> dict[str, Any]:
         """Return the arguments that `bench_model` and `bench_pair` share."""
-        from htnet.calib.bench.comparison import open_model
+        from htnet.calib.bench.model import open_model
 
         repeats = None if self.repeats is None else parse_numbers(self.repeats)
         return {

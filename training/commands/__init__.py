@@ -1,1 +1,1 @@
-"""Commands that need labels: training, evaluation of recipes, data sets."""
+"""Commands that need labels: training, evaluation of recipes, datasets."""

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from htnet.calib.bench.comparison import open_model
+from htnet.calib.bench.model import open_model
 from htnet.calib.bench.pair import STAGES, OpenCVPair, bench_pair, pair_tables
 from htnet.calib.bench.rendered_pairs import rendered_crops, rendered_pairs
 from htnet.engine.errors import DependencyError, UsageError

@@ -1,4 +1,4 @@
-"""Which videos are made of a plan, a composite and a data set."""
+"""Which videos are made of a plan, a composite and a dataset."""
 
 import csv
 from collections import Counter
