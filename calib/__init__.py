@@ -1,1 +1,1 @@
-"""Numbers measured from recordings and machines."""
+"""Measurements of live recognition: calibration, benches, engine exports, evaluation."""

@@ -1,7 +1,7 @@
-"""What of this machine a run can use, each thing in a line, and what to do where it is lacking."""
+"""`htnet doctor`: checks of this machine, each with what was found and a remedy."""
 
 import platform
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from htnet.calib.bench.timing import cores, processor
 from htnet.engine.errors import HTNetError
-from htnet.engine.face.tracker import FaceTracker, open_tracker
+from htnet.engine.face.tracker import open_tracker
 from htnet.engine.models.weights import default_weights, load
-from htnet.engine.runtimes import Availability
 from htnet.engine.runtimes.graph import digest
 from htnet.engine.runtimes.select import availabilities, preferred
+from htnet.realtime.sinks.display import no_display
+from htnet.realtime.sources.camera_modes import list_cameras
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -24,8 +25,11 @@ _FOR_CUDA = "install the torch that fits the driver: pytorch.org, Get Started"
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing looked at. ``said``: what was found; ``remedy``: what to do where something is
-    lacking. ``needed``: nothing works without it; the rest some paths can do without."""
+    """Result of one check.
+
+    ``said``: description of what was found. ``remedy``: what to do if something is missing.
+    ``needed``: required by every run; other things only by some.
+    """
 
     name: str
     ok: bool
@@ -34,47 +38,37 @@ class Finding:
     needed: bool = False
 
 
-def examine(
-    cameras: Callable[[], Sequence[str]],
-    no_display: Callable[[], str | None],
-    *,
-    runtimes: Callable[[], Sequence[Availability]] = availabilities,
-    tracker: Callable[[], FaceTracker] = open_tracker,
-) -> list[Finding]:
-    """Look at everything once; a failure is a `Finding`, not an exception.
-
-    What lives in other rooms is handed in: the names of ``cameras``, and ``no_display``, the reason
-    why no window can be opened here or None.
-    """
-    there = list(runtimes())
+def examine() -> list[Finding]:
+    """Run every check once; a failure is a `Finding`, not an exception."""
+    there = availabilities()
     gpu, device = _gpu()
     return [
         Finding("Python", True, f"{platform.python_version()}, {platform.system()}", needed=True),
         _library("torch", "torch"),
         _library("OpenCV", "cv2"),
-        _face(tracker),
+        _face(),
         _model(),
         Finding("CPU", True, f"{processor()}, {cores()} cores"),
         gpu,
         *(Finding(f"runtime {each.name}", each.usable, each.said, each.remedy) for each in there),
         _auto({each.name for each in there if each.usable}, device),
-        _camera(cameras),
-        _display(no_display),
+        _camera(),
+        _display(),
     ]
 
 
 def healthy(checks: Iterable[Finding]) -> bool:
-    """Whether all that the default way needs is there."""
+    """Return True if everything that is needed was found."""
     return all(check.ok for check in checks if check.needed)
 
 
 def doctor_row(checks: Sequence[Finding]) -> dict[str, Any]:
-    """The row of ``htnet doctor --json``."""
+    """Return the row of ``htnet doctor --json``."""
     return {"v": 1, "ok": healthy(checks), "checks": [asdict(check) for check in checks]}
 
 
 def doctor_table(checks: Iterable[Finding]) -> "Table":
-    """Each check in a line or two of 80 columns."""
+    """Return the checks as a table of 80 columns, one or two lines each."""
     from rich.markup import escape
     from rich.table import Table
 
@@ -99,9 +93,9 @@ def _library(name: str, module: str) -> Finding:
     return Finding(name, True, str(loaded.__version__), needed=True)
 
 
-def _face(tracker: Callable[[], FaceTracker]) -> Finding:
+def _face() -> Finding:
     try:
-        tracker().close()
+        open_tracker().close()
         said = f"MediaPipe {version('mediapipe')}, its face tracker starts"
     except (HTNetError, PackageNotFoundError) as error:
         return Finding("face", False, _line(error), _ANEW, needed=True)
@@ -109,7 +103,7 @@ def _face(tracker: Callable[[], FaceTracker]) -> Finding:
 
 
 def _gpu() -> tuple[Finding, str]:
-    """The GPU, and how torch names the device that a run can use."""
+    """Return the check of the GPU, and torch's name of the device that a run can use."""
     import torch
 
     if torch.backends.mps.is_available():
@@ -132,7 +126,7 @@ def _gpu() -> tuple[Finding, str]:
 
 
 def _driver() -> str | None:
-    """Name and driver of the first NVIDIA GPU, as its own tool says; None where there is none."""
+    """Return name and driver of the first NVIDIA GPU by nvidia-smi; None if there is none."""
     import subprocess
 
     command = ["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"]
@@ -154,7 +148,7 @@ def _model() -> Finding:
 
 
 def _auto(usable: set[str], device: str) -> Finding:
-    """What ``--runtime auto`` comes to on the CPU, the default device, and on the GPU."""
+    """Return what ``--runtime auto`` selects on the CPU, the default device, and on the GPU."""
     said = "; ".join(_chosen(each, usable) for each in dict.fromkeys(("cpu", device)))
     return Finding("runtime auto", True, said)
 
@@ -167,9 +161,9 @@ def _chosen(device: str, usable: set[str]) -> str:
     return f"{name} on {device}, {why}"
 
 
-def _camera(cameras: Callable[[], Sequence[str]]) -> Finding:
+def _camera() -> Finding:
     try:
-        names = cameras()
+        names = [f"{each.index} {each.name}" for each in list_cameras()]
     except HTNetError as error:
         return Finding("camera", False, _line(error))
     if names:
@@ -177,7 +171,7 @@ def _camera(cameras: Callable[[], Sequence[str]]) -> Finding:
     return Finding("camera", False, "none found", "plug one in, or try htnet live --source demo")
 
 
-def _display(no_display: Callable[[], str | None]) -> Finding:
+def _display() -> Finding:
     reason = no_display()
     if reason is None:
         return Finding("display", True, "a window can be opened")

@@ -1,1 +1,1 @@
-"""Measurements of speed."""
+"""Benches: speed of the live path, optical flow, the network and a whole pair."""

@@ -1,26 +1,34 @@
-"""One graph through every runtime there is, beside a reference: what the model and pair benches
-share."""
+"""Comparison of runtimes: one graph in each of them, timed in turn beside a reference.
+
+Shared by the model bench and the pair bench.
+"""
 
 import gc
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
-from pathlib import Path
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from htnet.calib.bench.timing import MemoryRise, host_ms, percentiles
-from htnet.engine.models.htnet import HTNet, HTNetConfig
-from htnet.engine.models.htnet_folded import FoldedHTNet
-from htnet.engine.models.registry import build, entry
-from htnet.engine.models.weights import Loaded, default_weights, load
+from htnet.calib.bench.timing import (
+    MemoryRise,
+    copy_gb_per_s,
+    host_ms,
+    in_turn,
+    machine,
+    one_thread,
+    percentiles,
+    timer_for,
+)
 from htnet.engine.runtimes import Runtime
 from htnet.engine.runtimes.graph import Graph
-from htnet.engine.runtimes.select import RUNTIMES, device_for
+from htnet.engine.runtimes.pytorch import PyTorch
+from htnet.engine.runtimes.select import RUNTIMES, device_for, open_runtime
 from htnet.engine.types import F32
 
 if TYPE_CHECKING:
@@ -28,52 +36,20 @@ if TYPE_CHECKING:
 
 REFERENCE = "reference"
 PAIRS = 16
-"""Drawn pairs that answers are compared on."""
+"""Number of rendered pairs on which answers are compared."""
 Arrays = Sequence[NDArray[Any]]
 """One array for each of a graph's inputs, the pairs first."""
 Opener = Callable[[str, Graph, str, Callable[[str], None]], Runtime]
-"""As `htnet.engine.runtimes.select.open_runtime`."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Model:
-    """A network twice: ``served`` as live serves it (an HTNet folded), and ``official``, as its
-    paper has it."""
-
-    name: str
-    served: Loaded
-    official: Loaded
-
-
-def open_model(
-    path: Path | None = None, *, network: str | None = None, repeats: tuple[int, ...] | None = None
-) -> Model:
-    """The model in the weights file at ``path``, by default the one that ships; or, to measure speed
-    alone, ``network`` with random weights, an HTNet with ``repeats`` layers at each level.
-
-    Raises `WeightsError` for a file that cannot be served.
-    """
-    if network is None:
-        path = path or default_weights()
-        return Model(path.name, load(path), load(path, folded=False))
-    chosen = entry(network)
-    config = chosen.config
-    if repeats is not None and isinstance(config, HTNetConfig):
-        config = replace(config, repeats=repeats)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        made = build(network, config).eval().requires_grad_(False)
-    official = Loaded(made, network, config, chosen.spec, {})
-    folded = FoldedHTNet(made) if isinstance(made, HTNet) else made
-    return Model(f"{network}, random weights", replace(official, network=folded), official)
+"""Signature of `htnet.engine.runtimes.select.open_runtime`."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ComparedRuntime:
-    """Something to be timed: ``run`` takes arrays of ``batch`` pairs and gives probabilities first.
+    """A runtime to be timed; ``run`` takes arrays of ``batch`` pairs and returns probabilities
+    first.
 
-    ``inputs``: N pairs, one array for each that ``run`` takes. ``floor_bytes``: the fewest that a
-    call must move. ``stages``: p50, p95 and p99 in ms of each part of the calls so far.
+    ``inputs``: N pairs, one array for each input of ``run``. ``floor_bytes``: the fewest bytes that
+    a call must move. ``stages``: p50, p95 and p99 in ms of each stage of the calls so far.
     """
 
     name: str
@@ -88,61 +64,123 @@ class ComparedRuntime:
 
     @property
     def timed(self) -> Callable[[], float]:
-        """One call's time in ms: arrays in, arrays out, so it waits for its device by itself."""
+        """A function that returns one call's time in ms, arrays in and arrays out: the call waits
+        for its device."""
         taken = [_cycled(each, 0, self.batch) for each in self.inputs]
         return partial(host_ms, lambda: self.run(*taken))
 
     def answers(self) -> F32:
-        """Probabilities (N, classes) of all pairs."""
+        """Return the probabilities (N, classes) of all pairs."""
         count = len(self.inputs[0])
         starts = range(0, count, self.batch)
         made = [self.run(*(_cycled(i, at, self.batch) for i in self.inputs))[0] for at in starts]
         return np.concatenate(made)[:count]
 
 
-def entrant(
-    opened: Callable[[Graph], Runtime], graph: Graph, inputs: Arrays, batch: int, device: str
-) -> ComparedRuntime:
-    """``graph`` as ``opened`` makes a runtime of it, run once on ``batch`` of the ``inputs``."""
-    made = at_batch(graph, batch)
-    with MemoryRise(device) as rise:
-        runtime = opened(made)
-        runtime(*(_cycled(each, 0, batch) for each in inputs))
-    return ComparedRuntime(
-        name=runtime.name,
-        precision=graph.precision,
-        device=runtime.device,
-        run=runtime,
-        batch=batch,
-        inputs=inputs,
-        floor_bytes=floor_bytes(made),
-        peak_mb=rise.mb,
-    )
+def _unchanged(runtime: ComparedRuntime) -> ComparedRuntime:
+    return runtime
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Subject:
+    """A graph to be opened in runtimes.
+
+    ``graph``: returns it for a precision. ``inputs``: N pairs, one array for each input. ``wrap``:
+    completes an opened runtime, such as by the steps in front of a network.
+    """
+
+    graph: Callable[[str], Graph]
+    inputs: Arrays
+    wrap: Callable[[ComparedRuntime], ComparedRuntime] = _unchanged
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Round:
+    """Runtimes that are timed in turn at one batch.
+
+    ``reference``: opened in eager PyTorch, float32. ``subjects``: opened in every runtime and
+    precision, by the prefix of their names. ``columns``: further columns of each row.
+    """
+
+    batch: int
+    reference: Subject
+    subjects: Mapping[str, Subject]
+    columns: Mapping[str, Any] = field(default_factory=dict)
 
 
 class RuntimeComparison:
-    """Opens runtimes, and notes those that cannot be had."""
+    """Times rounds of runtimes on ``device``.
 
-    def __init__(self, device: str, opener: Opener, say: Callable[[str], None]) -> None:
-        self.skipped: list[dict[str, str]] = []
-        self._device, self._opener, self._say = device, opener, say
+    ``runtimes``: by default all that are meant for the device. ``rounds``, ``seconds``: limits of
+    each runtime's calls, as `in_turn` has them. ``skipped``: runtimes that could not be opened,
+    with the reason. Raises `UsageError` or `DependencyError` for a device that cannot be timed.
+    """
 
-    def enter(
+    def __init__(
         self,
-        runtime: str,
-        precision: str,
-        graph: Callable[[str], Graph],
-        inputs: Arrays,
-        batch: int,
+        device: str,
+        runtimes: Sequence[str] | None,
+        precisions: Sequence[str],
+        rounds: int,
+        seconds: float,
+        *,
+        say: Callable[[str], None] = print,
+        opener: Opener = open_runtime,
+    ) -> None:
+        timer_for(device)
+        self.skipped: list[dict[str, str]] = []
+        self._device, self._precisions = device, precisions
+        self._runtimes = own_runtimes(device) if runtimes is None else runtimes
+        self._rounds, self._seconds = rounds, seconds
+        self._say, self._opener = say, opener
+
+    def run(
+        self, bench: str, model: str, rounds: Iterable[Round], *, flow_threads: int = 1
+    ) -> dict[str, Any]:
+        """Time ``rounds`` one after another; return the row of ``htnet bench BENCH --json``.
+
+        ``model``: its name.
+        """
+        rows: list[dict[str, Any]] = []
+        with one_thread(flow_threads):
+            copy = copy_gb_per_s(self._device)
+            for each in rounds:
+                _free_memory()
+                rows += self._timed(each, copy)
+        return {
+            "v": 1,
+            "bench": bench,
+            "model": model,
+            "device": self._device,
+            "copy_gb_per_s": round(copy, 1),
+            "rows": rows,
+            "skipped": self.skipped,
+            "machine": machine(),
+        }
+
+    def _timed(self, each: Round, copy: float) -> list[dict[str, Any]]:
+        eager = partial(PyTorch, device=self._device, recorded=False)
+        reference = self._opened(eager, each.reference, "fp32", each.batch)
+        compared = {REFERENCE: reference}
+        for runtime, precision in product(self._runtimes, self._precisions):
+            for prefix, subject in each.subjects.items():
+                made = self._open(runtime, precision, subject, each.batch)
+                if made is not None:
+                    compared[f"{prefix}{runtime} {precision}"] = made
+        timed = {key: one.timed for key, one in compared.items()}
+        times = in_turn(timed, self._rounds, seconds=self._seconds)
+        return [{**each.columns, **row} for row in _rows(compared, times, each.batch, copy)]
+
+    def _open(
+        self, runtime: str, precision: str, subject: Subject, batch: int
     ) -> ComparedRuntime | None:
-        """``graph`` of ``precision`` in ``runtime``; None, and noted, where it cannot be had."""
+        """Return ``subject`` in ``runtime``; None where it cannot be opened, which is noted."""
         try:
-            return entrant(
-                lambda made: self._opener(runtime, made, self._device, self._say),
-                graph(precision),
-                inputs,
+            return self._opened(
+                lambda graph: self._opener(runtime, graph, self._device, self._say),
+                subject,
+                precision,
                 batch,
-                self._device,
             )
         except Exception as error:  # noqa: BLE001 - one runtime's failure must not end the others
             reason = str(error).strip().partition("\n")[0] or type(error).__name__
@@ -151,14 +189,35 @@ class RuntimeComparison:
                 self.skipped.append(said)
             return None
 
+    def _opened(
+        self, opener: Callable[[Graph], Runtime], subject: Subject, precision: str, batch: int
+    ) -> ComparedRuntime:
+        """Return ``subject`` as ``opener`` opens it, run once on ``batch`` of its inputs."""
+        graph = with_batch(subject.graph(precision), batch)
+        with MemoryRise(self._device) as rise:
+            runtime = opener(graph)
+            runtime(*(_cycled(each, 0, batch) for each in subject.inputs))
+        opened = ComparedRuntime(
+            name=runtime.name,
+            precision=graph.precision,
+            device=runtime.device,
+            run=runtime,
+            batch=batch,
+            inputs=subject.inputs,
+            floor_bytes=floor_bytes(graph),
+            peak_mb=rise.mb,
+        )
+        return subject.wrap(opened)
+
 
 def own_runtimes(device: str) -> list[str]:
-    """The runtimes that there are for ``device``, whether they are installed or not."""
+    """Return the runtimes that are meant for ``device``, installed or not."""
     return [name for name in RUNTIMES if device_for(name, device) == device]
 
 
-def at_batch(graph: Graph, batch: int) -> Graph:
-    """``graph`` for ``batch`` pairs, with weights of its own: runtimes move them to their device."""
+def with_batch(graph: Graph, batch: int) -> Graph:
+    """Return ``graph`` for ``batch`` pairs with weights of its own: runtimes move them to their
+    device."""
     shapes = {name: (batch, *shape[1:]) for name, shape in graph.inputs.items()}
     return replace(graph, module=deepcopy(graph.module), inputs=shapes)
 
@@ -168,8 +227,8 @@ def _cycled(array: NDArray[Any], start: int, count: int) -> NDArray[Any]:
 
 
 def floor_bytes(graph: Graph) -> int:
-    """The fewest bytes a call must move: every weight once, pictures in (a byte a pixel for crops,
-    four otherwise) and probabilities out."""
+    """Return the fewest bytes that a call must move: every weight once, pictures in (a byte a pixel
+    for crops, four otherwise) and probabilities out."""
     tensors = [*graph.module.parameters(), *graph.module.buffers()]
     weights = sum(
         t.numel() * (1 if graph.precision == "int8" else t.element_size()) for t in tensors
@@ -181,17 +240,17 @@ def floor_bytes(graph: Graph) -> int:
     return weights + inputs + 4 * graph.batch * len(graph.spec.classes)
 
 
-def contest_rows(
-    entrants: Mapping[str, ComparedRuntime],
+def _rows(
+    compared: Mapping[str, ComparedRuntime],
     times: Mapping[str, list[float]],
     batch: int,
     copy_gb_per_s: float,
 ) -> list[dict[str, Any]]:
-    """A row for each of ``entrants``, held against the reference among them."""
+    """Return a row for each of ``compared``, held against the reference among them."""
     base = float(np.median(times[REFERENCE]))
-    truth = entrants[REFERENCE].answers()
+    truth = compared[REFERENCE].answers()
     rows = []
-    for key, each in entrants.items():
+    for key, each in compared.items():
         ms = float(np.median(times[key]))
         floor = each.floor_bytes / copy_gb_per_s / 1e6
         said = each.answers()
@@ -216,15 +275,15 @@ def contest_rows(
     return rows
 
 
-def free() -> None:
-    """Let go of the last round's runtimes before the next are opened."""
+def _free_memory() -> None:
+    """Free the memory of the last round's runtimes before the next are opened."""
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
 
 
-def contest_table(row: dict[str, Any], title: str) -> "Table":
-    """The rows as a table of 80 columns."""
+def comparison_table(row: dict[str, Any], title: str) -> "Table":
+    """Return the rows as a table of 80 columns."""
     from rich.box import SIMPLE
     from rich.markup import escape
     from rich.table import Table

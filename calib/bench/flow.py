@@ -1,4 +1,4 @@
-"""What optical flow costs, each solver of ours beside OpenCV's in the same run."""
+"""Bench of optical flow: each of our solvers beside OpenCV's in the same run."""
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -9,18 +9,18 @@ import cv2
 import numpy as np
 import torch
 
-from htnet.calib.bench.rendered_pairs import drawn_pairs
+from htnet.calib.bench.rendered_pairs import rendered_pairs
 from htnet.calib.bench.timing import (
     Call,
     MemoryRise,
     copy_gb_per_s,
     cores,
+    cuda_graph,
     host_ms,
     in_turn,
     machine,
     one_thread,
     percentiles,
-    recorded,
     timer_for,
 )
 from htnet.engine.errors import UsageError
@@ -50,18 +50,18 @@ def bench_flow(
     forms: Sequence[str] | None = None,
     seconds: float = 3.0,
 ) -> dict[str, Any]:
-    """Time ``solvers`` on ``device``; the row of ``htnet bench flow --json``.
+    """Time ``solvers`` on ``device``; return the row of ``htnet bench flow --json``.
 
-    Every one of ``batches`` is measured at the first of ``sizes`` (width, height), and every other
-    size at the last batch. ``forms`` of our tensor solvers: "torch" (eager), "graph" (eager,
-    recorded as a CUDA graph) and "compile" (`torch.compile`, on CUDA recorded too); by default the
-    first on a CPU and all on CUDA. Tensors lie on the device before and after: what is timed is the solver alone, by CUDA's own events there.
+    Every batch is measured at the first of ``sizes`` (width, height), and every other size at the
+    last batch. ``forms`` of our tensor solvers: "torch" (eager), "graph" (eager, recorded as a CUDA
+    graph) and "compile" (`torch.compile`, on CUDA recorded too); by default the first on a CPU and
+    all on CUDA. Tensors lie on the device before and after, so the solver alone is timed, on CUDA
+    by its events.
 
-    The reference is OpenCV's solver on the CPU: one thread and one pair at a time, and as many
-    threads as there are cores, each with pairs of its own, for what the whole machine gets done.
-    ``times_opencv`` is the speed, pair for pair, over the faster of these two. Nothing is left
-    out silently: what could not be run stands in ``skipped``, with the reason. Raises `UsageError`
-    for names that there are not.
+    The reference is OpenCV's solver on the CPU: one thread with one pair at a time, and one thread
+    a core with pairs of its own, the throughput of the whole machine. ``times_opencv`` is the speed
+    a pair over the faster of the two. What could not be run is listed in ``skipped`` with the
+    reason. Raises `UsageError` for unknown names.
     """
     _require(solvers, tuple(SOLVERS), "flow solver")
     _require(forms or (), FORMS, "form")
@@ -93,7 +93,7 @@ def bench_flow(
 
 
 class _Round:
-    """One solver at one size: OpenCV's and ours in turn."""
+    """One solver at one size, OpenCV's and ours timed in turn."""
 
     def __init__(
         self,
@@ -110,7 +110,7 @@ class _Round:
         self._grays = _resized_pairs(size)
 
     def run(self, batches: Sequence[int], forms: Sequence[str]) -> list[dict[str, Any]]:
-        """A row for each form and batch, OpenCV's two first."""
+        """Return a row for each form and batch, OpenCV's two first."""
         timed: dict[tuple[str, int], Callable[[], float]] = {}
         peaks: dict[tuple[str, int], float | None] = {}
         at_once = 4 * cores()
@@ -162,11 +162,12 @@ class _Round:
         }
 
     def _opencv(self, count: int, pool: ThreadPoolExecutor) -> tuple[Call, Call]:
-        """One pair after another, one a call; and ``count`` pairs over all threads of ``pool``."""
+        """Return two calls: one pair, the next one each time; ``count`` pairs over all threads of
+        ``pool``."""
         one = SOLVERS[self.name]()
         grays = self._grays
         number = iter(range(1 << 62))
-        # A solver keeps buffers of its own, so every thread has one.
+        # A solver has buffers of its own, so every thread needs one.
         share = count // cores()
         each = [SOLVERS[self.name]() for _ in range(cores())]
 
@@ -180,7 +181,7 @@ class _Round:
         return single, lambda: list(pool.map(several, each))
 
     def _ours(self, form: str, batch: int) -> Call | None:
-        """A call ready to be timed, run once; None, and noted, where it cannot be."""
+        """Return a call that has run once; None if it cannot run, which is noted."""
         cuda = torch.device(self.device).type == "cuda"
         if form == "graph" and not cuda:
             self._skip(form, "only CUDA records graphs")
@@ -196,7 +197,7 @@ class _Round:
                 solver.compile(fullgraph=True, dynamic=False)
             call = partial(solver, onset, apex)
             call()
-            return recorded(call) if cuda and form != "torch" else call
+            return cuda_graph(call) if cuda and form != "torch" else call
         except torch.OutOfMemoryError:
             self._skip(form, f"the memory of {self.device} is too small for {batch} pairs")
         except Exception as error:  # noqa: BLE001 - compilers raise errors of all kinds
@@ -216,12 +217,12 @@ def _plan(
 
 
 def _resized_pairs(size: tuple[int, int]) -> Grays:
-    """The same few pairs at any ``size`` (width, height)."""
+    """Return the rendered pairs at ``size`` (width, height)."""
 
     def at_size(gray: U8) -> U8:
         return np.asarray(cv2.resize(gray, size, interpolation=cv2.INTER_LINEAR), np.uint8)
 
-    pairs = drawn_pairs(_PAIRS)
+    pairs = rendered_pairs(_PAIRS)
     return [(at_size(pair.onset.gray), at_size(pair.apex.gray)) for pair in pairs]
 
 
@@ -232,7 +233,7 @@ def _require(names: Sequence[str], known: Sequence[str], what: str) -> None:
 
 
 def flow_table(row: dict[str, Any]) -> "Table":
-    """The row as a table of 80 columns."""
+    """Return the row as a table of 80 columns."""
     from rich.box import SIMPLE
     from rich.markup import escape
     from rich.table import Table

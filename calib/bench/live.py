@@ -1,12 +1,16 @@
-"""What the live path costs: figures over a run's Ticks."""
+"""Bench of the live path: figures over a run's Ticks."""
 
 import time
 from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from htnet.calib.bench.timing import machine, peak_mb, percentiles, resident_mb
 from htnet.engine.types import Tick
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 _SAMPLE_EVERY = 100
 
@@ -16,13 +20,12 @@ def bench_live(
     clock: Callable[[], int] = time.perf_counter_ns,
     *,
     warmup: int = 100,
-) -> dict[str, object]:
-    """Run ``ticks`` dry and say how fast they came.
+) -> dict[str, Any]:
+    """Consume ``ticks`` and return the row of ``htnet bench live --json``.
 
-    Returns the row of ``htnet bench live --json``. The first ``warmup`` frames, in which models and
-    threads warm up, count for the rate but not for the percentiles. ``rss_slope_mb_per_10k`` is the rise
-    of resident memory over the second half of the run, as a straight line, for 10,000 frames;
-    None where the system does not tell.
+    The first ``warmup`` frames count for the rate but not for the percentiles.
+    ``rss_slope_mb_per_10k``: slope of resident memory over the second half of the run, a straight
+    line, in MB for 10,000 frames; None where the system does not report it.
     """
     stages: dict[str, list[float]] = {}
     latencies: list[float] = []
@@ -52,6 +55,21 @@ def bench_live(
         "rss_slope_mb_per_10k": _slope(memory),
         "machine": machine(),
     }
+
+
+def live_table(row: dict[str, Any]) -> "Table":
+    """Return the row as a table."""
+    from rich.table import Table
+
+    table = Table("", "p50", "p95", "p99", title=f"{row['frames']} frames, {row['fps']} a second")
+    for name, p in (row["stages_ms"] | {"frame to result": row["frame_to_result_ms"]}).items():
+        table.add_row(f"{name}, ms", *(f"{p[q]:.2f}" for q in ("p50", "p95", "p99")))
+    table.caption = (
+        f"{row['recognitions']} recognitions, {row['dropped']} dropped, peak "
+        f"{row['peak_rss_mb']} MB, slope {row['rss_slope_mb_per_10k']} MB per 10,000 frames\n"
+        f"{row['machine']}"
+    )
+    return table
 
 
 def _slope(memory: list[tuple[int, float]]) -> float | None:

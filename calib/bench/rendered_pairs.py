@@ -1,4 +1,4 @@
-"""Pairs to measure on, which need no data: the portrait that ships, its muscles moved."""
+"""Rendered pairs for the benches: the shipped portrait with one muscle moved; needs no data."""
 
 from functools import cache
 
@@ -19,9 +19,9 @@ _OPEN = 0.3
 
 
 @cache
-def drawn_pairs(count: int, seed: int = 0) -> tuple[Pair, ...]:
-    """``count`` pairs of crops, 1 to 4 px of one muscle or another between onset and apex, with
-    the noise of a sensor."""
+def rendered_pairs(count: int, seed: int = 0) -> tuple[Pair, ...]:
+    """Return ``count`` pairs of crops with sensor noise, 1 to 4 px of one muscle between onset and
+    apex."""
     rng = np.random.default_rng(seed)
     animator, grain = Animator(load_portrait()), SensorNoise(seed)
     pairs = []
@@ -40,9 +40,9 @@ def drawn_pairs(count: int, seed: int = 0) -> tuple[Pair, ...]:
     return tuple(pairs)
 
 
-def drawn_crops(count: int, seed: int = 0) -> tuple[U8, U8, F32]:
-    """The same as a pair graph takes them: onset and apex (N, 1, 170, 140), centres (N, 4, 2)."""
-    pairs = drawn_pairs(count, seed)
+def rendered_crops(count: int, seed: int = 0) -> tuple[U8, U8, F32]:
+    """Return the inputs of a pair graph: onset and apex (N, 1, 170, 140), centres (N, 4, 2)."""
+    pairs = rendered_pairs(count, seed)
     return (
         np.stack([pair.onset.gray[None] for pair in pairs]),
         np.stack([pair.apex.gray[None] for pair in pairs]),
@@ -50,10 +50,10 @@ def drawn_crops(count: int, seed: int = 0) -> tuple[U8, U8, F32]:
     )
 
 
-def drawn_pictures(count: int, spec: PreprocessSpec, seed: int = 0) -> F32:
-    """The same as a network takes them, by the spec's first flow solver: (N, 3, S, S)."""
+def rendered_pictures(count: int, spec: PreprocessSpec, seed: int = 0) -> F32:
+    """Return the input of a network, (N, 3, S, S), by the spec's first flow solver."""
     solver = solver_named(spec.flows[0])
-    pairs = drawn_pairs(count, seed)
+    pairs = rendered_pairs(count, seed)
     maps = (flow_map(measure_motion(pair, solver).flow, spec.size) for pair in pairs)
     return np.stack(
         [network_input(each, _centres(pair), spec) for each, pair in zip(maps, pairs, strict=True)]

@@ -1,6 +1,7 @@
-"""Timing on a machine that does other things too: calls take turns, and medians are compared.
+"""Timing of calls, and memory, on a machine that is not idle.
 
-What is compared is timed in turns within one run, so that a machine that slows down slows all of it.
+Calls that are compared are timed in turn within one run, and by their medians, so that a slowdown
+of the machine affects all of them alike.
 """
 
 import multiprocessing
@@ -19,7 +20,7 @@ from htnet.engine.errors import UsageError
 from htnet.engine.recognition.recognizer import torch_device
 
 _PERCENTILES = {"p50": 50, "p95": 95, "p99": 99}
-_FEWEST = 3
+_MIN_CALLS = 3
 _COPIES = 9
 
 Call = Callable[[], object]
@@ -27,21 +28,22 @@ Key = TypeVar("Key")
 
 
 def percentiles(values: Sequence[float]) -> dict[str, float]:
-    """p50, p95 and p99 of ``values``, to three places; 0 of none."""
+    """Return p50, p95 and p99 of ``values``, to three places; 0 of none."""
     if not values:
         return dict.fromkeys(_PERCENTILES, 0.0)
     return {name: round(float(np.percentile(values, q)), 3) for name, q in _PERCENTILES.items()}
 
 
 def host_ms(call: Call, clock: Callable[[], int] = time.perf_counter_ns) -> float:
-    """What one ``call`` takes by ``clock`` (ns), in ms; right for a call that waits for its result."""
+    """Return the time of one ``call`` by ``clock`` (ns), in ms; for calls that wait for their
+    result."""
     began = clock()
     call()
     return (clock() - began) / 1e6
 
 
 def cuda_ms(call: Call) -> float:
-    """What the current CUDA stream is busy for with the work that one ``call`` gives it, in ms."""
+    """Return the time in ms that the current CUDA stream works on one ``call``."""
     import torch
 
     began = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call, unused-ignore]
@@ -60,10 +62,10 @@ def in_turn(
     seconds: float = 3.0,
     warmup: int = 2,
 ) -> dict[Key, list[float]]:
-    """Times in ms of each of ``timed``, called in rounds: a, b, c, a, b, c, ...
+    """Return the times in ms of each of ``timed``, called in rounds: a, b, c, a, b, c, ...
 
-    Each is called ``rounds`` times, or until it has used up its ``seconds``, but at least 3 times;
-    ``warmup`` more before that do not count.
+    Each is called ``rounds`` times or until it has taken ``seconds``, but at least 3 times;
+    ``warmup`` earlier calls do not count.
     """
     for _ in range(warmup):
         for call in timed.values():
@@ -71,15 +73,16 @@ def in_turn(
     times: dict[Key, list[float]] = {key: [] for key in timed}
     for number in range(rounds):
         for key, call in timed.items():
-            if number < _FEWEST or sum(times[key]) < seconds * 1e3:
+            if number < _MIN_CALLS or sum(times[key]) < seconds * 1e3:
                 times[key].append(call())
     return times
 
 
 def copy_gb_per_s(device: str, mb: int = 128) -> float:
-    """How fast ``device`` copies an array of ``mb`` MiB, bytes read and bytes written, in GB/s.
+    """Return the rate at which ``device`` copies an array of ``mb`` MiB, bytes read and written, in
+    GB/s.
 
-    No step can be faster than its bytes at this rate, unless they stay in a cache.
+    No step can move its bytes faster, unless they stay in a cache.
     """
     import torch
 
@@ -91,10 +94,10 @@ def copy_gb_per_s(device: str, mb: int = 128) -> float:
 
 
 def timer_for(device: str) -> Callable[[Call], float]:
-    """How work on ``device`` is timed.
+    """Return the timer of work on ``device``.
 
-    Raises `DependencyError` for a device that is not there and `UsageError` for one that is neither
-    a CPU nor CUDA's.
+    Raises `DependencyError` for a missing device and `UsageError` for one that is neither a CPU nor
+    CUDA's.
     """
     kind = torch_device(device).type
     if kind not in ("cpu", "cuda"):
@@ -102,13 +105,13 @@ def timer_for(device: str) -> Callable[[Call], float]:
     return cuda_ms if kind == "cuda" else host_ms
 
 
-def recorded(call: Call) -> Call:
-    """``call``'s work on CUDA recorded as one graph; the result replays it."""
+def cuda_graph(call: Call) -> Call:
+    """Record the CUDA work of ``call`` as one graph; return a function that replays it."""
     import torch
 
     aside = torch.cuda.Stream()  # type: ignore[no-untyped-call, unused-ignore]
     aside.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(aside):  # what is set up at first use may not be recorded
+    with torch.cuda.stream(aside):  # setup at first use cannot be recorded
         for _ in range(3):
             call()
     torch.cuda.current_stream().wait_stream(aside)
@@ -125,7 +128,7 @@ def recorded(call: Call) -> Call:
 
 @contextmanager
 def one_thread(flow: int = 1) -> Iterator[None]:
-    """torch with one thread, as in a live run, and OpenCV with one, or with ``flow`` of them."""
+    """Limit torch to one thread, as in a live run, and OpenCV to ``flow`` threads."""
     import cv2
     import torch
 
@@ -140,11 +143,11 @@ def one_thread(flow: int = 1) -> Iterator[None]:
 
 
 class MemoryRise:
-    """How much more memory was taken inside a ``with`` block, in MB (10^6 bytes), as ``mb``.
+    """Rise of memory inside a ``with`` block, in MB (10^6 bytes), as ``mb``.
 
-    On the host: the peak of resident memory over what was resident before; None where the system
-    does not tell. On CUDA: what the card has less of after the block, which is the peak, as torch
-    and the others keep what they have once taken.
+    On the host: peak of resident memory minus resident memory before; None where the system does
+    not report it. On CUDA: decrease of free memory over the block, which equals the peak, as
+    allocators keep what they took.
     """
 
     def __init__(self, device: str = "cpu") -> None:
@@ -154,7 +157,7 @@ class MemoryRise:
 
     def __enter__(self) -> Self:
         if self._device is None:
-            _forget_peak()
+            _reset_peak()
             self._before = resident_mb()
         else:
             import torch
@@ -182,20 +185,20 @@ def _cuda_mb(device: str) -> float:
     return (total - free) / 1e6
 
 
-def _forget_peak() -> None:
-    """Let the peak of resident memory count anew, where Linux takes the request."""
+def _reset_peak() -> None:
+    """Reset the peak of resident memory, where Linux permits it."""
     with suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")
 
 
 def resident_mb() -> float | None:
-    """Resident memory of this process and those it has started, in MB (10^6 bytes), where /proc
-    tells it. Pages that they share count in each."""
+    """Return the resident memory of this process and its children in MB (10^6 bytes); None without
+    /proc. Shared pages count in each."""
     return _memory("VmRSS")
 
 
 def peak_mb() -> float | None:
-    """The most resident memory these processes have had, each at its own time, in MB."""
+    """Return the sum of the peaks of resident memory of these processes, in MB."""
     return _memory("VmHWM")
 
 
@@ -211,7 +214,7 @@ def _memory(key: str) -> float | None:
 
 
 def machine() -> str:
-    """Processor, cores, GPU and versions that figures depend on, in a line."""
+    """Return processor, cores, GPU and versions that figures depend on, as one line."""
     import cv2
     import torch
 
@@ -226,12 +229,12 @@ def machine() -> str:
 
 
 def cores() -> int:
-    """Cores that this process may use."""
+    """Return the number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def processor() -> str:
-    """What the CPU is called."""
+    """Return the name of the CPU."""
     try:
         for line in Path("/proc/cpuinfo").read_text().splitlines():
             if line.startswith("model name"):

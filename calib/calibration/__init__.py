@@ -1,1 +1,1 @@
-"""A quiet face before one camera, measured into a profile."""
+"""Calibration: a neutral face in front of one camera, measured into a profile."""

@@ -1,4 +1,4 @@
-"""What to do for a better calibration, and whether the one under way is spoiled."""
+"""Advice during a calibration, and the tests that reject a try."""
 
 from collections.abc import Sequence
 
@@ -16,10 +16,10 @@ _SLOW = 0.85
 _FOLLOWED = 0.8
 _SLOWEST_FPS = 24
 _EXPOSURE_STEP = 0.03
-# Of the head within a second, px of the crop: what asks for calm, and what spoils.
+# Head movement within a second, px of the crop, that asks for calm and that rejects the try.
 _RESTLESS_PX, _MOVED_PX = 4.0, 6.0
-# A muscle that pulls this many times further than it mostly does is not at rest; within bounds, as
-# a face that never rests has no rest to be compared with.
+# A muscle is at rest up to this multiple of its median activation. The limit is clipped to px of
+# the crop, since the median of a face that never rests is no measure of rest.
 _OUT_OF_REST, _LEAST_PX, _MOST_PX = 8.0, 0.25, 0.8
 _SPOKEN_MOVES = 3
 _SPEECH_NS = 3_000_000_000
@@ -29,9 +29,9 @@ _MOUTH = [name.startswith(("lip ", "jaw")) for name in MUSCLE_NAMES]
 
 
 def advise(samples: Sequence[Measurement], expected_fps: float | None = None) -> list[str]:
-    """A sentence for each thing that could be better in the last seconds, the most important first.
+    """Return a sentence for each thing to improve in the last seconds, the most important first.
 
-    ``expected_fps``: what was asked of the camera; None where any rate that spots will do.
+    ``expected_fps``: frame rate asked of the camera; None accepts any rate that spotting works at.
     """
     if not samples:
         return ["no face is in the picture: sit in front of the camera"]
@@ -49,11 +49,11 @@ def advise(samples: Sequence[Measurement], expected_fps: float | None = None) ->
     ]
 
 
-def spoilt(samples: Sequence[Measurement], *, ended: bool = False) -> str | None:
-    """Why these samples are no quiet face, or None.
+def rejection(samples: Sequence[Measurement], *, ended: bool = False) -> str | None:
+    """Return the reason for which the samples are no neutral face, or None.
 
-    A moving mouth is watched a moment longer, to tell speech from an expression, unless they have
-    ``ended``.
+    An expression is reported 0.8 s after it began, so that speech can be told from it; at once if
+    the samples have ``ended``.
     """
     if len(samples) < 3:
         return None
@@ -83,18 +83,19 @@ def spoilt(samples: Sequence[Measurement], *, ended: bool = False) -> str | None
 
 
 def too_few_open(samples: Sequence[Measurement]) -> str | None:
-    """Whether the eyes were shut too often to know how the face rests."""
+    """Return the reason if fewer than 40% of the samples have open eyes, or None."""
     if samples and open_eyed(samples).mean() < _OPEN_SHARE:
         return "your eyes were shut or blinking most of the time: look at the camera"
     return None
 
 
 def _head_range(samples: Sequence[Measurement]) -> F64:
-    """How far the head went within each last second, px of the crop, (about N,)."""
+    """Return the range of the head's position within each last second, px of the crop, one value a
+    tenth of a second."""
     times = np.array([sample.t_ns for sample in samples], np.int64)
     scale = EYES_PX / float(np.median([sample.eyes_px for sample in samples]))
     points = np.stack([sample.head for sample in samples]).reshape(len(samples), -1) * scale
-    # Means of a tenth of a second: the landmarks of a single frame tremble.
+    # Means over a tenth of a second: landmarks of a single frame are noisy.
     _, starts = np.unique((times - times[0]) // 100_000_000, return_index=True)
     means = (
         np.add.reduceat(points, starts, axis=0) / np.diff(np.append(starts, len(points)))[:, None]
@@ -153,7 +154,7 @@ def _rate(samples: Sequence[Measurement], expected: float | None) -> str | None:
 
 
 def _exposure(samples: Sequence[Measurement]) -> str | None:
-    """A step or drift of the brightness between half seconds of the last five."""
+    """Return advice if the median brightness of half seconds changed within the last 5 s."""
     recent = _since(samples, 5.0)
     times = np.array([sample.t_ns for sample in recent], np.int64)
     grey = np.array([sample.grey for sample in recent])
@@ -184,7 +185,7 @@ def _flicker(samples: Sequence[Measurement]) -> str | None:
 
 
 def _since(samples: Sequence[Measurement], seconds: float) -> Sequence[Measurement]:
-    """The samples of the last ``seconds``; never none."""
+    """Return the samples of the last ``seconds``, at least one."""
     earliest = samples[-1].t_ns - round(seconds * 1e9)
     first = len(samples) - 1
     while first and samples[first - 1].t_ns >= earliest:

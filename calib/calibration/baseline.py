@@ -1,4 +1,4 @@
-"""What a face at rest does, and what the camera adds to it."""
+"""Baseline of a neutral face: activations at rest, frame rate, camera noise, noise floor."""
 
 from collections.abc import Sequence
 
@@ -13,16 +13,16 @@ from htnet.realtime.profile import Rest
 
 EYES_PX = RIGHT_EYE[0] - LEFT_EYE[0]
 _BLINK_MARGIN_NS = 150 * NS_PER_MS
-# The lower lip, noisiest of the pulls, reaches 0.03 px of the crop for each grey level of noise
-# in ten seconds at 30 frames a second, on a still face as large in the frame as in the crop.
+# Maximum over ten seconds of the noisiest activation, the lower lip's: px of the crop a grey level
+# of noise, at 30 frames a second, on a still face as large in the frame as in the crop.
 _PX_PER_GREY = 0.03
 _LEAST_FLOOR_PX = 0.12
 
 
 def neutral_baseline(samples: Sequence[Measurement]) -> dict[str, Rest]:
-    """Mean and maximum of each of `MUSCLE_NAMES` over the ``samples`` of a quiet face.
+    """Return mean and maximum of each of `MUSCLE_NAMES` over the ``samples`` of a neutral face.
 
-    What lies 150 ms round a blink is left out. Raises `ValueError` when that leaves nothing.
+    Samples within 150 ms of a blink are left out. Raises `ValueError` if none remains.
     """
     at_rest = open_eyed(samples)
     if not at_rest.any():
@@ -35,7 +35,7 @@ def neutral_baseline(samples: Sequence[Measurement]) -> dict[str, Rest]:
 
 
 def open_eyed(samples: Sequence[Measurement]) -> NDArray[np.bool_]:
-    """(N,) which samples lie clear of blinks."""
+    """Return a mask (N,) of the samples more than 150 ms away from every blink."""
     times = np.array([sample.t_ns for sample in samples], np.int64)
     blinks = times[[sample.blinking for sample in samples]]
     if not blinks.size:
@@ -47,8 +47,8 @@ def open_eyed(samples: Sequence[Measurement]) -> NDArray[np.bool_]:
 
 
 def frame_rate(samples: Sequence[Measurement]) -> tuple[float, float]:
-    """The source's frames a second, those that were dropped here counted in, and the jitter: the
-    standard deviation of the time between one frame and the next, ms. (0, 0) for less than two."""
+    """Return the source's frames a second, dropped frames included, and the jitter in ms: the
+    standard deviation of the time between consecutive frames. (0, 0) for fewer than two samples."""
     if len(samples) < 2:
         return 0.0, 0.0
     index = np.array([sample.index for sample in samples], np.int64)
@@ -61,20 +61,20 @@ def frame_rate(samples: Sequence[Measurement]) -> tuple[float, float]:
 
 
 def camera_noise(samples: Sequence[Measurement]) -> float:
-    """Standard deviation of the camera's noise on skin, grey levels of a frame's pixel.
+    """Return the standard deviation of the camera's noise on skin, grey levels of a frame's pixel.
 
-    On made-up faces with Gaussian noise of 2 to 6 levels it is right to 5%, still or swaying. What
-    a codec has smoothed away is not there to be measured.
+    Right to 5% on simulated faces, still or swaying, with Gaussian noise of 2 to 6 levels. Noise
+    that a codec has smoothed away is not measured.
     """
     measured = [sample.noise for sample in samples if sample.noise is not None]
     return float(np.median(measured)) if measured else 0.0
 
 
 def noise_floor_px(samples: Sequence[Measurement]) -> float:
-    """The motion that the camera's noise alone can feign, px of the crop.
+    """Return the largest activation that camera noise alone causes, px of the crop.
 
-    In proportion to the noise, to how much the face is enlarged for its crop, and to the root of
-    the time between frames, as fewer frames are averaged; that much was measured on a made-up face.
+    Proportional to the noise, to the enlargement of the face for its crop, and to the square root
+    of the time between frames, as fewer frames are averaged; measured on a simulated face.
     """
     fps, _ = frame_rate(samples)
     enlarged = EYES_PX / float(np.median([sample.eyes_px for sample in samples]))

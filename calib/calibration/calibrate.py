@@ -1,20 +1,20 @@
-"""Calibration in front of a camera: the path of `live`, ten quiet seconds, a profile."""
+"""`htnet calibrate`: the live path in front of a neutral face, stored as a profile."""
 
 import time
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
-from types import TracebackType
-from typing import Protocol, Self
+from typing import Self
 
 import numpy as np
 from rich.console import Console, Group, RenderableType
-from rich.live import Live
 from rich.panel import Panel
 from rich.progress_bar import ProgressBar
 from rich.text import Text
 
+from htnet.calib.calibration.recorder import CalibrationRecorder
+from htnet.calib.probe.keeper import FaceKeeper
 from htnet.engine.errors import FaceError, SourceError, UsageError
 from htnet.engine.recognition.recognizer import open_recognizer
 from htnet.engine.types import F32, Tick
@@ -23,6 +23,7 @@ from htnet.realtime.live import PathConfig
 from htnet.realtime.pipeline import Pipeline
 from htnet.realtime.profile import Profile, require_name, write_profile
 from htnet.realtime.session import ticks
+from htnet.realtime.sinks.live_screen import LiveScreen
 from htnet.realtime.sinks.tables import ALERT, MOVING
 from htnet.realtime.sources.base import Source, SourceConfig
 from htnet.realtime.sources.camera_controls import open_steady
@@ -35,24 +36,13 @@ _REST = "Look at the camera, face at rest, lips closed. Blink as you like."
 _WIDTH = 80
 
 
-class Observer(Protocol):
-    """Who measures; `htnet.calib.calibration.recorder` has one."""
-
-    @property
-    def progress(self) -> float: ...
-    def take(self, tick: Tick) -> None: ...
-    def again(self) -> None: ...
-    def advice(self) -> str: ...
-    def spoiled(self) -> str | None: ...
-    def result(
-        self, name: str, camera: str, made: datetime, locked: tuple[str, ...]
-    ) -> Profile: ...
-
-
 @dataclass(frozen=True, slots=True)
 class CalibrateConfig:
-    """``name`` of the profile; ``tries`` before it is given up; ``mains_hz``: 50 or 60, to have the
-    camera filter the flicker of lamps."""
+    """Configuration of a calibration.
+
+    ``name``: name of the profile. ``tries``: number of tries. ``mains_hz``: 50 or 60, to have the
+    camera filter the flicker of lamps. ``seconds``: length of the measurement.
+    """
 
     path: PathConfig
     name: str
@@ -65,21 +55,31 @@ class CalibrateConfig:
             raise UsageError(f"expected mains of 50 or 60 Hz; got {self.mains_hz}: choose one.")
 
 
-class Never(RollingThreshold):
-    """A threshold that nothing passes: motion is measured against the running onset throughout,
-    as `live` does while a face is neutral."""
+class InfiniteThreshold(RollingThreshold):
+    """A threshold that no motion passes.
+
+    Motion is then measured against the running onset throughout, as `live` does while a face is
+    neutral.
+    """
 
     def at(self, turn: F32) -> F32:
-        """Infinite."""
+        """Return infinity for every muscle."""
         return np.full_like(super().at(turn), np.inf)
 
 
-def calibrate(config: CalibrateConfig, console: Console, observer: Observer) -> Profile | None:
-    """Watch until ten quiet seconds are had, and store the profile; None on Ctrl-C.
+def calibrate(
+    config: CalibrateConfig,
+    console: Console,
+    recorder: CalibrationRecorder,
+    keeper: FaceKeeper | None = None,
+) -> Profile | None:
+    """Run until the recorder is done, store the profile and return it; None on Ctrl-C.
 
-    Only a whole quiet stretch is ever stored. Raises `UsageError` for a name that cannot be,
-    `FaceError` when every try was spoiled, `SourceError` when the source ends before, and
-    `OutputError` when the profile cannot be written.
+    ``keeper`` receives the pictures of the quiet seconds.
+
+    Only an uninterrupted neutral stretch is ever stored. Raises `UsageError` for an invalid name,
+    `FaceError` if every try was rejected, `SourceError` if the source ends before, and
+    `OutputError` if the profile cannot be written.
     """
     require_name(config.name)
     told: dict[str, None] = {}  # in order, each once
@@ -98,14 +98,15 @@ def calibrate(config: CalibrateConfig, console: Console, observer: Observer) -> 
         reader = CaptureThread(source)
         stack.callback(reader.close)
         tracker.wait()
-        pipeline = Pipeline(tracker, recognizer, spotter=Spotter(threshold=Never()))
+        pipeline = Pipeline(tracker, recognizer, spotter=Spotter(threshold=InfiniteThreshold()))
         screen = stack.enter_context(Screen(console, source.name, config.tries, config.seconds))
         try:
             found = quiet_seconds(
                 ticks(reader, pipeline, idle=lambda: screen.say(reader.status)),
-                observer,
+                recorder,
                 screen,
                 config.tries,
+                keeper,
             )
         except KeyboardInterrupt:
             return None
@@ -114,18 +115,28 @@ def calibrate(config: CalibrateConfig, console: Console, observer: Observer) -> 
                 f"expected {config.seconds:g} quiet seconds from {source.name}; it ended before "
                 "there were so many: give a longer recording of a face at rest."
             )
-    profile = observer.result(config.name, source.name, datetime.now().astimezone(), tuple(told))
+    profile = recorder.result(config.name, source.name, datetime.now().astimezone(), tuple(told))
     write_profile(profile)
     return profile
 
 
-def quiet_seconds(seen: Iterable[Tick], observer: Observer, screen: "Screen", tries: int) -> bool:
-    """Hand Ticks to ``observer`` until it is done; False when they end before. A try that is
-    spoiled is told, and begun anew; `FaceError` after ``tries`` of them."""
+def quiet_seconds(
+    seen: Iterable[Tick],
+    recorder: CalibrationRecorder,
+    screen: "Screen",
+    tries: int,
+    keeper: FaceKeeper | None = None,
+) -> bool:
+    """Give Ticks to ``recorder`` until it is done; return False if they end before.
+
+    A rejected try is shown and begun anew. Raises `FaceError` after ``tries`` of them.
+    """
     spent = 0
     for tick in seen:
-        observer.take(tick)
-        trouble = observer.spoiled()
+        recorder.take(tick)
+        trouble = recorder.spoiled()
+        if keeper is not None:
+            keeper.take(tick, trouble is None and recorder.progress > 0)
         if trouble is not None:
             spent += 1
             if spent == tries:
@@ -133,18 +144,20 @@ def quiet_seconds(seen: Iterable[Tick], observer: Observer, screen: "Screen", tr
                     f"expected a face at rest for as long as it takes; got {tries} spoiled tries, "
                     f"the last because {trouble}. Nothing is stored: try again when it is calm."
                 )
-            observer.again()
+            recorder.again()
+            if keeper is not None:
+                keeper.drop()
             screen.again(trouble, spent + 1)
-        elif observer.progress >= 1.0:
+        elif recorder.progress >= 1.0:
             return True
-        screen.write(tick, observer)
+        screen.write(tick, recorder)
     return False
 
 
-class Screen:
-    """How the calibration goes, at most ``per_second`` times a second.
+class Screen(LiveScreen):
+    """Progress of a calibration, drawn at most ``per_second`` times a second.
 
-    Where the console is no terminal nothing moves: each new sentence is a line.
+    Without a terminal each new sentence is printed as a line.
     """
 
     def __init__(
@@ -157,14 +170,10 @@ class Screen:
         per_second: float = 5.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._console = console
+        super().__init__(console, per_second=per_second, clock=clock)
         self._source = source
         self._tries = tries
         self._seconds = seconds
-        self._interval_s = 1 / per_second
-        self._clock = clock
-        self._live: Live | None = None
-        self._drawn_at = float("-inf")
         self._try = 1
         self._progress = 0.0
         self._advice = ""
@@ -172,48 +181,34 @@ class Screen:
         self._health = ""
 
     def __enter__(self) -> Self:
-        if self._console.is_terminal and not self._console.is_dumb_terminal:
-            self._live = Live(console=self._console, auto_refresh=False, transient=True)
-            self._live.start()
-        else:
+        super().__enter__()
+        if self._live is None:
             self._line(_REST)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        live, self._live = self._live, None
-        if live is not None:
-            live.stop()
-
-    def write(self, tick: Tick, observer: Observer) -> None:
-        """Show where ``observer`` is, if the last picture is old enough: advice costs a moment."""
-        if self._clock() - self._drawn_at < self._interval_s:
+    def write(self, tick: Tick, recorder: CalibrationRecorder) -> None:
+        """Show the state of ``recorder`` if the last picture is old enough; advice takes time."""
+        if not self._is_due():
             return
-        self._progress = observer.progress
+        self._progress = recorder.progress
         self._health = f"{tick.health.fps:.0f} fps · {tick.health.dropped} dropped · "
-        self.say(observer.advice())
+        self.say(recorder.advice())
 
     def again(self, trouble: str, number: int) -> None:
-        """Tell that a try is lost and that try ``number`` begins."""
+        """Show that a try is rejected and that try ``number`` begins."""
         self._trouble, self._try, self._progress = trouble, number, 0.0
         if self._live is None:
             self._line(f"Again, try {number} of {self._tries}: {trouble}.")
 
     def say(self, advice: str) -> None:
-        """Show a sentence, "" when all is well again."""
+        """Show advice; "" if there is none."""
         if self._live is None and advice and advice != self._advice:
             self._line(f"{advice[:1].upper()}{advice[1:]}.")
         self._advice = advice
-        self._drawn_at = self._clock()
-        if self._live is not None:
-            self._live.update(self.render(), refresh=True)
+        self._draw()
 
     def render(self) -> RenderableType:
-        """The screen as it stands."""
+        """Return the screen in its present state."""
         done = self._progress * self._seconds
         bar = ProgressBar(
             total=1.0, completed=self._progress, width=40, complete_style=MOVING, pulse=False

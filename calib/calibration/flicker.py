@@ -1,4 +1,4 @@
-"""Lamps that flicker with the mains, seen by a camera that is far too slow for them."""
+"""Detection of mains flicker from its alias in the brightness of a camera's frames."""
 
 from dataclasses import dataclass
 
@@ -9,34 +9,39 @@ from htnet.engine.types import F64
 
 _LEAST_SHARE = 0.004
 _OVER_THE_REST = 5.0
-# A slower beat cannot be told from a head that sways or an exposure that adapts.
+# A slower alias cannot be told from a swaying head or an adapting exposure.
 _SLOWEST_HZ = 2.0
-# A clock is off by this share of its rate, and a lamp by this of its own, at most.
+# Largest relative error of a camera's clock, and of the mains' frequency.
 _CLOCK = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
 class Flicker:
-    """``mains_hz``: 50 or 60; None where both would beat alike at this frame rate. ``share``: the
-    amplitude of the brightness over its mean."""
+    """Flicker that was found.
+
+    ``mains_hz``: 50 or 60; None where both have the same alias at this frame rate. ``share``:
+    amplitude of the brightness over its mean.
+    """
 
     mains_hz: int | None
     share: float
 
 
 def beat_hz(mains_hz: int, fps: float) -> float:
-    """How fast a lamp seems to flicker at ``fps``: it does so at twice the mains' frequency, and
-    what remains is the distance to the nearest multiple of the frame rate."""
+    """Return the alias frequency in Hz of a lamp at ``fps``: the distance of twice the mains'
+    frequency from the nearest multiple of the frame rate."""
     return abs(2 * mains_hz - round(2 * mains_hz / fps) * fps)
 
 
 def find_flicker(index: NDArray[np.int64], grey: F64, fps: float) -> Flicker | None:
-    """The flicker in the mean brightness ``grey`` of frames ``index`` (N,) at ``fps``, or None.
+    """Return the flicker in the mean brightness ``grey`` of frames ``index`` (N,) at ``fps``, or
+    None.
 
-    Frames are taken to be evenly apart, which a camera's are more than the times at which they
-    arrive; those missing are filled in. Two seconds at least. The share is right to a quarter, but
-    where the beat is half the frame rate it hangs on the phase. Not seen: 60 Hz mains at 30 frames a
-    second and 50 Hz at 25 or 50, which beat too slowly and do little harm for the same reason.
+    Frames are taken to be evenly spaced, as a camera's exposures are more so than their arrival
+    times; missing frames are interpolated. Needs two seconds. The share is right to a quarter;
+    where the alias is half the frame rate it depends on the phase. Not found: 60 Hz mains at 30
+    frames a second and 50 Hz at 25 or 50, whose alias is too slow to tell and therefore does little
+    harm.
     """
     if len(grey) < 2 or index[-1] - index[0] < 2 * fps:
         return None

@@ -1,4 +1,4 @@
-"""What calibration keeps of a Tick: numbers, never pictures."""
+"""Measurements that calibration takes of each Tick: numbers, never pictures."""
 
 from dataclasses import dataclass
 
@@ -18,12 +18,13 @@ _LONGEST_STEP_NS = 150 * NS_PER_MS
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Measurement:
-    """One frame with a face.
+    """Measurement of one frame with a face.
 
-    ``activations``: (8,) how far each of `MUSCLE_NAMES` has pulled, either way, against the running onset, px of the crop.
-    ``head``: (3, 2) the eyes and the nose tip, px of the frame. ``eyes_px``: from eye to eye there. ``grey``: mean of stable skin, ``burnt_out``: the share of it at
-    the top of the range. ``noise``: standard deviation of the camera's noise in grey levels, None
-    where the frame before is missing.
+    ``activations``: (8,) absolute activations of `MUSCLE_NAMES` against the running onset, px of
+    the crop. ``head``: (3, 2) eyes and nose tip, px of the frame. ``eyes_px``: distance of the eyes
+    there. ``grey``: mean of stable skin. ``burnt_out``: the fraction of it at the top of the range.
+    ``noise``: standard deviation of the camera's noise in grey levels, None if the frame before is
+    missing.
     """
 
     index: int
@@ -38,13 +39,13 @@ class Measurement:
 
 
 class Sampler:
-    """Ticks to samples."""
+    """Takes a `Measurement` of each Tick."""
 
     def __init__(self) -> None:
         self._before: tuple[int, list[tuple[slice, slice]], list[F32]] | None = None
 
     def take(self, tick: Tick) -> Measurement | None:
-        """The sample of ``tick``; None without a face."""
+        """Return the measurement of ``tick``; None without a face."""
         face, aligned, motion = tick.face, tick.aligned, tick.motion
         if face is None or aligned is None or motion is None:
             self._before = None
@@ -69,7 +70,7 @@ class Sampler:
         )
 
     def _noise(self, bgr: U8, t_ns: int, aligned: AlignedFace) -> float | None:
-        """From this frame and the one before at the same places of the picture."""
+        """Return the noise between this frame and the one before, at the same pixels; or None."""
         noise = None
         if self._before is not None and 0 < t_ns - self._before[0] <= _LONGEST_STEP_NS:
             _, boxes, patches = self._before
@@ -86,7 +87,8 @@ def _gray(bgr: U8, box: tuple[slice, slice]) -> F32:
 
 
 def _skin_in_frame(to_crop: F64, shape: tuple[int, ...]) -> list[tuple[slice, slice]]:
-    """Where stable skin lies in the frame, (rows, columns) each, as far as it is in the picture."""
+    """Return the boxes of stable skin in the frame, (rows, columns) each, clipped to the
+    picture."""
     from_crop = cv2.invertAffineTransform(to_crop)
     boxes = []
     for x0, y0, x1, y1 in STABLE_SKIN:

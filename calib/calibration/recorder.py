@@ -1,11 +1,11 @@
-"""Ten quiet seconds of a face: watched, judged and summed up in a profile."""
+"""Recorder of a calibration: collects seconds of a neutral face and returns their profile."""
 
 from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
 
-from htnet.calib.calibration.advice import advise, spoilt, too_few_open
+from htnet.calib.calibration.advice import advise, rejection, too_few_open
 from htnet.calib.calibration.baseline import (
     camera_noise,
     frame_rate,
@@ -23,10 +23,13 @@ _KEPT = 4096  # ten seconds at 400 frames a second
 
 
 @dataclass(frozen=True, slots=True)
-class ObserverConfig:
-    """``seconds`` of rest are measured after ``settle_s`` in which nothing counts: the camera and
-    the running onset need them too. ``wait_s``: how long a try waits for a face. ``expected_fps``:
-    what was asked of the camera. ``p``: as in `Profile`."""
+class RecorderConfig:
+    """Configuration of a recorder.
+
+    ``seconds``: length of the measurement. ``settle_s``: time before it in which camera and running
+    onset settle. ``wait_s``: longest wait for a face. ``expected_fps``: frame rate asked of the
+    camera. ``p``: as in `Profile`.
+    """
 
     seconds: float = 10.0
     settle_s: float = 1.5
@@ -35,17 +38,17 @@ class ObserverConfig:
     p: float = 1.5
 
 
-class Observer:
-    """Takes the Ticks of a run whose spotter never fires, and tells how the calibration goes."""
+class CalibrationRecorder:
+    """Collects measurements of the Ticks of a run whose spotter never fires."""
 
-    def __init__(self, config: ObserverConfig | None = None) -> None:
-        self._config = config or ObserverConfig()
+    def __init__(self, config: RecorderConfig | None = None) -> None:
+        self._config = config or RecorderConfig()
         self._sampler = Sampler()
         self._size = (0, 0)
         self.again()
 
     def again(self) -> None:
-        """Begin the seconds anew."""
+        """Discard the measurements and begin a new try."""
         self._samples: list[Measurement] = []
         self._began_ns: int | None = None
         self._settled_ns: int | None = None
@@ -55,7 +58,7 @@ class Observer:
         self._spoiled: str | None = None
 
     def take(self, tick: Tick) -> None:
-        """Take in the next frame."""
+        """Add the Tick of the next frame."""
         t_ns = tick.frame.t_ns
         sample = self._sampler.take(tick)
         height, width = tick.frame.bgr.shape[:2]
@@ -83,26 +86,26 @@ class Observer:
         self._samples.append(sample)
         if t_ns - self._judged_ns >= _JUDGED_EVERY_NS:
             self._judged_ns = t_ns
-            self._spoiled = self._spoiled or spoilt(self._samples)
+            self._spoiled = self._spoiled or rejection(self._samples)
         if self.progress >= 1.0:
             self._spoiled = (
-                self._spoiled or spoilt(self._samples, ended=True) or too_few_open(self._samples)
+                self._spoiled or rejection(self._samples, ended=True) or too_few_open(self._samples)
             )
 
     @property
     def progress(self) -> float:
-        """How much of the seconds is done, 0 to 1."""
+        """Fraction of the seconds that is measured, 0 to 1."""
         if not self._samples:
             return 0.0
         passed = (self._samples[-1].t_ns - self._samples[0].t_ns) / 1e9
         return min(1.0, passed / self._config.seconds)
 
     def spoiled(self) -> str | None:
-        """Why this try is lost, and what to do; None while it is not."""
+        """Return the reason for which this try is rejected and the remedy; None while it is not."""
         return self._spoiled
 
     def advice(self) -> str:
-        """What to do, in a sentence; "" when all is well."""
+        """Return the most important advice, a sentence; "" if there is none."""
         if not self._samples:
             waited = self._began_ns is not None and self._now_ns - self._began_ns > _LOST_NS
             missing = self._settled_ns is None and waited
@@ -112,7 +115,7 @@ class Observer:
         return next(iter(advise(self._samples, self._config.expected_fps)), "")
 
     def result(self, name: str, camera: str, made: datetime, locked: tuple[str, ...]) -> Profile:
-        """The profile of a try that is done; raises `ValueError` for one that is not."""
+        """Return the profile; raises `ValueError` for a try that is not finished."""
         if self.progress < 1.0 or self._spoiled is not None:
             raise ValueError("the calibration is not done")
         samples = self._samples

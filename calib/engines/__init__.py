@@ -1,1 +1,1 @@
-"""Engines exported and held against the network that they stand for."""
+"""Engines: export, and numerical agreement of runtimes with PyTorch."""

@@ -1,11 +1,11 @@
-"""Whether one pair of faces gets one answer, whatever runs the way from it to the answer.
+"""Numerical agreement of runtimes: the same pair must get the same answer in each of them.
 
-For one solver the probabilities have to be the same wherever it runs, within `BOUNDS`, and labels
-equal wherever the reference's top two are `CLEAR` apart. Between solvers, which measure different
-flows, agreement is reported and nothing is asked of it.
+For one solver the probabilities must agree within `BOUNDS`, and labels wherever the reference's top
+two probabilities are `CLEAR` apart. Between solvers, which measure different flows, agreement is
+reported and not required.
 
-The reference of a solver is the CPU path: crops through OpenCV and NumPy, then the network as it was
-trained, unfolded, in eager float32.
+The reference of a solver is the CPU path: crops through OpenCV and NumPy, then the network as it
+was trained, unfolded, in eager float32.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -15,6 +15,7 @@ from typing import Any, Final
 import numpy as np
 
 from htnet.calib.engines.graph_inputs import FacePair, feeds, pictures
+from htnet.calib.engines.runtime_specs import RuntimeSpec
 from htnet.engine.errors import DependencyError, EngineError, UsageError
 from htnet.engine.flow.device import TENSOR_SOLVERS
 from htnet.engine.models.weights import Loaded
@@ -25,20 +26,23 @@ from htnet.engine.types import F32
 
 CLEAR: Final = 2e-3
 BOUNDS: Final = {"fp32": 1e-3, "fp16": 2e-3, "bf16": 2e-2, "int8": 5e-2}
-"""How far a probability may be from the reference's, by the network's precision: over twice what was
-measured of htnet-s on every re-animated pair of the composite, 1.3e-4, 7.4e-4, 5.0e-3 and 2.3e-2."""
+"""Largest difference of a probability from the reference's, by the network's precision.
+
+Over twice what was measured with htnet-s on every re-animated pair of the composite: 1.3e-4,
+7.4e-4, 5.0e-3 and 2.3e-2.
+"""
 
 Open = Callable[[str, Graph], Runtime]
 
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """Two ways' probabilities for the same pairs.
+    """Agreement of a runtime's probabilities with the reference's for the same pairs.
 
-    ``max_difference``, ``mean_difference``: of any class's probability. ``label_agreement``: share
-    of the pairs that get the same label. ``clear``: pairs whose top two differ by more than `CLEAR`
-    in the reference, ``agreement_where_clear``: the share of the same label among those (1 where
-    there are none).
+    ``max_difference``, ``mean_difference``: over all classes. ``label_agreement``: fraction of
+    pairs with the same label. ``clear``: number of pairs whose top two probabilities differ by more
+    than `CLEAR` in the reference. ``agreement_where_clear``: fraction of those with the same label,
+    1 if there are none.
     """
 
     pairs: int
@@ -51,10 +55,10 @@ class Agreement:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One way to the answer beside the reference of the solver ``against``.
+    """A runtime held against the reference of the solver ``against``.
 
-    ``part``: "network" behind OpenCV's flow, or "pair" where one graph does everything.
-    ``agreement`` is None where the way cannot be gone here; ``said`` tells why.
+    ``part``: "network" behind OpenCV's flow, or "pair", the whole path as one graph.
+    ``agreement``: None where it cannot run here. ``said``: the reason for that.
     """
 
     part: str
@@ -67,22 +71,24 @@ class Row:
 
     @property
     def holds(self) -> bool | None:
-        """Whether it agrees as it has to; None where nothing is asked or nothing was run."""
+        """True if it agrees as required; None if nothing is required or nothing was run."""
         if self.agreement is None or self.solver != self.against:
             return None
         near = self.agreement.max_difference <= BOUNDS[self.precision]
-        if self.precision == "int8":  # it is chosen for speed, at the price of a label in 200
+        if self.precision == "int8":  # one label in 200 may differ
             return near and self.agreement.label_agreement >= 0.995
         return near and self.agreement.agreement_where_clear == 1
 
     def as_json(self) -> dict[str, Any]:
-        """Its fields and ``holds``."""
+        """Return the fields and ``holds``."""
         return {**asdict(self), "holds": self.holds}
 
 
 def agree(reference: F32, other: F32) -> Agreement:
-    """How two ways' probabilities (N, classes) agree; raises `UsageError` unless they are of the
-    same pairs, and at least one."""
+    """Return the agreement of two arrays of probabilities (N, classes).
+
+    Raises `UsageError` unless both are of the same pairs, at least one.
+    """
     if reference.shape != other.shape or not len(reference):
         raise UsageError(
             f"expected probabilities of the same pairs; got {reference.shape} and {other.shape}."
@@ -105,25 +111,25 @@ def agreements(
     reference: Loaded,
     served: Loaded,
     pairs: Sequence[FacePair],
-    ways: Sequence[tuple[str, str]],
+    specs: Sequence[RuntimeSpec],
     open_as: Open,
     *,
     registered: bool = False,
     flows: Sequence[str] | None = None,
 ) -> Iterator[Row]:
-    """Every way to the answer for ``pairs`` beside its reference, as they get done.
+    """Yield a row for each runtime, solver and part, as soon as it is measured on ``pairs``.
 
-    ``reference``: the weights unfolded; ``served``: as they are served. ``ways``: (runtime,
-    precision), each gone behind OpenCV's flow and, for solvers that run on tensors, as one graph.
-    ``open_as`` makes a graph's runtime by its name. ``flows``: solvers out of the weights' own, by
-    default all. ``registered``: the crops lie over each other already.
+    ``reference``: the weights unfolded. ``served``: the weights as they are served. ``specs``: each
+    is run behind OpenCV's flow and, for solvers that run on tensors, as one graph. ``open_as``:
+    opens a graph in a runtime by its name. ``flows``: solvers among the weights' own, by default
+    all. ``registered``: the crops of a pair are aligned with each other already.
     """
     answers: dict[str, F32] = {}
     for solver in flows or reference.spec.flows:
         shown = pictures(reference.spec, pairs, solver, registered=registered)
         eager = PyTorch(network_graph(reference))
         answers[solver] = np.concatenate([eager(each[None])[0] for each in shown])
-        for runtime, precision in ways:
+        for runtime, precision in specs:
             graph = network_graph(served, precision=precision)
             inputs = ({"pictures": each[None]} for each in shown)
             yield _row(graph, solver, runtime, inputs, answers[solver], open_as)
@@ -152,8 +158,8 @@ def _row(
     return Row(graph.part, solver, runtime, graph.precision, solver, agree(wanted, found))
 
 
-def markdown(rows: Sequence[Row]) -> str:
-    """The rows as a table; what was not run says so."""
+def agreement_page(rows: Sequence[Row]) -> str:
+    """Return the rows as a Markdown table."""
     heads = [
         "graph",
         "flow",

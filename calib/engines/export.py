@@ -1,7 +1,7 @@
-"""An engine of a weights file as a user asks for it, held against PyTorch before it is kept.
+"""Export of a weights file as an engine, checked against PyTorch before it is stored.
 
-What it is held against is the network as it was trained, unfolded, in eager float32, behind the
-same preprocessing; the engine's own network is folded.
+The reference is the network as it was trained, unfolded, in eager float32, behind the same
+preprocessing; the engine's network is folded.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,7 +13,7 @@ from typing import Any, Final
 import torch
 from numpy.typing import NDArray
 
-from htnet.calib.bench.rendered_pairs import drawn_crops
+from htnet.calib.bench.rendered_pairs import rendered_crops
 from htnet.calib.engines.graph_inputs import FacePair, feeds, pictures
 from htnet.engine.errors import UsageError
 from htnet.engine.models.weights import Loaded, default_weights, load
@@ -25,18 +25,21 @@ from htnet.engine.runtimes.quantize import quantise
 
 PARTS: Final = ("pair", "network")
 COUNT: Final = 48
-"""Pairs that an engine is held against, and that the ranges of int8 are taken on."""
+"""Number of pairs on which an engine is checked and the ranges of int8 are measured."""
 REAL: Final = "re-animated composite"
 DRAWN: Final = "drawn from the shipped portrait"
 
 
 @dataclass(frozen=True, slots=True)
 class ExportConfig:
-    """``part``: "network", which live runs behind OpenCV's flow, or "pair", from two gray crops to
-    the answer in one piece. ``flow``: a solver of the weights'; of a pair graph the one inside it,
-    of a network the one that the pictures it is held against are measured with. ``motion``: of a
-    pair graph, flow and head motion come out too, as live needs them. ``runtime``, ``out`` and
-    ``target``: as `htnet.engine.runtimes.build.build_engine` has them."""
+    """Configuration of an export.
+
+    ``part``: "network", which live runs behind OpenCV's flow, or "pair", one graph from two gray
+    crops to the answer. ``flow``: one of the weights' solvers, inside a pair graph, or measuring
+    the pictures on which a network is checked. ``motion``: a pair graph returns flow and head
+    motion too, as live needs them. ``runtime``, ``out``, ``target``: as in
+    `htnet.engine.runtimes.build.build_engine`.
+    """
 
     runtime: str
     part: str
@@ -54,12 +57,12 @@ def export(
     pairs: Sequence[FacePair] | None = None,
     say: Callable[[str], None] = lambda sentence: None,
 ) -> Built:
-    """Build the engine that ``config`` asks for, or take the one that lies there already.
+    """Build the engine of ``config``, or reuse the one that is stored already.
 
-    ``pairs``: real ones, registered as a dataset's are; without any the engine is held against
-    pairs that are drawn from the portrait that ships, and int8 is refused: ranges that were never
-    measured on real faces clip what is larger on them. Raises as `build_engine` and `load` do, and
-    `UsageError` for weights whose folding is not exact.
+    ``pairs``: real pairs, registered as a dataset's are. Without them the engine is checked on
+    pairs drawn from the shipped portrait, and int8 is refused: ranges that were not measured on
+    real faces clip larger values. Raises as `build_engine` and `load` do, and `UsageError` for
+    weights whose folding is not exact.
     """
     if config.part not in PARTS:
         raise UsageError(f"expected a part among {', '.join(PARTS)}; got {config.part!r}.")
@@ -68,7 +71,7 @@ def export(
             "expected real pairs to take the ranges of int8 from; got none: name a folder laid out "
             "as the composite with --data, or use --precision fp16."
         )
-    torch.set_num_threads(1)  # as live has it: sums in another order would be other weights
+    torch.set_num_threads(1)  # as in live: the order of summation changes the folded weights
     path = config.model or default_weights()
     served = load(path)
     graph = _graph(served, config, config.precision)
@@ -88,7 +91,7 @@ def export(
 
 
 def parity_line(built: Built) -> str:
-    """How near the engine comes to PyTorch, in words."""
+    """Return the parity of the engine with PyTorch as a sentence."""
     parity = built.card.parity
     if not isinstance(parity, Parity):
         return f"parity: {parity}"
@@ -98,8 +101,8 @@ def parity_line(built: Built) -> str:
     )
 
 
-def told(built: Built) -> str:
-    """Where the engine and its card lie, and its parity: three lines."""
+def export_summary(built: Built) -> str:
+    """Return the paths of the engine and its card, and its parity: three lines."""
     return "\n".join(
         (
             f"engine: {built.path}{' (was there already)' if built.reused else ''}",
@@ -110,7 +113,7 @@ def told(built: Built) -> str:
 
 
 def _drawn() -> list[FacePair]:
-    onsets, apexes, centres = drawn_crops(COUNT)
+    onsets, apexes, centres = rendered_crops(COUNT)
     return list(zip(onsets[:, 0], apexes[:, 0], centres, strict=True))
 
 

@@ -1,5 +1,4 @@
-"""Pairs of faces as a graph takes them: what int8 measures its ranges on, and what parity is measured
-with."""
+"""Inputs of a graph, made from pairs: for the ranges of int8 and for parity checks."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
@@ -13,18 +12,18 @@ from htnet.engine.runtimes.graph import Graph
 from htnet.engine.types import F32, U8
 
 FacePair = tuple[U8, U8, F32]
-"""Onset and apex (170, 140), gray, and the region centres (4, 2) as fractions of the crop."""
+"""Onset and apex, gray (170, 140), and the region centres (4, 2) as fractions of the crop."""
 
 
 def feeds(
     graph: Graph, pairs: Iterable[FacePair], *, registered: bool = False
 ) -> Iterator[Mapping[str, F32]]:
-    """The graph's inputs by name, as many pairs in each as its batch; the last batch is filled up
-    with its first pair.
+    """Yield the graph's inputs by name, a batch at a time; the last batch is filled up with its
+    first pair.
 
-    For a "network" graph OpenCV measures the flow, with the solver that comes first in the weights'
-    spec; ``registered`` says of it what a "pair" graph knows of itself: the crops lie over each
-    other already, and no head motion is looked for.
+    For a "network" graph OpenCV measures the flow with the first solver of the weights' spec.
+    ``registered``, which a "pair" graph has built in: the crops of a pair are aligned with each
+    other already, so no head motion is removed.
     """
     remaining = iter(pairs)
     while batch := list(islice(remaining, graph.batch)):
@@ -44,8 +43,7 @@ def feeds(
 def pictures(
     spec: PreprocessSpec, pairs: Iterable[FacePair], flow: str, *, registered: bool = False
 ) -> F32:
-    """The network's input (N, 3, S, S) for pairs, as the CPU path makes it with the solver
-    ``flow``."""
+    """Return the network's input (N, 3, S, S) by the CPU path with the solver ``flow``."""
     solver = solver_named(flow)
     made = []
     for onset, apex, centres in pairs:

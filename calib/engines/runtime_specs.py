@@ -1,4 +1,4 @@
-"""The ways to an answer that `htnet evaluate runtimes` compares, and how each is opened."""
+"""Runtimes with a precision, such as "onnx:int8", that `htnet evaluate runtimes` compares."""
 
 from collections.abc import Callable, Sequence
 
@@ -11,32 +11,34 @@ from htnet.engine.runtimes.onnx_export import to_onnx
 from htnet.engine.runtimes.quantize import quantise
 from htnet.engine.runtimes.select import RUNTIMES, device_for, open_runtime
 
-WAYS = "torch:fp32,torch:fp16,torch:bf16,onnx:fp32,onnx:fp16,onnx:int8"
-"""All that a CPU runs."""
+RuntimeSpec = tuple[str, str]
+"""A runtime's name and the network's precision in it."""
+CPU_SPECS = "torch:fp32,torch:fp16,torch:bf16,onnx:fp32,onnx:fp16,onnx:int8"
+"""All specs that run on a CPU."""
 _RANGED = 48
 
 
-def ways_named(text: str) -> list[tuple[str, str]]:
-    """(runtime, precision) of each of "torch:fp32,onnx:int8"; raises `UsageError` for others."""
-    ways = []
+def parse_specs(text: str) -> list[RuntimeSpec]:
+    """Parse specs such as "torch:fp32,onnx:int8"; raises `UsageError` for unknown ones."""
+    specs = []
     for each in (part.strip() for part in text.split(",")):
         runtime, _, precision = each.partition(":")
         if runtime not in RUNTIMES or precision not in PRECISIONS:
             raise UsageError(
-                f"expected ways such as {WAYS}, of the runtimes {', '.join(RUNTIMES)} and the "
+                f"expected ways such as {CPU_SPECS}, of the runtimes {', '.join(RUNTIMES)} and the "
                 f"precisions {', '.join(PRECISIONS)}; got {each!r}."
             )
-        ways.append((runtime, precision))
-    return ways
+        specs.append((runtime, precision))
+    return specs
 
 
-def opener(
+def spec_opener(
     pairs: Sequence[FacePair], *, registered: bool, device: str, say: Callable[[str], None]
 ) -> Callable[[str, Graph], Runtime]:
-    """Opens a graph in a runtime by its name, on ``device``.
+    """Return a function that opens a graph in a runtime by its name, on ``device``.
 
-    ONNX models are made anew and kept nowhere; the ranges of an int8 one come from up to 48 of the
-    ``pairs``, spread over them.
+    ONNX models are exported anew and not stored. The ranges of an int8 model are measured on up to
+    48 of ``pairs``, evenly spaced.
     """
     ranged = pairs[:: -(-len(pairs) // _RANGED) or 1]
 

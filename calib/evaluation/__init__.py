@@ -1,1 +1,1 @@
-"""Live recognition held against what is known to happen in a video."""
+"""Evaluation of live recognition on videos with known events."""

@@ -1,4 +1,4 @@
-"""How well demo clips are understood: what was put there against what was found."""
+"""`htnet evaluate demo`: events found in demo clips against their ground truth."""
 
 from collections.abc import Callable, Iterable
 
@@ -20,8 +20,11 @@ def score_demo(
     seconds: float,
     say: Callable[[str], None],
 ) -> dict[str, object]:
-    """Run the demo clip of every seed; an event is right if its class is, and its onset and apex
-    are within 50 ms. Rejected events do not count as false."""
+    """Run the demo clip of every seed and return the counts.
+
+    An event is right if its class is, and its onset and apex are within 50 ms. Rejected events do
+    not count as false.
+    """
     there = found = classed = right = false = rejected = clips = 0
     for seed in seeds:
         clips += 1

@@ -1,8 +1,8 @@
-"""Live recognition on real faces whose movements are known, because they were warped in.
+"""`htnet evaluate live --inject`: live recognition on real footage with known, injected movements.
 
-A pass plays one clip to and fro with movements, or without, through the very pipeline of ``live``.
-What happens in it (movements, drawn blinks, turns of the clip's own head) and what was told are
-kept as a `Video` of `htnet.training.spotting.records`.
+A pass plays one clip forwards and backwards, with movements or without, through the pipeline of
+``live``. Its true events (movements), disturbances (drawn blinks, head turns of the clip) and found
+events are a `Video` of `htnet.training.spotting.records`.
 """
 
 import hashlib
@@ -47,14 +47,18 @@ if TYPE_CHECKING:
     from htnet.training.datasets.clip import Clip
 
 BLINK, TURN = "drawn blink", "head turn"
-_TURN_APART_NS = 500_000_000  # between a head turn that counts and a movement or drawn blink
+_TURN_APART_NS = 500_000_000  # least time between a counted head turn and a movement or blink
 
 
 @dataclass(frozen=True, slots=True)
 class InjectConfig:
-    """``clips``: neutral faces into which is injected. ``speaking``: played as they are.
-    ``movements``: a composite whose published fields are taken, None for drawn muscles. ``seeds``:
-    passes of each clip. ``score``: the operating point, None for that of ``live``."""
+    """Configuration of an evaluation with injected movements.
+
+    ``clips``: videos of neutral faces, into which movements are injected. ``speaking``: videos of
+    speech, played unchanged. ``movements``: composite with published flow fields, None for drawn
+    muscles. ``seeds``: number of passes of each clip. ``score``: operating point, None for that of
+    ``live``. ``model``: weights, None for the shipped ones.
+    """
 
     clips: tuple[Path, ...]
     speaking: tuple[Path, ...] = ()
@@ -76,14 +80,14 @@ class InjectConfig:
             )
         if same := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
             raise UsageError(
-                f"expected videos of different names, which tell their results apart; got {same[0]} "
-                "more than once: leave one out, or rename it."
+                "expected videos of different names, which tell their results apart; got "
+                f"{same[0]} more than once: leave one out, or rename it."
             )
 
 
 @dataclass(frozen=True, slots=True)
 class PassJob:
-    """One pass: which clip, with what, from which seed."""
+    """A pass to be judged: clip, plan and seed."""
 
     clip: Path
     speaking: bool
@@ -95,9 +99,12 @@ class PassJob:
 
 
 @dataclass(frozen=True, slots=True)
-class ClipLook:
-    """What a clip is like. ``seconds``: of its stretch with one face. ``neutral``: share of it in
-    which the face holds still. ``noise``: its camera's, grey levels."""
+class ClipProperties:
+    """Properties of a clip.
+
+    ``seconds``: length of its stretch with one face. ``neutral``: fraction of that stretch in which
+    the face is still. ``noise``: standard deviation of the camera's noise, grey levels.
+    """
 
     name: str
     speaking: bool
@@ -109,7 +116,7 @@ class ClipLook:
 
 @dataclass(frozen=True, slots=True)
 class JudgedPass:
-    """A pass and what was told of it. ``names``: of the movements, in the order of their times."""
+    """A judged pass. ``names``: names of the movements, in the order of their times."""
 
     clip: str
     speaking: bool
@@ -122,10 +129,10 @@ class JudgedPass:
 
 @dataclass(frozen=True, slots=True)
 class Injection:
-    """All passes of all clips."""
+    """Result of an evaluation: properties of the clips, and all passes."""
 
     config: InjectConfig
-    looks: tuple[ClipLook, ...]
+    properties: tuple[ClipProperties, ...]
     passes: tuple[JudgedPass, ...]
 
 
@@ -136,17 +143,17 @@ def evaluate_injected(
     workers: int = 1,
     progress: Callable[[int, int], None] = nothing,
 ) -> Injection:
-    """Look at every clip, then play and judge every pass; results are kept in ``store``.
+    """Inspect every clip, then play and judge every pass; results are stored in ``store``.
 
-    Raises an `HTNetError` that names the clip which cannot be used, before any pass is played.
+    Raises an `HTNetError` that names an unusable clip before any pass is played.
     """
     code = code_digest()
     clips = [(path, False) for path in config.clips] + [(path, True) for path in config.speaking]
     own = {path: file_digest(path) for path, _ in clips}
-    looks = run_all(
+    properties = run_all(
         clips,
-        [_key(code, "look", own[path], path.name, told) for path, told in clips],
-        look_at,
+        [_key(code, "clip", own[path], path.name, told) for path, told in clips],
+        inspect_clip,
         store,
         workers=workers,
     )
@@ -159,11 +166,12 @@ def evaluate_injected(
     shared = (code, file_digest(labels), file_digest(config.model))
     keys = [_key(*shared, own[job.clip], repr(job)) for job in jobs]
     passes = run_all(jobs, keys, judge_pass, store, workers=workers, progress=progress)
-    return Injection(config, tuple(looks), tuple(passes))
+    return Injection(config, tuple(properties), tuple(passes))
 
 
-def look_at(clip: tuple[Path, bool]) -> ClipLook:
-    """Whether a clip can be used; (its path, whether it is one of people speaking)."""
+def inspect_clip(clip: tuple[Path, bool]) -> ClipProperties:
+    """Return the properties of a clip, given as (path, speaking); raises `HTNetError` for an
+    unusable one."""
     path, speaking = clip
     tracker = MeshTracker()
     try:
@@ -172,11 +180,11 @@ def look_at(clip: tuple[Path, bool]) -> ClipLook:
         tracker.close()
     neutral = 0.0 if speaking else require_neutral(footage)
     seconds = float(footage.t_ns[-1] - footage.t_ns[0]) / 1e9
-    return ClipLook(path.name, speaking, footage.fps, seconds, neutral, footage.noise)
+    return ClipProperties(path.name, speaking, footage.fps, seconds, neutral, footage.noise)
 
 
 def judge_pass(job: PassJob) -> JudgedPass:
-    """Read the clip, draw the pass by its seed and judge it."""
+    """Read the clip, draw the pass from its seed and judge it."""
     rng = np.random.default_rng([job.seed, *hashlib.sha256(job.clip.name.encode()).digest()[:4]])
     tracker = MeshTracker()
     footage = footage_of(job.clip.name, frames_of(job.clip), tracker)
@@ -193,9 +201,9 @@ def judge_pass(job: PassJob) -> JudgedPass:
 def draw_injection(
     rng: np.random.Generator, footage: Footage, plan: InjectionPlan, source: Source
 ) -> tuple[Pass, tuple[str, ...]]:
-    """A pass through ``footage`` with what ``plan`` asks for, and its movements' kinds.
+    """Return a pass through ``footage`` drawn by ``plan``, and the kinds of its movements.
 
-    ``source`` draws a movement for the landmarks of the face at rest, as `muscle_movement` does.
+    ``source``: draws a movement for the landmarks of the face at rest, as `muscle_movement` does.
     """
     config = draw_pass(rng, footage.noise, plan.seconds)
     scheduled = draw_schedule(rng, plan)
@@ -214,11 +222,11 @@ def judge_played(
     least: F32 | None = None,
     go_on: Callable[[int], bool] | None = None,
 ) -> tuple[Video, int, int]:
-    """A pass through the pipeline of ``live``: its truth with what was told, the number of frames,
-    and that of frames without a face. ``tracker`` is closed.
+    """Run a pass through the pipeline of ``live`` and close ``tracker``.
 
-    ``least``: (8,) px, a profile's thresholds. ``go_on``: given the time in ns of each frame before
-    it is played, whether to go on; of a pass that stops there only what was over by then counts.
+    Returns true and found events, the number of frames and that of frames without a face.
+    ``least``: (8,) px, a profile's thresholds. ``go_on``: takes the time of each frame in ns before
+    it is played; the pass stops where it returns False, and counts as far as it went.
     """
     tracker.reset()
     config = SpotterConfig() if score is None else SpotterConfig(score=score)
@@ -272,7 +280,7 @@ def _over(video: Video) -> Video:
 
 
 def published(composite: Path) -> Source:
-    """The published fields of a composite, each clip as likely as another."""
+    """Return a source of the published fields of a composite, uniform over its clips."""
     # Imported here: whoever injects drawn movements needs no data set.
     from htnet.training.augmentation.reanimate import published_field
     from htnet.training.datasets.composite import read_map
@@ -289,7 +297,7 @@ def published(composite: Path) -> Source:
 
 
 def frames_of(path: Path) -> Iterator[Frame]:
-    """The frames of a video file or a folder of pictures."""
+    """Yield the frames of a video file or a folder of pictures."""
     source = open_source(SourceConfig(source=str(path)))
     try:
         while (frame := source.read()) is not None:

@@ -1,4 +1,4 @@
-"""What was found of injected movements: tables for people, one row for programs."""
+"""Report on injected movements: tables for the console, one row of JSON."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -6,9 +6,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from htnet.calib.evaluation.injected import ClipLook, Injection, JudgedPass
+from htnet.calib.evaluation.injected import ClipProperties, Injection, JudgedPass
 from htnet.calib.evaluation.injected_scores import (
-    TOLD,
+    ANSWERS,
     ClipScores,
     InjectedScores,
     Share,
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from rich.console import Group
     from rich.table import Table
 
-_COUNTED = 4  # sizes of which a line of 80 columns holds the counts too
+_COUNTED = 4  # number of sizes up to which counts fit into 80 columns
 
 
 def injected_row(injection: Injection, scores: InjectedScores) -> dict[str, Any]:
-    """What ``htnet evaluate live --inject ... --json`` writes: scores, and every pass with its
-    truth and what was told of it. Times in ms; numbers that are not there null."""
+    """Return the row of ``htnet evaluate live --inject ... --json``: scores, and every pass with
+    its true and found events. Times in ms; missing numbers are null."""
     plan = injection.config.plan
     row: dict[str, Any] = {
         "v": 1,
@@ -36,7 +36,7 @@ def injected_row(injection: Injection, scores: InjectedScores) -> dict[str, Any]
         "seeds": injection.config.seeds,
         "clips": [
             asdict(look) | _clip_row(own)
-            for look, own in zip(injection.looks, scores.clips, strict=True)
+            for look, own in zip(injection.properties, scores.clips, strict=True)
         ],
         "neutral": _clip_row(scores.neutral),
         "onset_error_ms": asdict(scores.onset),
@@ -54,15 +54,15 @@ def injected_row(injection: Injection, scores: InjectedScores) -> dict[str, Any]
 
 
 def write_injected(path: Path, injection: Injection, scores: InjectedScores) -> None:
-    """`injected_row` as a JSON file."""
+    """Write `injected_row` as a JSON file."""
     write_json(path, injected_row(injection, scores))
 
 
 def injected_tables(injection: Injection, scores: InjectedScores) -> "list[Group]":
-    """Tables of at most 80 columns."""
+    """Return the tables, at most 80 columns wide."""
     return [
         _recall_table(scores),
-        _alarms_table(injection.looks, scores),
+        _alarms_table(injection.properties, scores),
         _times_table(scores),
         _rejected_table(scores),
         _told_table(scores),
@@ -86,12 +86,12 @@ def _recall_table(scores: InjectedScores) -> "Group":
     return _noted(table, note)
 
 
-def _alarms_table(looks: Sequence[ClipLook], scores: InjectedScores) -> "Group":
+def _alarms_table(properties: Sequence[ClipProperties], scores: InjectedScores) -> "Group":
     from rich.table import Table
 
     heads = ("micro", "macro", "beside", "minutes", "at rest", "fps")
     table = _table(Table, "false alarms a minute", *heads)
-    for look, own in zip(looks, scores.clips, strict=True):
+    for look, own in zip(properties, scores.clips, strict=True):
         rest = "speaks" if own.speaking else f"{look.neutral:.0%}"
         table.add_row(_short(own.name), *_alarms(own), rest, f"{look.fps:.0f}")
     table.add_section()
@@ -101,7 +101,7 @@ def _alarms_table(looks: Sequence[ClipLook], scores: InjectedScores) -> "Group":
         "number believed on a movement without finding it; at rest: share in which\n"
         "the face is still"
     )
-    restless = [each.name for each in looks if not each.speaking and each.neutral < 0.5]
+    restless = [each.name for each in properties if not each.speaking and each.neutral < 0.5]
     if restless:
         note += f"\nmostly not at rest, so that alarms may be right: {', '.join(restless)}"
     return _noted(table, note)
@@ -150,7 +150,7 @@ def _told_table(scores: InjectedScores) -> "Group":
     for there, row in scores.told.items():
         if not any(row.values()):
             continue
-        cells = (str(row[each]) if row[each] else "." for each in TOLD)
+        cells = (str(row[each]) if row[each] else "." for each in ANSWERS)
         table.add_row(there, str(sum(row.values())), *cells)
     note = (
         "beside: believed, but covers less than half of the movement; blink, speech,\n"
@@ -170,7 +170,7 @@ def _table(make: "type[Table]", first: str, *others: str) -> "Table":
 
 
 def _noted(table: "Table", note: str) -> "Group":
-    """A table with lines under it that may be wider than it is."""
+    """Return a table with a note under it, which may be wider."""
     from rich.console import Group
     from rich.text import Text
 

@@ -1,4 +1,4 @@
-"""Scores of injected movements: recall by amplitude, false alarms, errors, what was told of what."""
+"""Scores of injected movements: recall by amplitude, false alarms, time errors, answers."""
 
 import math
 from collections import Counter
@@ -14,32 +14,35 @@ from htnet.training.spotting.records import KINDS, FoundEvent, TrueEvent, Video
 
 MICRO, MACRO = (f"injected {kind}" for kind in KINDS)
 SPEAKING = "speaking clip"
-THERE = (MICRO, MACRO, BLINK, SPEAKING, TURN)
-"""What can be there."""
-TOLD = ("micro", "macro", "beside", "blink", "speech", "head turn", "other", "nothing")
-"""What can be told of it: a believed event of either kind; a believed one that covers the movement
-by less than half ("beside"); the reason for which a candidate was rejected; nothing at all."""
+CAUSES = (MICRO, MACRO, BLINK, SPEAKING, TURN)
+"""Kinds of true events, disturbances and clips."""
+ANSWERS = ("micro", "macro", "beside", "blink", "speech", "head turn", "other", "nothing")
+"""Answers to them: a believed event of either kind; a believed event with an IoU below 0.5
+("beside"); the reason for which a candidate was rejected; nothing."""
 _REASONS = ("blink", "speech", "head turn")
 _NEAR_NS = 100 * NS_PER_MS
 
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """``found`` of ``count``."""
+    """A fraction: ``found`` of ``count``."""
 
     found: int
     count: int
 
     @property
     def rate(self) -> float:
-        """NaN of none."""
+        """The fraction; NaN if ``count`` is 0."""
         return self.found / self.count if self.count else math.nan
 
 
 @dataclass(frozen=True, slots=True)
 class Errors:
-    """Of ``count`` times in ms: median, median of the absolute values, and 95th percentile (of the
-    absolute values for errors, as they are for delays). NaN where there are none."""
+    """Statistics of ``count`` times in ms; NaN if there are none.
+
+    ``absolute``: median of the absolute values. ``p95``: 95th percentile, of the absolute values
+    for errors, of the signed values for delays.
+    """
 
     count: int
     median: float
@@ -49,10 +52,13 @@ class Errors:
 
 @dataclass(frozen=True, slots=True)
 class ClipScores:
-    """One clip, or all. ``recall`` by amplitude in px, of micro-expressions told as micro at IoU
-    0.5; ``macro_recall`` the same of macro-expressions. ``minutes``: without the movements.
-    ``alarms_a_minute``: by kind, of believed events there that touch no movement. ``beside``:
-    believed events on a movement that were not counted as finding it."""
+    """Scores of one clip, or of several.
+
+    ``minutes``: duration without the movements. ``recall``: by amplitude in px, of
+    micro-expressions reported as micro at IoU 0.5. ``macro_recall``: the same of macro-expressions.
+    ``alarms_a_minute``: by kind, believed events that overlap no movement. ``beside``: number of
+    believed events that overlap a movement without being a hit.
+    """
 
     name: str
     speaking: bool
@@ -65,10 +71,13 @@ class ClipScores:
 
 @dataclass(frozen=True, slots=True)
 class InjectedScores:
-    """All that is measured. ``neutral``: all neutral clips together. ``delay``: from the true apex
-    to the first report; ``onset`` and ``apex``: found minus true; of the micro-expressions found.
-    ``rejected``: by reason, how many candidates, and how many of them were on a movement (IoU 0.5)
-    that was not found. ``told``: of each of `THERE`, how often each of `TOLD`."""
+    """Scores of all passes.
+
+    ``neutral``: all neutral clips together. ``onset``, ``apex``: found minus true time of the
+    micro-expressions found. ``delay``: time from their true apex to the first report. ``rejected``:
+    by reason, the number of candidates (``count``) and of those that lie on a missed movement at
+    IoU 0.5 (``found``). ``told``: counts of each of `ANSWERS` for each of `CAUSES`.
+    """
 
     clips: tuple[ClipScores, ...]
     neutral: ClipScores
@@ -80,7 +89,7 @@ class InjectedScores:
 
 
 def score_injected(passes: Sequence[JudgedPass]) -> InjectedScores:
-    """The scores of all passes, each clip by itself and the neutral ones together."""
+    """Return the scores of all passes, of each clip and of the neutral clips together."""
     names = dict.fromkeys((each.clip, each.speaking) for each in passes)
     clips = [
         _clip(name, speaking, [p.video for p in passes if (p.clip, p.speaking) == (name, speaking)])
@@ -95,7 +104,7 @@ def score_injected(passes: Sequence[JudgedPass]) -> InjectedScores:
         apex=_errors((own.apex_ns - _apex(true) for true, own in found), signed=True),
         delay=_errors((own.told_ns - _apex(true) for true, own in found), signed=False),
         rejected=_rejected(neutral),
-        told=_told(passes),
+        told=_answers(passes),
     )
 
 
@@ -145,8 +154,8 @@ def _rejected(videos: Sequence[Video]) -> dict[str, Share]:
     return {reason: Share(wrongly[reason], count) for reason, count in every.most_common()}
 
 
-def _told(passes: Sequence[JudgedPass]) -> dict[str, dict[str, int]]:
-    table = {there: dict.fromkeys(TOLD, 0) for there in THERE}
+def _answers(passes: Sequence[JudgedPass]) -> dict[str, dict[str, int]]:
+    table = {there: dict.fromkeys(ANSWERS, 0) for there in CAUSES}
     for each in passes:
         video = each.video
         if each.speaking:
@@ -156,15 +165,15 @@ def _told(passes: Sequence[JudgedPass]) -> dict[str, dict[str, int]]:
         believed = _believed(video)
         told_of = match(video.truth, believed)
         for i, true in enumerate(video.truth):
-            told = _answer(believed[told_of[i]]) if i in told_of else _otherwise(video, true)
+            told = _answer(believed[told_of[i]]) if i in told_of else _answer_to_missed(video, true)
             table[f"injected {true.kind}"][told] += 1
         for span in video.disturbances:
-            table[span.name][_nearest(video, span)] += 1
+            table[span.name][_answer_to_disturbance(video, span)] += 1
     return table
 
 
-def _otherwise(video: Video, true: TrueEvent) -> str:
-    """What was told of a movement that no believed event covers by half."""
+def _answer_to_missed(video: Video, true: TrueEvent) -> str:
+    """Return the answer to a movement that no believed event hits."""
     if any(_shared(own, true) > 0 for own in _believed(video)):
         return "beside"
     turned_down = [own for own in video.found if own.rejected is not None]
@@ -176,9 +185,11 @@ def _otherwise(video: Video, true: TrueEvent) -> str:
     return _answer(own) if own is not None and shared > 0 else "nothing"
 
 
-def _nearest(video: Video, span: Disturbance) -> str:
-    """What was told of a span, a believed event before a rejected one. What touches a movement is
-    that movement's."""
+def _answer_to_disturbance(video: Video, span: Disturbance) -> str:
+    """Return the answer to a disturbance, believed events before rejected ones.
+
+    Events that overlap a movement belong to that movement.
+    """
     around = Disturbance(span.name, span.onset_ns - _NEAR_NS, span.offset_ns + _NEAR_NS)
     near = [
         own
@@ -197,7 +208,7 @@ def _answer(own: FoundEvent) -> str:
 
 
 def hits(video: Video, kind: str) -> list[tuple[TrueEvent, FoundEvent]]:
-    """Movements of a kind and the believed events of that kind that cover them by half."""
+    """Return the movements of a kind that are hit, each with the believed event of that kind."""
     truth = [true for true in video.truth if true.kind == kind]
     found = [own for own in _believed(video) if own.kind == kind]
     return [(truth[i], found[j]) for i, j in match(truth, found).items()]

@@ -1,8 +1,7 @@
-"""Whole videos through the very `Pipeline.step` that live recognition uses, for scoring.
+"""Replay of a video through the `Pipeline.step` of live recognition, for scoring.
 
-There is no clock here but the frames' own: a recording at 30 frames a second and one at 200 are
-told as they would have been in front of a camera that never lost a frame, however long the machine
-takes. What a machine is too slow for is the business of `htnet.calib.bench.live`.
+The only clock is the frames' own: the result is that of a camera which never lost a frame, however
+long the machine takes. `htnet.calib.bench.live` measures the speed.
 """
 
 from collections.abc import Callable, Iterable
@@ -16,8 +15,10 @@ from htnet.realtime.pipeline import Pipeline
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """An event and the time of the frame at which it was told. Provisional, final and rejected
-    ones are all told; those of one event share its id."""
+    """An event, and the time of the frame at which it was reported.
+
+    Provisional, final and rejected events are all reported; those of one event share its id.
+    """
 
     event: Event
     told_ns: int
@@ -25,11 +26,11 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """What was told of a video, in the order it was told.
+    """Reports of a video, in their order.
 
-    ``frames``: how many there were, ``faceless`` of them without a face. ``seconds``: how long
-    they lasted by their own times, the last one as long as the median of the others. ``fps``: by
-    that median; both are 0 where there are fewer than two frames.
+    ``frames``: number of frames. ``faceless``: number of those without a face. ``seconds``:
+    duration by the frames' times, the last frame as long as the median of the others. ``fps``: by
+    that median. Both are 0 for fewer than two frames.
     """
 
     reports: tuple[Report, ...]
@@ -44,11 +45,11 @@ def replay(
     pipeline: Pipeline,
     observe: Callable[[Tick], None] | None = None,
 ) -> Replay:
-    """Everything that ``pipeline`` tells of ``frames``, which are one video.
+    """Return all reports of ``pipeline`` on ``frames``, which are one video.
 
-    ``pipeline``: a new one for every video, so that nothing is known of the face beforehand; it
-    is left to the caller to close. What is still open when the frames end is told, rejected, at
-    the last one. ``observe`` sees every Tick.
+    ``pipeline``: a new one for every video, without a history of the face; the caller closes it. A
+    candidate that is open when the frames end is reported as rejected at the last frame.
+    ``observe``: is called with every Tick.
     """
     reports: list[Report] = []
     times: list[int] = []

@@ -1,4 +1,4 @@
-"""Independent jobs in several processes, their results kept so that a stopped run goes on."""
+"""Runner of independent jobs in several processes; results are stored, so a stopped run goes on."""
 
 import hashlib
 import multiprocessing
@@ -22,11 +22,11 @@ CODE = (
     "training/spotting",
     "calib/evaluation",
 )
-"""Folders whose code an answer comes from."""
+"""Folders whose code determines a result."""
 
 
 def nothing(done: int, total: int) -> None:
-    """No progress shown."""
+    """Show no progress."""
 
 
 def run_all(
@@ -38,11 +38,11 @@ def run_all(
     workers: int = 1,
     progress: Callable[[int, int], None] = nothing,
 ) -> list[Result]:
-    """The results in the order of ``jobs``; those that ``store`` holds are not made again.
+    """Return the results in the order of ``jobs``; those in ``store`` are not computed again.
 
     ``keys``: names of the results in ``store``. ``do``: a function of a module, since other
-    processes find it by name; with one worker it runs in this one. ``progress``: is given how
-    many are done of how many.
+    processes find it by name; with one worker it runs in this process. ``progress``: function of
+    (done, total).
     """
     paths = [store / f"{key}.pickle" for key in keys]
     made = {n: pickle.loads(path.read_bytes()) for n, path in enumerate(paths) if path.is_file()}
@@ -71,7 +71,7 @@ def run_all(
 
 
 def code_digest(root: Path = _ROOT) -> str:
-    """Digest of all code and shipped files that an answer comes from, in folders however deep."""
+    """Return the digest of all code and shipped files that determine a result, sub-folders too."""
     total = hashlib.sha256()
     for name in CODE:
         path = root / name
@@ -82,7 +82,7 @@ def code_digest(root: Path = _ROOT) -> str:
 
 
 def file_digest(path: Path | None) -> str:
-    """Digest of a file's bytes, or of all files in a folder; "" for None.
+    """Return the digest of a file's bytes, or of all files in a folder; "" for None.
 
     Raises `DataError` where it cannot be read.
     """

@@ -1,18 +1,15 @@
-"""The pictures of a calibration that movements are injected into: the face's surroundings alone."""
+"""Pictures of a calibration for injection: the face and its surroundings alone."""
 
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Final, Self
 
 import cv2
 import numpy as np
 
-from htnet.calib.calibration.calibrate import Observer
 from htnet.engine.synth.injection.footage import Footage, footage_of, footage_scale, rescaled
 from htnet.engine.types import F32, U8, Face, Frame, Tick
-from htnet.realtime.profile import Profile
 
 MOST_BYTES: Final = 130_000_000
 """Of the pictures kept. While they become a footage, a second copy lies beside them for a moment."""
@@ -23,14 +20,9 @@ _TIMED: Final = 30  # frames over which the frame rate is taken
 
 
 class FaceKeeper:
-    """An `Observer` that keeps the face's surroundings while another one observes.
+    """Pictures of the last quiet seconds, as many as ``most_bytes`` hold."""
 
-    Kept are the last frames of the seconds that count, as many as ``most_bytes`` hold. A try that is
-    begun anew drops them.
-    """
-
-    def __init__(self, observer: Observer, most_bytes: int = MOST_BYTES) -> None:
-        self._observer = observer
+    def __init__(self, most_bytes: int = MOST_BYTES) -> None:
         self._most_bytes = most_bytes
         self._times_ns: deque[int] = deque(maxlen=_TIMED)
         self._kept: deque[tuple[Frame, Face]] = deque()
@@ -39,20 +31,14 @@ class FaceKeeper:
         self._seam = False
 
     @property
-    def progress(self) -> float:
-        """As the other observer's."""
-        return self._observer.progress
-
-    @property
     def nbytes(self) -> int:
-        """Of the pictures kept."""
+        """Size of the pictures kept."""
         return self._nbytes
 
-    def take(self, tick: Tick) -> None:
-        """Take in the next frame, and keep its face."""
-        self._observer.take(tick)
+    def take(self, tick: Tick, counts: bool) -> None:
+        """Take in the next frame; its face is kept where it ``counts`` as quiet."""
         self._times_ns.append(tick.frame.t_ns)
-        if self._observer.progress == 0 or self._observer.spoiled() is not None:
+        if not counts:
             return
         frame, face = tick.frame, tick.face
         if face is None:
@@ -70,25 +56,15 @@ class FaceKeeper:
         while self._nbytes > self._most_bytes:
             self._nbytes -= self._kept.popleft()[0].bgr.nbytes
 
-    def again(self) -> None:
-        """Begin the seconds anew, with no picture."""
-        self._observer.again()
-        self._forget()
-
-    def advice(self) -> str:
-        """As the other observer's."""
-        return self._observer.advice()
-
-    def spoiled(self) -> str | None:
-        """As the other observer's."""
-        return self._observer.spoiled()
-
-    def result(self, name: str, camera: str, made: datetime, locked: tuple[str, ...]) -> Profile:
-        """As the other observer's."""
-        return self._observer.result(name, camera, made, locked)
+    def drop(self) -> None:
+        """Discard the pictures: the try that they are of was rejected."""
+        self._kept.clear()
+        self._nbytes = 0
+        self._window = None
+        self._seam = False
 
     def footage(self, name: str) -> Footage:
-        """The longest stretch kept with one face in it; nothing is kept afterwards.
+        """Hand over the longest stretch kept with one face in it; nothing is kept afterwards.
 
         Raises what `footage_of` does where the pictures cannot be used.
         """
@@ -102,13 +78,7 @@ class FaceKeeper:
         try:
             return footage_of(name, frames(), found)
         finally:
-            self._forget()
-
-    def _forget(self) -> None:
-        self._kept.clear()
-        self._nbytes = 0
-        self._window = None
-        self._seam = False
+            self.drop()
 
     def _most_frame_bytes(self) -> float:
         fps = 1e9 / float(np.median(np.diff(self._times_ns)))
@@ -117,7 +87,7 @@ class FaceKeeper:
 
 @dataclass(frozen=True, slots=True)
 class _Window:
-    """The part of a frame that is kept, and the (width, height) in px to which it is reduced."""
+    """Part of a frame that is kept, and the (width, height) in px to which it is reduced."""
 
     rows: slice
     columns: slice
@@ -125,7 +95,7 @@ class _Window:
 
     @classmethod
     def round(cls, landmarks: F32, bgr: U8, most_bytes: float) -> Self:
-        """What lies round a face, in at most so many bytes a picture."""
+        """Choose the surroundings of a face, in at most ``most_bytes`` a picture."""
         height, width = bgr.shape[:2]
         low, high = landmarks.min(axis=0), landmarks.max(axis=0)
         beside = _MARGIN * float((high - low).max())
@@ -137,14 +107,14 @@ class _Window:
         return cls(slice(int(y0), int(y1)), slice(int(x0), int(x1)), size)
 
     def of(self, bgr: U8) -> U8:
-        """A copy of that part of a frame."""
+        """Copy that part of a frame."""
         part = bgr[self.rows, self.columns]
         if part.shape[1::-1] == self.size:
             return part.copy()
         return np.asarray(cv2.resize(part, self.size, interpolation=cv2.INTER_AREA), np.uint8)
 
     def points(self, landmarks: F32) -> F32:
-        """Landmarks (478, 2) of a frame in px of that part."""
+        """Return landmarks (478, 2) of a frame in px of that part."""
         offset = np.array([self.columns.start, self.rows.start], np.float32)
         whole = (self.columns.stop - self.columns.start, self.rows.stop - self.rows.start)
         gain = np.array(self.size, np.float32) / np.array(whole, np.float32)
@@ -152,13 +122,13 @@ class _Window:
 
 
 class _Found:
-    """A `FaceTracker` that is told the face of the next frame, since calibration has found it."""
+    """A `FaceTracker` of faces that calibration has found already."""
 
     def __init__(self) -> None:
         self.face: Face | None = None
 
     def find(self, bgr: U8, t_ns: int) -> Face | None:
-        """The face that was told."""
+        """Return the face of the next frame, as it was set."""
         return self.face
 
     def reset(self) -> None:

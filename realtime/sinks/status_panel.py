@@ -3,15 +3,13 @@
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
-from types import TracebackType
-from typing import Self
 
 from rich.console import Console, Group, RenderableType
-from rich.live import Live
 from rich.panel import Panel
 from rich.text import Text
 
 from htnet.engine.types import CLASSES, NEUTRAL, NS_PER_MS, Event, State, Tick
+from htnet.realtime.sinks.live_screen import LiveScreen
 from htnet.realtime.sinks.tables import ALERT, LABELS, MOVING
 
 _SPARKS, _ASCII_SPARKS = "▁▂▃▄▅▆▇█", "._-~=+*#"
@@ -19,7 +17,7 @@ _SPARK_NS = 100 * NS_PER_MS  # time of a column, which shows the highest magnitu
 _COLUMNS, _BAR, _EVENTS = 48, 32, 4
 
 
-class StatusPanel:
+class StatusPanel(LiveScreen):
     """The content of the overlay in 80 columns, at most ``per_second`` times a second.
 
     Where the console is no terminal, only a line for each final event is printed.
@@ -32,22 +30,12 @@ class StatusPanel:
         per_second: float = 8.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._console = console
-        self._interval_s = 1 / per_second
-        self._clock = clock
-        self._live: Live | None = None
+        super().__init__(console, per_second=per_second, clock=clock)
         self._tick: Tick | None = None
         self._start_ns: int | None = None
         self._status = ""
-        self._drawn_at = float("-inf")
         self._motion: deque[tuple[int, float, float]] = deque(maxlen=_COLUMNS)
         self._events: deque[Event] = deque(maxlen=_EVENTS)
-
-    def __enter__(self) -> Self:
-        if self._console.is_terminal and not self._console.is_dumb_terminal:
-            self._live = Live(console=self._console, auto_refresh=False, transient=True)
-            self._live.start()
-        return self
 
     def write(self, tick: Tick) -> None:
         """Take in ``tick``, and redraw if the last drawing is old enough."""
@@ -61,7 +49,7 @@ class StatusPanel:
             magnitude = max(magnitude, self._motion.pop()[1])
         self._motion.append((column, magnitude, threshold))
         self.add(tick.events)
-        if self._clock() - self._drawn_at >= self._interval_s:
+        if self._is_due():
             self._draw()
 
     def add(self, events: Iterable[Event]) -> None:
@@ -84,21 +72,6 @@ class StatusPanel:
                 self._console.print(Text(status), soft_wrap=True)
         else:
             self._draw()
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        live, self._live = self._live, None
-        if live is not None:
-            live.stop()
-
-    def _draw(self) -> None:
-        if self._live is not None:
-            self._drawn_at = self._clock()
-            self._live.update(self.render(), refresh=True)
 
     def render(self) -> RenderableType:
         """Return the panel of the last Tick."""

@@ -9,6 +9,7 @@ from htnet.calib import doctor
 from htnet.calib.doctor import Finding, doctor_row, doctor_table, examine, healthy
 from htnet.engine.errors import DependencyError, SourceError
 from htnet.engine.runtimes import Availability
+from htnet.realtime.sources.camera_modes import Camera
 
 HERE = [
     Availability("torch", True, "torch 2.13"),
@@ -23,14 +24,17 @@ class Tracker:
     def close(self) -> None: ...
 
 
-def looked(**changed: object) -> dict[str, Finding]:
-    given = {
-        "cameras": lambda: ["0 Integrated Camera"],
-        "no_display": lambda: None,
-        "runtimes": lambda: HERE,
-        "tracker": Tracker,
-    }
-    return {check.name: check for check in examine(**{**given, **changed})}
+@pytest.fixture(autouse=True)
+def machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine with one camera, a display and two runtimes."""
+    monkeypatch.setattr(doctor, "list_cameras", lambda: [Camera(0, "Integrated Camera")])
+    monkeypatch.setattr(doctor, "no_display", lambda: None)
+    monkeypatch.setattr(doctor, "availabilities", lambda: HERE)
+    monkeypatch.setattr(doctor, "open_tracker", Tracker)
+
+
+def looked() -> dict[str, Finding]:
+    return {check.name: check for check in examine()}
 
 
 def test_everything_is_looked_at() -> None:
@@ -56,24 +60,29 @@ def test_everything_is_looked_at() -> None:
     assert healthy(checks.values())
 
 
-def test_auto_says_what_it_would_have_liked() -> None:
+def test_auto_says_what_it_would_have_liked(monkeypatch: pytest.MonkeyPatch) -> None:
     assert looked()["runtime auto"].said.startswith("onnx on cpu")
-    without = looked(runtimes=lambda: HERE[:1])["runtime auto"].said
+    monkeypatch.setattr(doctor, "availabilities", lambda: HERE[:1])
+    without = looked()["runtime auto"].said
     assert without.startswith("torch on cpu, for want of onnx")
 
 
-def test_what_live_can_do_without_is_no_failure() -> None:
-    checks = looked(cameras=list, no_display=lambda: "DISPLAY is not set", runtimes=list)
+def test_what_live_can_do_without_is_no_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "list_cameras", list)
+    monkeypatch.setattr(doctor, "no_display", lambda: "DISPLAY is not set")
+    monkeypatch.setattr(doctor, "availabilities", list)
+    checks = looked()
     assert not checks["camera"].ok and "demo" in checks["camera"].remedy
     assert not checks["display"].ok and checks["display"].said == "DISPLAY is not set"
     assert healthy(checks.values())
 
 
-def test_a_face_tracker_that_does_not_start_is_one() -> None:
+def test_a_face_tracker_that_does_not_start_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail() -> Tracker:
         raise DependencyError("expected mediapipe 0.10.21; importing it failed: install it.")
 
-    checks = looked(tracker=fail)
+    monkeypatch.setattr(doctor, "open_tracker", fail)
+    checks = looked()
     assert not checks["face"].ok and "importing it failed" in checks["face"].said
     assert not healthy(checks.values())
 
@@ -87,11 +96,12 @@ def test_weights_that_cannot_be_read_are_one(monkeypatch: pytest.MonkeyPatch, tm
     assert not healthy(checks.values())
 
 
-def test_cameras_that_cannot_be_listed() -> None:
+def test_cameras_that_cannot_be_listed(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail() -> list[str]:
         raise SourceError("expected cameras; the driver does not answer")
 
-    assert looked(cameras=fail)["camera"].said == "expected cameras; the driver does not answer"
+    monkeypatch.setattr(doctor, "list_cameras", fail)
+    assert looked()["camera"].said == "expected cameras; the driver does not answer"
 
 
 @pytest.mark.skipif(torch.version.cuda is not None, reason="this torch is built for CUDA")

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from htnet.calib.bench.comparison import Model, floor_bytes, open_model
-from htnet.calib.bench.model import bench_model, model_table
+from htnet.calib.bench.comparison import floor_bytes
+from htnet.calib.bench.model import Model, bench_model, model_table, open_model
 from htnet.engine.errors import DependencyError, WeightsError
 from htnet.engine.models.htnet import HTNet
 from htnet.engine.models.htnet_folded import FoldedHTNet

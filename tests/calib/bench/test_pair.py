@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from htnet.calib.bench.comparison import open_model
+from htnet.calib.bench.model import open_model
 from htnet.calib.bench.pair import STAGES, OpenCVPair, bench_pair, pair_tables
-from htnet.calib.bench.rendered_pairs import drawn_crops, drawn_pairs
+from htnet.calib.bench.rendered_pairs import rendered_crops, rendered_pairs
 from htnet.engine.errors import DependencyError, UsageError
 from htnet.engine.flow import solver_named
 from htnet.engine.recognition.recognizer import Recognizer
@@ -56,7 +56,7 @@ def test_stages_of_a_step_by_a_clock_that_is_given() -> None:
     loaded = open_model().served
     network = PyTorch(network_graph(loaded, batch=2), "cpu")
     step = OpenCVPair(network, solver_named("dis"), loaded.spec, lambda: next(ticks))
-    step(*(each[:2] for each in drawn_crops(2)))
+    step(*(each[:2] for each in rendered_crops(2)))
     # two pairs, a tick between any two readings; the network is called once
     assert {name: p["p50"] for name, p in step.stages().items()} == dict(
         zip(STAGES, (2.0, 2.0, 2.0, 2.0, 1.0), strict=True)
@@ -67,8 +67,8 @@ def test_a_step_answers_as_the_recognizer_does() -> None:
     loaded = open_model().served
     step = OpenCVPair(PyTorch(network_graph(loaded), "cpu"), solver_named("dis"), loaded.spec)
     recognizer = Recognizer(loaded, flow="dis")
-    crops = drawn_crops(2)
-    for place, pair in enumerate(drawn_pairs(2)):
+    crops = rendered_crops(2)
+    for place, pair in enumerate(rendered_pairs(2)):
         (said,) = step(*(each[place : place + 1] for each in crops))
         live = recognizer.predict(recognizer.measure(pair), pair.apex.landmarks)
         np.testing.assert_allclose(said[0], list(live.probabilities.values()), atol=1e-5)

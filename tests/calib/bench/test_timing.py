@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import torch
 
-from htnet.calib.bench.rendered_pairs import drawn_crops, drawn_pictures
+from htnet.calib.bench.rendered_pairs import rendered_crops, rendered_pictures
 from htnet.calib.bench.timing import (
     MemoryRise,
     copy_gb_per_s,
@@ -76,12 +76,12 @@ def test_only_cpus_and_cuda_are_measured() -> None:
 
 
 def test_drawn_pairs_are_the_same_each_time_and_fit_the_network() -> None:
-    onset, apex, centres = drawn_crops(3)
+    onset, apex, centres = rendered_crops(3)
     assert onset.shape == apex.shape == (3, 1, 170, 140)
     assert onset.dtype == apex.dtype == np.uint8
     assert centres.shape == (3, 4, 2)
     assert ((centres > 0.1) & (centres < 0.9)).all()
     assert np.abs(onset.astype(int) - apex).max() > 20  # something moved
-    np.testing.assert_array_equal(onset, drawn_crops(3)[0])
+    np.testing.assert_array_equal(onset, rendered_crops(3)[0])
     spec = PreprocessSpec()
-    assert drawn_pictures(2, spec).shape == (2, 3, 2 * spec.region, 2 * spec.region)
+    assert rendered_pictures(2, spec).shape == (2, 3, 2 * spec.region, 2 * spec.region)

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from htnet.calib.calibration.advice import advise, spoilt, too_few_open
+from htnet.calib.calibration.advice import advise, rejection, too_few_open
 from htnet.calib.calibration.flicker import beat_hz, find_flicker
 from htnet.calib.calibration.measurements import Measurement
-from htnet.calib.calibration.recorder import Observer, ObserverConfig
+from htnet.calib.calibration.recorder import CalibrationRecorder, RecorderConfig
 from htnet.engine.face.tracker import MeshTracker
 from htnet.engine.models.weights import default_weights, load
 from htnet.engine.motion.muscle_fit import MUSCLE_NAMES
@@ -56,7 +56,7 @@ def moved(muscle: str, px: float) -> np.ndarray:
 def test_a_quiet_face_is_left_alone() -> None:
     quiet = course()
     assert advise(quiet, 30.0) == []
-    assert spoilt(quiet, ended=True) is None
+    assert rejection(quiet, ended=True) is None
     assert too_few_open(quiet) is None
 
 
@@ -157,7 +157,7 @@ def test_noise_and_swaying_light_are_no_flicker(seed: int, fps: float, sigma: fl
     ],
 )
 def test_what_spoils_is_named(change: Callable[[float], dict[str, object]], word: str) -> None:
-    reason = spoilt(course(change), ended=True)
+    reason = rejection(course(change), ended=True)
     assert reason is not None and word in reason
 
 
@@ -167,23 +167,23 @@ def test_blinks_spoil_nothing() -> None:
             return {"blinking": True, "activations": moved("brow raise", 0.9)}
         return {}
 
-    assert spoilt(course(blink), ended=True) is None
+    assert rejection(course(blink), ended=True) is None
 
 
 def test_a_noisier_camera_may_tremble_more() -> None:
     noisy = course(lambda t: {"activations": np.full(8, 0.08 + 0.3 * (4 < t < 4.1))})
     calm = course(lambda t: {"activations": np.full(8, 0.02 + 0.3 * (4 < t < 4.1))})
-    assert spoilt(noisy, ended=True) is None
-    assert spoilt(calm, ended=True) is not None
+    assert rejection(noisy, ended=True) is None
+    assert rejection(calm, ended=True) is not None
 
 
 def test_a_mouth_is_watched_a_moment_before_it_is_judged() -> None:
     def smile(t: float) -> dict[str, object]:
         return {"activations": moved("lip corner pull", 0.5)} if 4 < t < 4.3 else {}
 
-    assert spoilt(course(smile, seconds=4.5)) is None
-    assert spoilt(course(smile, seconds=4.5), ended=True) is not None
-    assert spoilt(course(smile, seconds=5.0)) is not None
+    assert rejection(course(smile, seconds=4.5)) is None
+    assert rejection(course(smile, seconds=4.5), ended=True) is not None
+    assert rejection(course(smile, seconds=5.0)) is not None
 
 
 def test_shut_eyes_are_no_rest() -> None:
@@ -203,7 +203,7 @@ def tick(t: float, *, face: bool = True, another: bool = False, move: float = 0.
     return Tick(frame, Face(points, 0.3, another), aligned, motion, State.NEUTRAL, None, None)
 
 
-def watched(observer: Observer, made: Iterator[Tick]) -> Observer:
+def watched(observer: CalibrationRecorder, made: Iterator[Tick]) -> CalibrationRecorder:
     for each in made:
         observer.take(each)
         if observer.spoiled() or observer.progress >= 1.0:
@@ -212,7 +212,7 @@ def watched(observer: Observer, made: Iterator[Tick]) -> Observer:
 
 
 def test_ten_seconds_of_rest_are_a_profile() -> None:
-    observer = watched(Observer(), (tick(i / 30) for i in range(400)))
+    observer = watched(CalibrationRecorder(), (tick(i / 30) for i in range(400)))
     assert observer.spoiled() is None
     assert observer.progress == 1.0
     profile = observer.result("me", "camera 0", datetime(2026, 3, 1, tzinfo=UTC), ("exposure",))
@@ -234,7 +234,7 @@ def test_ten_seconds_of_rest_are_a_profile() -> None:
 def test_a_try_that_is_spoiled_is_never_a_profile(
     change: Callable[[int], dict[str, object]], word: str
 ) -> None:
-    observer = watched(Observer(), (tick(i / 30, **change(i)) for i in range(400)))
+    observer = watched(CalibrationRecorder(), (tick(i / 30, **change(i)) for i in range(400)))
     assert word in str(observer.spoiled())
     with pytest.raises(ValueError, match="not done"):
         observer.result("me", "camera 0", datetime(2026, 3, 1, tzinfo=UTC), ())
@@ -243,19 +243,21 @@ def test_a_try_that_is_spoiled_is_never_a_profile(
 
 
 def test_half_a_try_is_no_profile() -> None:
-    observer = watched(Observer(), (tick(i / 30) for i in range(200)))
+    observer = watched(CalibrationRecorder(), (tick(i / 30) for i in range(200)))
     assert 0.4 < observer.progress < 0.6
     with pytest.raises(ValueError, match="not done"):
         observer.result("me", "camera 0", datetime(2026, 3, 1, tzinfo=UTC), ())
 
 
 def test_a_moment_without_a_face_is_forgiven() -> None:
-    observer = watched(Observer(), (tick(i / 30, face=i not in (200, 201)) for i in range(400)))
+    observer = watched(
+        CalibrationRecorder(), (tick(i / 30, face=i not in (200, 201)) for i in range(400))
+    )
     assert observer.progress == 1.0 and observer.spoiled() is None
 
 
 def test_it_says_what_it_waits_for() -> None:
-    observer = Observer()
+    observer = CalibrationRecorder()
     assert observer.advice() == "get ready"
     watched(observer, (tick(i / 30, face=False) for i in range(30)))
     assert "no face" in observer.advice()
@@ -263,14 +265,14 @@ def test_it_says_what_it_waits_for() -> None:
     assert observer.advice() == "get ready"
 
 
-def play(clip: DemoClip) -> Observer:
-    from htnet.calib.calibration.calibrate import Never
+def play(clip: DemoClip) -> CalibrationRecorder:
+    from htnet.calib.calibration.calibrate import InfiniteThreshold
     from htnet.realtime.pipeline import Pipeline
     from htnet.realtime.spotting.spotter import Spotter
 
     recognizer = Recognizer(load(default_weights()))
-    pipeline = Pipeline(MeshTracker(), recognizer, spotter=Spotter(threshold=Never()))
-    observer = Observer(ObserverConfig(seconds=2.5, settle_s=1.0))
+    pipeline = Pipeline(MeshTracker(), recognizer, spotter=Spotter(threshold=InfiniteThreshold()))
+    observer = CalibrationRecorder(RecorderConfig(seconds=2.5, settle_s=1.0))
     try:
         return watched(observer, (pipeline.step(frame) for frame in clip))
     finally:

@@ -11,12 +11,12 @@ from rich.console import Console
 
 from htnet.calib.calibration.calibrate import (
     CalibrateConfig,
-    Never,
+    InfiniteThreshold,
     Screen,
     calibrate,
     quiet_seconds,
 )
-from htnet.calib.calibration.recorder import Observer, ObserverConfig
+from htnet.calib.calibration.recorder import CalibrationRecorder, RecorderConfig
 from htnet.engine.errors import FaceError, SourceError, UsageError
 from htnet.engine.motion.muscle_fit import MUSCLE_NAMES
 from htnet.engine.synth.demo import DemoConfig
@@ -158,7 +158,7 @@ def test_a_terminal_is_drawn_on_and_left_clean() -> None:
 
 
 def test_nothing_passes_a_threshold_that_is_never() -> None:
-    assert (Never().at(np.zeros(2, np.float32)) == np.inf).all()
+    assert (InfiniteThreshold().at(np.zeros(2, np.float32)) == np.inf).all()
 
 
 @pytest.fixture
@@ -174,7 +174,7 @@ def test_a_name_that_cannot_be_is_refused_before_anything_starts(folder: Path) -
 
 @pytest.mark.slow
 def test_a_still_demo_is_stored(folder: Path) -> None:
-    observer = Observer(ObserverConfig(seconds=1.5, settle_s=1.0))
+    observer = CalibrationRecorder(RecorderConfig(seconds=1.5, settle_s=1.0))
     profile = calibrate(CalibrateConfig(PATH, "me"), paper(), observer)
     assert profile is not None and read_profile("me") == profile
     assert profile.camera == "demo, seed 0" and profile.size == (640, 360)

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from htnet.calib.engines.agreement import BOUNDS, Agreement, Row, agree, agreements, markdown
+from htnet.calib.engines.agreement import BOUNDS, Agreement, Row, agree, agreement_page, agreements
 from htnet.calib.engines.graph_inputs import FacePair
 from htnet.engine.errors import DependencyError, UsageError
 from htnet.engine.face.alignment import canonical_landmarks
@@ -52,7 +52,7 @@ def test_what_is_asked(
     row = Row("network", solver, "onnx", precision, "dis", found)
     assert row.holds is holds
     assert row.as_json()["holds"] is holds
-    assert {True: "| yes |", False: "| NO |", None: "| - |"}[holds] in markdown([row])
+    assert {True: "| yes |", False: "| NO |", None: "| - |"}[holds] in agreement_page([row])
 
 
 def moved(count: int) -> list[FacePair]:
@@ -68,7 +68,8 @@ def moved(count: int) -> list[FacePair]:
         lift = 2 * np.exp(-((x - 40) ** 2 + (y - 40 - 20 * seed) ** 2) / 400)
         onset = cv2.remap(sheet, x + 10, y + 10 + lift, cv2.INTER_CUBIC)
         faces = np.stack([onset, sheet[10:180, 10:150]])
-        # Without noise they are identical but for the lift, and there Farneback's border is rounding.
+        # Without noise they are identical but for the lift, and there Farneback's border is
+        # rounding.
         faces = faces + np.random.default_rng((seed, 1)).normal(0, 1, faces.shape)
         first, second = np.rint(faces).clip(0, 255).astype(np.uint8)
         made.append((first, second, region_centres(fractions)))
@@ -100,7 +101,7 @@ def test_every_way_beside_its_reference() -> None:
     assert between.agreement is not None and between.agreement.max_difference > 1e-4
     absent = rows["network", "dis", "absent", "fp32", "dis"]
     assert absent.agreement is None and "install it" in absent.said
-    assert markdown(list(rows.values())).count("not run here") == 3
+    assert agreement_page(list(rows.values())).count("not run here") == 3
 
 
 @pytest.mark.slow

@@ -16,9 +16,9 @@ from htnet.calib.evaluation.injected import (
     draw_injection,
     evaluate_injected,
     frames_of,
+    inspect_clip,
     judge_pass,
     judge_played,
-    look_at,
     published,
 )
 from htnet.calib.evaluation.injected_scores import score_injected
@@ -69,12 +69,13 @@ def test_a_minute_is_played_judged_and_kept(
     config = InjectConfig((face,), (speaking,), plan=SHORT, seeds=1)
     made = evaluate_injected(config, tmp_path / "store")
     quiet, spoken = made.passes
-    assert [(look.name, look.speaking) for look in made.looks] == [
+    assert [(look.name, look.speaking) for look in made.properties] == [
         ("rest.avi", False),
         ("speech.avi", True),
     ]
-    assert made.looks[0].fps == pytest.approx(20, rel=0.01) and made.looks[0].neutral == 1.0
-    assert made.looks[0].noise > 0.3
+    assert made.properties[0].fps == pytest.approx(20, rel=0.01)
+    assert made.properties[0].neutral == 1.0
+    assert made.properties[0].noise > 0.3
     assert quiet.frames == pytest.approx(160, rel=0.3) and quiet.faceless == 0
     assert len(quiet.video.truth) == len(quiet.names) == 1
     assert quiet.video.truth[0].amplitude_px == 3.0 and quiet.video.truth[0].kind == "micro"
@@ -171,7 +172,7 @@ def test_a_video_that_cannot_be_used_is_named(
     pytest.importorskip("mediapipe")
     path = write(tmp_path / "bad.avi", portrait(count, light), fps)
     with pytest.raises(error, match=told):
-        look_at((path, False))
+        inspect_clip((path, False))
 
 
 def test_a_face_that_never_rests_is_refused_unless_it_speaks(tmp_path: Path) -> None:
@@ -188,8 +189,8 @@ def test_a_face_that_never_rests_is_refused_unless_it_speaks(tmp_path: Path) -> 
             picture[y : y + opened, x - span : x + span] = 20
     path = write(tmp_path / "talk.avi", pictures, 20.0)
     with pytest.raises(UsageError, match=r"neutral face in talk\.avi"):
-        look_at((path, False))
-    assert look_at((path, True)).neutral == 0.0
+        inspect_clip((path, False))
+    assert inspect_clip((path, True)).neutral == 0.0
 
 
 def test_a_missing_video_is_named_before_anything_is_played(tmp_path: Path) -> None:
@@ -198,7 +199,7 @@ def test_a_missing_video_is_named_before_anything_is_played(tmp_path: Path) -> N
         evaluate_injected(config, tmp_path / "store")
     (tmp_path / "text.mp4").write_text("no video")
     with pytest.raises(SourceError, match=r"text\.mp4"):
-        look_at((tmp_path / "text.mp4", False))
+        inspect_clip((tmp_path / "text.mp4", False))
 
 
 def test_a_video_is_neutral_or_speaks() -> None:

@@ -12,7 +12,7 @@ from rich.console import Console
 from htnet.calib.evaluation.injected import (
     BLINK,
     TURN,
-    ClipLook,
+    ClipProperties,
     InjectConfig,
     Injection,
     JudgedPass,
@@ -77,9 +77,9 @@ PASSES = (
 )
 CONFIG = InjectConfig((Path("stare.mp4"), Path("out.mp4")), (Path("talk.mp4"),), seeds=1)
 LOOKS = (
-    ClipLook("stare.mp4", False, 30.0, 10.0, 1.0, 0.5),
-    ClipLook("out.mp4", False, 25.0, 10.0, 0.3, 0.5),
-    ClipLook("talk.mp4", True, 25.0, 10.0, 0.0, 0.5),
+    ClipProperties("stare.mp4", False, 30.0, 10.0, 1.0, 0.5),
+    ClipProperties("out.mp4", False, 25.0, 10.0, 0.3, 0.5),
+    ClipProperties("talk.mp4", True, 25.0, 10.0, 0.0, 0.5),
 )
 INJECTION = Injection(CONFIG, LOOKS, PASSES)
 
@@ -147,9 +147,9 @@ def test_eight_sizes_fit_a_terminal_too() -> None:
     sizes = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 1.75, 10.0)
     truth = [true(3000 + 3000 * n, px) for n, px in enumerate(sizes)]
     passes = (judged("a-rather-long-name-of-a-clip.mp4", truth, [told(3000)]),)
-    looks = (ClipLook("a-rather-long-name-of-a-clip.mp4", False, 30.0, 10.0, 1.0, 0.5),)
+    properties = (ClipProperties("a-rather-long-name-of-a-clip.mp4", False, 30.0, 10.0, 1.0, 0.5),)
     written = io.StringIO()
-    made = Injection(InjectConfig((Path("a.mp4"),)), looks, passes)
+    made = Injection(InjectConfig((Path("a.mp4"),)), properties, passes)
     for table in injected_tables(made, score_injected(passes)):
         Console(file=written, width=80, highlight=False).print(table)
     text = written.getvalue()

@@ -1,7 +1,6 @@
-"""What a probe is made of, without a camera: a portrait at rest that an observer watches."""
+"""What a probe is made of, without a camera: a portrait at rest."""
 
 from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime
 
 import numpy as np
 import pytest
@@ -17,36 +16,6 @@ Filmed = Callable[..., Iterator[Tick]]
 PORTRAIT = load_portrait()
 
 
-class Watching:
-    """An observer that is content from the third frame on, until ``trouble`` is set."""
-
-    def __init__(self) -> None:
-        self.seen = 0
-        self.trouble: str | None = None
-
-    @property
-    def progress(self) -> float:
-        return min(1.0, max(self.seen - 2, 0) / 1000)
-
-    def take(self, tick: Tick) -> None:
-        self.seen += 1
-
-    def again(self) -> None:
-        self.seen, self.trouble = 0, None
-
-    def advice(self) -> str:
-        return "get ready"
-
-    def spoiled(self) -> str | None:
-        return self.trouble
-
-    def result(self, name: str, camera: str, made: datetime, locked: tuple[str, ...]) -> Profile:
-        rest = dict.fromkeys(MUSCLE_NAMES, Rest(0.02, 0.05))
-        return Profile(
-            name, made.isoformat(), camera, (9, 9), 30.0, 0.0, 2.0, None, rest, 1.5, 0.12, locked
-        )
-
-
 def portrait(light: float = 1.0) -> Iterator[U8]:
     """The portrait that ships, with a camera's noise; the same twenty pictures again and again."""
     rng = np.random.default_rng(0)
@@ -55,11 +24,6 @@ def portrait(light: float = 1.0) -> Iterator[U8]:
     pictures = [np.clip(np.rint(each), 0, 255).astype(np.uint8) for each in noisy]
     while True:
         yield from pictures
-
-
-@pytest.fixture
-def observer() -> Watching:
-    return Watching()
 
 
 @pytest.fixture
@@ -82,14 +46,17 @@ def filmed() -> Filmed:
 
 
 @pytest.fixture
-def profile(observer: Watching) -> Profile:
-    return observer.result("desk", "camera 0", datetime(2026, 3, 1), ())
+def profile() -> Profile:
+    rest = dict.fromkeys(MUSCLE_NAMES, Rest(0.02, 0.05))
+    return Profile(
+        "desk", "2026-03-01T00:00:00", "camera 0", (9, 9), 30.0, 0.0, 2.0, None, rest, 1.5, 0.12
+    )
 
 
 @pytest.fixture
-def footage(filmed: Filmed, observer: Watching) -> Footage:
+def footage(filmed: Filmed) -> Footage:
     """Two seconds of a face at rest."""
-    keeper = FaceKeeper(observer)
-    for tick in filmed(63):
-        keeper.take(tick)
+    keeper = FaceKeeper()
+    for index, tick in enumerate(filmed(63)):
+        keeper.take(tick, index > 1)
     return keeper.footage("camera 0")

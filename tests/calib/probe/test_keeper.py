@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -30,23 +29,24 @@ def wide(count: int, fps: float = 30.0) -> Iterator[Tick]:
 
 
 def kept(keeper: FaceKeeper, ticks: Iterator[Tick]) -> FaceKeeper:
-    for tick in ticks:
-        keeper.take(tick)
+    """All but the first two count: a calibration settles first."""
+    for index, tick in enumerate(ticks):
+        keeper.take(tick, index > 1)
     return keeper
 
 
-def test_only_what_lies_round_the_face_is_kept(observer: Any) -> None:
-    keeper = kept(FaceKeeper(observer), wide(93))
+def test_only_what_lies_round_the_face_is_kept() -> None:
+    keeper = kept(FaceKeeper(), wide(93))
     assert keeper.nbytes < 1.5 * 90 * (3 * 160) ** 2 * 3
     footage = keeper.footage("camera 0")
     assert len(footage.pictures) == 91
     assert all((picture == 90).all() for picture in footage.pictures)
 
 
-def test_as_many_bytes_as_it_may_and_the_last_pictures(observer: Any) -> None:
-    keeper = FaceKeeper(observer, most_bytes=30_000_000)
-    for tick in wide(200):
-        keeper.take(tick)
+def test_as_many_bytes_as_it_may_and_the_last_pictures() -> None:
+    keeper = FaceKeeper(most_bytes=30_000_000)
+    for index, tick in enumerate(wide(200)):
+        keeper.take(tick, index > 1)
         assert keeper.nbytes <= 30_000_000
     footage = keeper.footage("camera 0")
     assert (footage.t_ns[-1] - footage.t_ns[0]) / 1e9 + 0.1 >= 5.0
@@ -55,17 +55,16 @@ def test_as_many_bytes_as_it_may_and_the_last_pictures(observer: Any) -> None:
 
 
 @pytest.mark.parametrize("fps", [30.0, 200.0])
-def test_a_fast_camera_is_kept_as_long_in_smaller_pictures(observer: Any, fps: float) -> None:
-    keeper = kept(FaceKeeper(observer, most_bytes=MOST_BYTES // 10), wide(round(6 * fps), fps))
+def test_a_fast_camera_is_kept_as_long_in_smaller_pictures(fps: float) -> None:
+    keeper = kept(FaceKeeper(most_bytes=MOST_BYTES // 10), wide(round(6 * fps), fps))
     footage = keeper.footage("camera 0")
     assert (footage.t_ns[-1] - footage.t_ns[0]) / 1e9 == pytest.approx(5, abs=0.6)
     assert sum(each.nbytes for each in footage.pictures) <= MOST_BYTES // 10
 
 
-def test_landmarks_stay_on_the_face(observer: Any, filmed: Filmed) -> None:
-    small = kept(FaceKeeper(observer, most_bytes=8_000_000), filmed(93)).footage("camera 0")
-    observer.again()
-    large = kept(FaceKeeper(observer), filmed(93)).footage("camera 0")
+def test_landmarks_stay_on_the_face(filmed: Filmed) -> None:
+    small = kept(FaceKeeper(most_bytes=8_000_000), filmed(93)).footage("camera 0")
+    large = kept(FaceKeeper(), filmed(93)).footage("camera 0")
     assert small.pictures[0].shape[0] < 0.8 * large.pictures[0].shape[0]
     crops = []
     for footage in (small, large):
@@ -77,33 +76,29 @@ def test_landmarks_stay_on_the_face(observer: Any, filmed: Filmed) -> None:
     np.testing.assert_allclose(small.landmarks[0], large.landmarks[0] * scale, atol=1.0)
 
 
-def test_a_try_begun_anew_keeps_nothing_of_the_last_one(observer: Any, filmed: Filmed) -> None:
-    keeper = kept(FaceKeeper(observer), filmed(60))
+def test_a_try_begun_anew_keeps_nothing_of_the_last_one(filmed: Filmed) -> None:
+    keeper = kept(FaceKeeper(), filmed(60))
     assert keeper.nbytes > 0
-    keeper.again()
-    assert keeper.nbytes == 0 and observer.seen == 0
+    keeper.drop()
+    assert keeper.nbytes == 0
     with pytest.raises(FaceError, match="found none"):
         keeper.footage("camera 0")
 
 
-def test_it_stands_for_the_observer(observer: Any, filmed: Filmed) -> None:
-    keeper = FaceKeeper(observer)
-    assert keeper.progress == 0.0 and keeper.advice() == "get ready"
-    kept(keeper, filmed(12))
-    assert keeper.progress == 0.01 and keeper.spoiled() is None
-    observer.trouble = "you spoke"
+def test_what_does_not_count_is_not_kept(filmed: Filmed) -> None:
+    keeper = kept(FaceKeeper(), filmed(12))
     before = keeper.nbytes
-    kept(keeper, filmed(3))
-    assert keeper.spoiled() == "you spoke" and keeper.nbytes == before
-    assert keeper.result("desk", "camera 0", datetime(2026, 3, 1), ()).name == "desk"
+    for tick in filmed(3):
+        keeper.take(tick, False)
+    assert keeper.nbytes == before
 
 
-def test_a_face_that_was_lost_or_another_ends_a_stretch(observer: Any, filmed: Filmed) -> None:
+def test_a_face_that_was_lost_or_another_ends_a_stretch(filmed: Filmed) -> None:
     ticks = list(filmed(143))
     ticks[50] = replace(ticks[50], face=None)
     assert ticks[80].face is not None
     ticks[80] = replace(ticks[80], face=replace(ticks[80].face, another=True))
-    footage = kept(FaceKeeper(observer), iter(ticks)).footage("camera 0")
+    footage = kept(FaceKeeper(), iter(ticks)).footage("camera 0")
     assert len(footage.pictures) == 63
     assert footage.t_ns[0] == ticks[80].frame.t_ns
 
@@ -127,24 +122,26 @@ def lost(count: int) -> list[F32 | None]:
     ],
 )
 def test_pictures_that_cannot_be_used_are_a_sentence(
-    observer: Any, filmed: Filmed, changes: dict[str, Any], error: type[HTNetError], told: str
+    filmed: Filmed, changes: dict[str, Any], error: type[HTNetError], told: str
 ) -> None:
-    keeper = kept(FaceKeeper(observer), filmed(**changes))
+    keeper = kept(FaceKeeper(), filmed(**changes))
     with pytest.raises(error, match=f"expected .*{told}"):
         keeper.footage("camera 0")
     assert keeper.nbytes == 0
 
 
-def test_a_large_face_is_reduced_once(observer: Any) -> None:
+def test_a_large_face_is_reduced_once() -> None:
     face = (FACE / np.ptp(FACE, axis=0).max() * 800).astype(np.float32)
     face += np.float32(960) - face.mean(axis=0)
     bgr = np.zeros((1920, 1920, 3), np.uint8)
     bgr[::2] = 160
-    keeper = FaceKeeper(observer)
+    keeper = FaceKeeper()
     for index in range(60):
         frame = Frame(index, round(index * 1e9 / 30), bgr)
         swaying = face + np.float32(index % 7)
-        keeper.take(Tick(frame, Face(swaying, 0.3), None, None, State.NO_FACE, None, None, ()))
+        keeper.take(
+            Tick(frame, Face(swaying, 0.3), None, None, State.NO_FACE, None, None, ()), index > 1
+        )
     kept_size = np.ptp(face, axis=0).max() * np.sqrt(keeper.nbytes / 58 / 3) / 1920
     footage = keeper.footage("camera 0")
     assert max(footage.pictures[0].shape) <= 720

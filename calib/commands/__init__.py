@@ -1,0 +1,1 @@
+"""Commands that measure: calibrate, doctor, bench, exports, evaluate live/demo/runtimes."""

@@ -1,0 +1,214 @@
+"""Commands of the live room: live, profiles, simulate, recognize, cameras."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from htnet.engine.errors import HTNetError, UsageError
+from htnet.options import (
+    FpsOption,
+    JsonOption,
+    LandmarkerOption,
+    PaceOption,
+    ServedOptions,
+    SizeOption,
+    SourceOptions,
+    console,
+    one_blas_thread,
+    parse_size,
+    progress_bar,
+)
+
+if TYPE_CHECKING:
+    from htnet.engine.recognition.recognizer import Recognizer
+    from htnet.realtime.live import PathConfig
+
+
+def live(
+    source: SourceOptions,
+    size: SizeOption = "640x360",
+    fps: FpsOption = None,
+    pace: PaceOption = False,
+    headless: Annotated[bool, typer.Option(help="Open no window.")] = False,
+    overlay_video: Annotated[Path | None, typer.Option(help="Record what is shown.")] = None,
+    events: Annotated[Path | None, typer.Option(help="Write events as JSON lines.")] = None,
+    provisional: Annotated[bool, typer.Option(help="Provisional events too.")] = False,
+    explain: Annotated[
+        Path | None,
+        typer.Option(help="Write every candidate and what each rule measured, as JSON lines."),
+    ] = None,
+    max_seconds: Annotated[
+        float | None, typer.Option(min=0.001, help="Stop after so long.")
+    ] = None,
+    *,
+    served: ServedOptions,
+    landmarker: LandmarkerOption = None,
+    profile: Annotated[
+        str | None,
+        typer.Option(help="A profile that htnet calibrate stored; see htnet profiles."),
+    ] = None,
+    false_alarms: Annotated[
+        float | None,
+        typer.Option("--false-alarms-per-minute", help="How many to put up with; fewer find less."),
+    ] = None,
+) -> None:
+    """Recognise micro-expressions as they happen: camera 0, or any camera, file or stream."""
+    one_blas_thread()
+    from htnet.realtime.live import RunConfig, run
+
+    config = RunConfig(
+        path=path_config(source, size, fps, served, landmarker),
+        pace=pace,
+        headless=headless,
+        overlay_video=overlay_video,
+        events=events,
+        provisional=provisional,
+        explain=explain,
+        max_seconds=max_seconds,
+        profile=profile,
+        false_alarms=false_alarms,
+    )
+    run(config, console())
+
+
+def profiles() -> None:
+    """List the profiles that htnet calibrate stored."""
+    from htnet.realtime.profile import list_profiles, profile_folder
+    from htnet.realtime.sinks.tables import profiles_table
+
+    stored, troubles = list_profiles()
+    if stored:
+        console().print(profiles_table(stored))
+    elif not troubles:
+        console().out(
+            f"No profile in {profile_folder()} yet: htnet calibrate --name NAME makes one."
+        )
+    for each in troubles:
+        console(stderr=True).out(each)
+
+
+def simulate(
+    plan: Annotated[str, typer.Argument(help="A plan's TOML file, or 'standard'.")],
+    out: Annotated[Path, typer.Option(help="New folder for the video and its truth.")],
+    face: Annotated[
+        Path | None, typer.Option(help="Picture or clip of a face; default: the one that ships.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Instead of the plan's.")] = None,
+    fps: Annotated[float | None, typer.Option(help="Instead of the plan's.")] = None,
+    seconds: Annotated[float | None, typer.Option(help="Instead of the plan's.")] = None,
+    size: Annotated[
+        str | None, typer.Option(help="Instead of the plan's, such as 640x360.")
+    ] = None,
+) -> None:
+    """Render a face with known expressions and disturbances, and write down what truly happens."""
+    from dataclasses import replace
+
+    from htnet.engine.synth.schedule.plan import read_plan
+    from htnet.engine.synth.write import simulate
+    from htnet.realtime.sources.portrait import open_portrait
+
+    given: dict[str, Any] = {"seed": seed, "fps": fps, "seconds": seconds}
+    given["size"] = None if size is None else parse_size(size)
+    changes = {name: value for name, value in given.items() if value is not None}
+    drawn = replace(read_plan(plan), **changes)
+    with progress_bar("frames") as progress:
+        made = simulate(drawn, open_portrait(face), out, progress)
+    console().out(
+        f"{len(made)} frames in {out}; events: {len(made.truth.events)}, "
+        f"disturbances: {len(made.truth.disturbances)}"
+    )
+
+
+def recognize(
+    onset: Annotated[Path, typer.Argument(help="Picture of the face before it moves.")],
+    apex: Annotated[Path, typer.Argument(help="Picture of the face at its peak.")],
+    aligned: Annotated[bool, typer.Option(help="The pictures are 140 x 170 crops.")] = False,
+    as_json: JsonOption = False,
+    save_flow: Annotated[
+        Path | None, typer.Option(help="Write the 28 x 28 map: RGB = u, v, strain.")
+    ] = None,
+    *,
+    served: ServedOptions,
+) -> None:
+    """Say what happened between two pictures of a face."""
+    from htnet.engine.recognition.stills import recognize, save_map
+
+    recognizer = open_served(served)
+    result = recognize(onset, apex, recognizer, aligned=aligned)
+    if save_flow is not None:
+        save_map(result.map, save_flow)
+    if result.crop_shaped and not result.as_crops:
+        console(stderr=True).print(
+            "The pictures have the shape of aligned crops, but a face was found in them and "
+            "aligned anew; --aligned takes them as they are."
+        )
+    prediction = result.prediction
+    row = {
+        "v": 1,
+        "label": prediction.label,
+        "probabilities": {k: round(p, 4) for k, p in prediction.probabilities.items()},
+        "model": recognizer.model,
+    }
+    if as_json:
+        print(json.dumps(row))
+    else:
+        shares = ", ".join(f"{k} {p:.0%}" for k, p in prediction.probabilities.items())
+        console().print(f"[bold]{prediction.label}[/] ({shares})")
+
+
+def cameras(
+    modes: Annotated[bool, typer.Option(help="Try which sizes and rates each one has.")] = True,
+) -> None:
+    """List cameras, and the modes they really have, found by setting and reading back."""
+    from rich.table import Table
+
+    from htnet.realtime.sources.camera_modes import find_modes, list_cameras
+
+    found = list_cameras()
+    if not found:
+        console().print("No camera was found. Plug one in, or use --source with a file or stream.")
+        return
+    table = Table("camera", "name", "modes")
+    for each in found:
+        try:
+            listed = "\n".join(map(str, find_modes(each.index))) if modes else ""
+        except HTNetError as error:
+            listed = str(error)
+        table.add_row(str(each.index), each.name, listed)
+    console().print(table)
+
+
+def path_config(
+    source: SourceOptions,
+    size: str,
+    fps: float | None,
+    served: ServedOptions,
+    landmarker: Path | None,
+    demo: Mapping[str, Any] | None = None,
+) -> "PathConfig":
+    """Return the configuration of the live path; ``demo``: further fields of `DemoConfig`."""
+    from htnet.engine.synth.demo import DemoConfig
+    from htnet.realtime.live import PathConfig
+    from htnet.realtime.sources.base import SourceConfig
+
+    wanted = parse_size(size)
+    model = {**asdict(served), "landmarker": landmarker}
+    if source.source != "demo":
+        own = SourceConfig(camera=source.camera, source=source.source, size=wanted, fps=fps)
+        return PathConfig(source=own, demo=None, **model)
+    if source.camera is not None:
+        raise UsageError("expected a camera or the demo; got both: leave one out.")
+    drawn = DemoConfig(seed=source.demo_seed, size=wanted, **(demo or {}))
+    return PathConfig(source=None, demo=drawn, **model)
+
+
+def open_served(served: ServedOptions) -> "Recognizer":
+    """Open the recognizer; the building of an engine is announced on stderr."""
+    from htnet.engine.recognition.recognizer import open_recognizer
+
+    options = asdict(served)
+    return open_recognizer(options.pop("model"), **options, say=console(stderr=True).out)

@@ -1,0 +1,1 @@
+"""Commands that need labels: training, evaluation of recipes, datasets."""
