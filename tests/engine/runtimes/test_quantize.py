@@ -145,7 +145,7 @@ def test_nothing_before_the_network_is_touched() -> None:
 
 @pytest.mark.slow
 def test_real_pairs_keep_their_labels(data: Path) -> None:
-    """On the published maps at the shipped size: 199 of 200 labels, the bound of int8."""
+    """On the published maps at the size that ships: 199 of 200, as is asked of int8."""
     from htnet.training.augmentation.samples import prepare, read_composite
 
     loaded = load(default_weights())
