@@ -265,7 +265,7 @@ def _read_checkpoint(path: Path) -> dict[str, Tensor]:
         raise WeightsError(f"expected a checkpoint at {path}; found none: check the path.")
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of pickles it does not like, before it refuses them
+            warnings.simplefilter("ignore")  # torch warns of such pickles before it refuses them
             state = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
         raise WeightsError(

@@ -111,7 +111,7 @@ def availability() -> list[Availability]:
     """Availability of "torch" and "compile"."""
     version = torch.__version__.partition("+")[0]
     here = Availability("torch", True, f"torch {version}")
-    # torch's own compiler check takes seconds, so only a C++ compiler is looked for.
+    # Importing torch's compiler takes seconds, so only a C++ compiler is looked for.
     import shutil
 
     compiler = next((name for name in ("c++", "g++", "clang++") if shutil.which(name)), None)

@@ -34,6 +34,16 @@ def test_a_file_and_its_folder(tmp_path: Path) -> None:
     assert list(path.parent.iterdir()) == [path]
 
 
+def test_a_private_file_and_the_advice_of_its_caller(tmp_path: Path) -> None:
+    path = tmp_path / "x.toml"
+    write_atomic(path, b"mine", private=True)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(OutputError, match=r"^expected to write .*x\.toml; got .*: make room\.$"):
+        write_atomic(path, b"", remedy="make room")
+
+
 @pytest.mark.parametrize("step", ["chmod", "replace"])
 def test_a_full_disk_leaves_the_old_file_and_nothing_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
