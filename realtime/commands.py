@@ -77,7 +77,7 @@ def live(
 
 def profiles() -> None:
     """List the profiles that htnet calibrate stored."""
-    from htnet.realtime.profile import list_profiles, profile_folder
+    from htnet.realtime.profiles.store import list_profiles, profile_folder
     from htnet.realtime.sinks.tables import profiles_table
 
     stored, troubles = list_profiles()

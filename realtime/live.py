@@ -17,7 +17,8 @@ from htnet.engine.types import F32, Event, Tick
 from htnet.realtime.capture_thread import CaptureThread
 from htnet.realtime.overlay.compose import Overlay
 from htnet.realtime.pipeline import Pipeline
-from htnet.realtime.profile import Profile, read_profile
+from htnet.realtime.profiles.profile import Profile
+from htnet.realtime.profiles.store import read_profile
 from htnet.realtime.session import ticks
 from htnet.realtime.sinks.display import no_display
 from htnet.realtime.sinks.events import EventLog

@@ -18,7 +18,8 @@ from htnet.engine.motion.muscle_fit import MUSCLE_NAMES
 from htnet.engine.synth.demo import DemoConfig
 from htnet.engine.synth.injection.schedule import InjectionPlan
 from htnet.engine.types import Frame
-from htnet.realtime.profile import FOLDER_VARIABLE, Profile, Rest, read_profile, write_profile
+from htnet.realtime.profiles.profile import Profile, Rest
+from htnet.realtime.profiles.store import FOLDER_VARIABLE, read_profile, write_profile
 from htnet.realtime.sources.demo import DemoSource
 from htnet.realtime.sources.profiled import open_profiled
 

@@ -14,15 +14,6 @@ from typing import NamedTuple
 
 import pytest
 
-# Exceptions that wait for work in other folders: (importing file, imported unit). Delete an
-# exception once it is unused; `test_every_exception_is_needed` reports it.
-TODO: dict[str, set[str]] = {
-    "engine/event_matching.py": {"engine.synth"},
-    "realtime/live.py": {"engine.synth"},
-    "realtime/sinks/tables.py": {"engine.synth"},
-    "training/spotting/report.py": {"training.reporting"},
-}
-
 ROOT = Path(__file__).resolve().parent.parent
 ROOMS = ("engine", "realtime", "training", "calib")
 ROOM_MAY_IMPORT: dict[str, set[str]] = {
@@ -46,7 +37,7 @@ _ENGINE_MOTION = {"engine.motion"} | _ENGINE_BASE
 _ENGINE_RUNTIMES = {"engine.runtimes", "engine.models"} | _ENGINE_MOTION
 _LIVE_PARTS = {
     *("realtime.spotting", "realtime.sources", "realtime.sinks", "realtime.overlay"),
-    "realtime.profile",
+    "realtime.profiles",
 }
 _LIVE_PIPELINE = {"realtime.pipeline", "realtime.capture_thread"} | _LIVE_PARTS
 _LIVE_SESSION = {"realtime.session", "realtime.tracker_process"} | _LIVE_PIPELINE
@@ -54,7 +45,9 @@ _SETTINGS = {"training.config", "training.recipes", "training.views"}
 _DATA = {"training.datasets", "training.spotting"} | _SETTINGS
 _FITTING = {"training.fitting", "training.augmentation"} | _DATA
 _REPORTING = {"training.reporting", "training.evaluation"} | _FITTING
-_MEASURING = {"calib.bench", "calib.calibration", "calib.engines", "calib.evaluation"}
+_MEASURING = {
+    *("calib.bench", "calib.calibration", "calib.engines", "calib.evaluation", "calib.probe"),
+}
 
 UNIT_MAY_IMPORT: dict[str, set[str]] = {
     "engine.recognition": _ENGINE_RUNTIMES,
@@ -77,11 +70,11 @@ UNIT_MAY_IMPORT: dict[str, set[str]] = {
     "realtime.pipeline": _LIVE_PARTS,
     "realtime.capture_thread": {"realtime.sources"},
     "realtime.tracker_process": set(),
-    "realtime.sinks": {"realtime.sources", "realtime.overlay", "realtime.profile"},
+    "realtime.sinks": {"realtime.sources", "realtime.overlay", "realtime.profiles"},
     "realtime.overlay": set(),
-    "realtime.sources": {"realtime.profile"},
+    "realtime.sources": {"realtime.profiles"},
     "realtime.spotting": set(),
-    "realtime.profile": set(),
+    "realtime.profiles": set(),
     "training.commands": {"training.train", "training.experiments"} | _REPORTING,
     "training.train": _REPORTING,
     "training.experiments": _REPORTING,
@@ -98,7 +91,8 @@ UNIT_MAY_IMPORT: dict[str, set[str]] = {
     "calib.doctor": {"calib.bench"},
     "calib.evaluation": {"calib.calibration", "calib.bench"},
     "calib.engines": {"calib.bench"},
-    "calib.calibration": set(),
+    "calib.calibration": {"calib.probe"},
+    "calib.probe": {"calib.evaluation"},
     "calib.bench": set(),
 }
 SYNTH_IMPORTERS = (
@@ -180,12 +174,8 @@ OWN = [each for each in ALL if each.imported]
 """Imports of htnet's own modules."""
 
 
-def excused(each: Import) -> bool:
-    return unit_of(each.imported) in TODO.get(str(each.path.relative_to(ROOT)), set())
-
-
 def told(wrong: Iterable[Import]) -> list[str]:
-    return [str(each) for each in wrong if not excused(each)]
+    return [str(each) for each in wrong]
 
 
 def within(module: str, places: Iterable[str]) -> bool:
@@ -266,20 +256,10 @@ def test_no_two_folders_import_each_other() -> None:
     edges: dict[tuple[str, str], Import] = {}
     for each in OWN:
         edge = folder_of(each.importer), folder_of(each.imported)
-        if edge[0] != edge[1] and not excused(each):
+        if edge[0] != edge[1]:
             edges.setdefault(edge, each)
     both = [f"{each}; {edges[b, a]}" for (a, b), each in edges.items() if a < b and (b, a) in edges]
     assert both == []
-
-
-def test_every_exception_is_needed() -> None:
-    used = {
-        (str(each.path.relative_to(ROOT)), unit_of(each.imported))
-        for each in OWN
-        if breaks_layers(each) or breaks_synth(each)
-    }
-    excuses = {(file, unit) for file, units in TODO.items() for unit in units}
-    assert excuses - used == set(), "delete them from TODO"
 
 
 def test_imports_are_absolute_and_begin_with_htnet() -> None:

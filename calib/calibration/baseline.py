@@ -9,7 +9,7 @@ from htnet.calib.calibration.measurements import Measurement
 from htnet.engine.face.alignment import LEFT_EYE, RIGHT_EYE
 from htnet.engine.motion.muscle_fit import MUSCLE_NAMES
 from htnet.engine.types import NS_PER_MS
-from htnet.realtime.profile import Rest
+from htnet.realtime.profiles.profile import Rest
 
 EYES_PX = RIGHT_EYE[0] - LEFT_EYE[0]
 _BLINK_MARGIN_NS = 150 * NS_PER_MS

@@ -21,7 +21,8 @@ from htnet.engine.types import F32, Tick
 from htnet.realtime.capture_thread import CaptureThread
 from htnet.realtime.live import PathConfig
 from htnet.realtime.pipeline import Pipeline
-from htnet.realtime.profile import Profile, require_name, write_profile
+from htnet.realtime.profiles.profile import Profile, require_name
+from htnet.realtime.profiles.store import write_profile
 from htnet.realtime.session import ticks
 from htnet.realtime.sinks.live_screen import LiveScreen
 from htnet.realtime.sinks.tables import ALERT, MOVING

@@ -15,7 +15,7 @@ from htnet.calib.calibration.baseline import (
 from htnet.calib.calibration.flicker import find_flicker
 from htnet.calib.calibration.measurements import Measurement, Sampler
 from htnet.engine.types import NS_PER_MS, Tick
-from htnet.realtime.profile import Profile
+from htnet.realtime.profiles.profile import Profile
 
 _JUDGED_EVERY_NS = 250 * NS_PER_MS
 _LOST_NS = 300 * NS_PER_MS

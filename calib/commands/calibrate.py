@@ -21,7 +21,7 @@ from htnet.realtime.commands import path_config
 
 if TYPE_CHECKING:
     from htnet.calib.probe.keeper import FaceKeeper
-    from htnet.realtime.profile import Profile
+    from htnet.realtime.profiles.profile import Profile
 
 _DEMO_TRIES = 6
 """Length of a demo clip, as a multiple of the seconds of rest that are asked for."""
@@ -53,7 +53,7 @@ def calibrate(
     from htnet.calib.calibration.calibrate import CalibrateConfig, calibrate
     from htnet.calib.calibration.recorder import CalibrationRecorder, RecorderConfig
     from htnet.calib.probe.keeper import FaceKeeper
-    from htnet.realtime.profile import profile_path
+    from htnet.realtime.profiles.store import profile_path
     from htnet.realtime.sinks.tables import profiles_table
 
     if still and source.source != "demo":
@@ -82,7 +82,7 @@ def _probe(
     from dataclasses import replace
 
     from htnet.calib.probe.probe import ProbeConfig, probe
-    from htnet.realtime.profile import write_profile
+    from htnet.realtime.profiles.store import write_profile
 
     config = ProbeConfig(model=served.model, flow=served.flow, landmarker=landmarker)
     try:

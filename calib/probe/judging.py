@@ -43,7 +43,7 @@ class DrawnPass:
 
 @dataclass(frozen=True, slots=True)
 class LiveConfig:
-    """What judges, as ``live`` would: ``least`` (8,) px, the profile's thresholds."""
+    """Configuration of the judging live path. ``least``: (8,) px, thresholds of the profile."""
 
     least: F32
     model: Path | None = None
@@ -53,7 +53,7 @@ class LiveConfig:
 
 @dataclass(frozen=True, slots=True)
 class _Played:
-    """How far pass ``number`` is."""
+    """Progress of pass ``number``."""
 
     number: int
     seconds: float
@@ -68,9 +68,9 @@ def judge_passes(
     until: float,
     progress: Callable[[float], None],
 ) -> list[Video]:
-    """The passes as far as they are judged when `time.monotonic` is ``until``.
+    """Judge passes until `time.monotonic` reaches ``until``, and return what is judged by then.
 
-    ``progress``: is given the share that is done, 0 to 1. Raises what kept a process from judging,
+    ``progress``: receives the share that is done, 0 to 1. Raises the error of a process,
     and `EngineError` where processes have ended before anything was judged.
     """
     context = get_context("spawn")
@@ -110,7 +110,7 @@ def _hear(
     until: float,
     progress: Callable[[float], None],
 ) -> list[Video]:
-    """What the processes tell until they end or time is over."""
+    """Collect the videos that the processes send until they end or time is over."""
     videos: list[Video] = []
     played_s = dict.fromkeys(range(len(lengths_s)), 0.0)
     began, open_pipes, stopped = time.monotonic(), list(pipes), False
@@ -158,8 +158,8 @@ def _judge(
     config: LiveConfig,
     threads: int,
 ) -> None:
-    """Judge numbered passes in turn; tell how far each is, its `Video`, or what kept from it."""
-    # Ctrl-C reaches the whole group, but it is the parent who ends this. MediaPipe writes to stderr.
+    """Judge numbered passes in turn; send progress, each `Video`, or the error."""
+    # The parent ends this process; Ctrl-C reaches the whole group. MediaPipe writes to stderr.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     torch.set_num_threads(threads)
@@ -185,7 +185,7 @@ def _judge(
 
 
 class _Teller:
-    """Tells every second of a pass how far it is, until it hears anything, which is to stop."""
+    """Reports the progress of a pass once a second; any message from the parent stops the pass."""
 
     def __init__(self, pipe: Connection, number: int) -> None:
         self._pipe = pipe
@@ -193,7 +193,7 @@ class _Teller:
         self._told_ns = 0
 
     def __call__(self, t_ns: int) -> bool:
-        """Whether to play the frame at this time."""
+        """Return True while the pass is to go on."""
         if t_ns - self._told_ns >= _TOLD_EVERY_NS:
             self._told_ns = t_ns
             self._pipe.send(_Played(self._number, t_ns / 1e9))

@@ -12,7 +12,7 @@ from htnet.engine.synth.injection.footage import Footage, footage_of, footage_sc
 from htnet.engine.types import F32, U8, Face, Frame, Tick
 
 MOST_BYTES: Final = 130_000_000
-"""Of the pictures kept. While they become a footage, a second copy lies beside them for a moment."""
+"""Limit of the pictures kept. A second copy exists briefly while they become a footage."""
 _LEAST_S: Final = 5.0  # that have to fit in: pictures are reduced until they do
 _MARGIN: Final = 1.0  # of the face's box, kept on every side: a little more than a footage takes
 _SLACK: Final = 0.97  # a face that sways a little is not reduced once more for the footage

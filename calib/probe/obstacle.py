@@ -1,4 +1,4 @@
-"""What most stands in the way of finding movements, in words for the person at the camera."""
+"""Worst obstacle to spotting on one face and camera, in words for the person at the camera."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -6,15 +6,17 @@ from typing import Final
 
 from htnet.calib.evaluation.injected_scores import hits
 from htnet.realtime.overlay.reasons import in_words
-from htnet.realtime.profile import Profile
+from htnet.realtime.profiles.profile import Profile
 from htnet.training.spotting.records import FoundEvent, TrueEvent, Video
 
 _NOISY: Final = 6.0  # grey levels
 
 
 def worst_obstacle(profile: Profile, videos: Sequence[Video]) -> str:
-    """What calibration itself complained of first, else what became of most missed movements; ""
-    where none was missed."""
+    """Return the first complaint of calibration, else the commonest fate of missed movements.
+
+    "" where none was missed.
+    """
     if profile.mains_hz is not None:
         return f"light flicker at {2 * profile.mains_hz} Hz"
     if profile.notes:
@@ -34,7 +36,7 @@ def _missed(video: Video) -> list[TrueEvent]:
 
 
 def _fate(video: Video, true: TrueEvent) -> str:
-    """What was told of a missed movement: of the event that shares most time with it."""
+    """Return the fate of a missed movement: that of the event which shares most time with it."""
 
     def shared(own: FoundEvent) -> int:
         return min(own.offset_ns, true.offset_ns) - max(own.onset_ns, true.onset_ns)

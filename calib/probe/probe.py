@@ -1,6 +1,7 @@
 """`htnet calibrate --probe`: movements injected into what the camera has just seen, and judged.
 
-As ``htnet evaluate live --inject`` does with a video. The movements are none that the live fit knows.
+The same is done to a video by ``htnet evaluate live --inject``. The movements are skin patches, so
+that the muscle fit is not tested on its own muscles.
 """
 
 import os
@@ -23,15 +24,15 @@ from htnet.engine.synth.injection.footage import Footage
 from htnet.engine.synth.injection.footage_motion import NEUTRAL_S, still
 from htnet.engine.synth.injection.patch_movement import patch_movement
 from htnet.engine.synth.injection.schedule import InjectionPlan
-from htnet.realtime.probe import Probe, ProbedSize
-from htnet.realtime.profile import Profile
+from htnet.realtime.profiles.probe import Probe, ProbedSize
+from htnet.realtime.profiles.profile import Profile
 from htnet.training.spotting.records import KINDS, Video
 
 _PERCENT: Final = 100
 
 
 def _plan() -> InjectionPlan:
-    """Half a minute with a movement every four seconds, so that two minutes tell enough."""
+    """Plan half a minute with a movement every four seconds: 28 in four passes."""
     return InjectionPlan(seconds=30.0, amplitudes_px=(1.0, 2.0), per_minute=(14.0, 14.0))
 
 
@@ -59,7 +60,7 @@ class Probed:
     seconds: float
 
     def sentence(self) -> str:
-        """How many movements it is of, and what to do where that is not all of them."""
+        """Return the number of movements judged, and the remedy where that is not all of them."""
         more = ": close other programs for more" if self.judged < self.drawn else ""
         return f"{self.judged} of {self.drawn} movements judged in {self.seconds:.0f} s{more}."
 
@@ -72,7 +73,7 @@ def probe(
 ) -> Probed:
     """Inject into ``footage``, the quiet seconds that ``profile`` was made of, and judge.
 
-    ``progress``: is given per cent done, of 100. When time is over, what was judged by then counts.
+    ``progress``: receives per cent done, of 100. What is judged when time is over counts.
     Raises `UsageError` for a face that is nowhere at rest, and `EngineError` where nothing could be
     judged.
     """
@@ -111,7 +112,7 @@ def probe(
 
 
 def probe_of(profile: Profile, videos: Sequence[Video]) -> Probe:
-    """The counts of judged passes, and what most stands in the way."""
+    """Sum up judged passes: recall by size, false alarms, the worst obstacle."""
     own = score_injected(
         [JudgedPass(profile.camera, False, number, video) for number, video in enumerate(videos)]
     ).neutral

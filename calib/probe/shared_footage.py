@@ -1,4 +1,4 @@
-"""A footage whose pictures several processes see without a copy of their own."""
+"""Footage in shared memory: several processes read its pictures without copying them."""
 
 import math
 import shutil
@@ -26,7 +26,7 @@ class SharedFootage:
     memory: str
 
     def open(self) -> tuple[Footage, SharedMemory]:
-        """The whole footage, and the memory that has to be held as long as it is used."""
+        """Return the footage and its memory, which has to be held as long as the footage is used."""
         memory = SharedMemory(self.memory)
         pictures: U8 = np.ndarray(self.shape, np.uint8, memory.buf)
         return replace(self.footage, pictures=list(pictures)), memory
@@ -34,7 +34,7 @@ class SharedFootage:
 
 @contextmanager
 def shared(footage: Footage) -> Iterator[SharedFootage]:
-    """Lay the pictures where other processes see them; they are dropped in the end.
+    """Copy the pictures into shared memory; it is freed in the end.
 
     Raises `EngineError` where the system has no room for them.
     """

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from htnet.engine.event_matching import match_events
 from htnet.engine.types import NS_PER_MS, Event
-from htnet.realtime.profile import Profile
+from htnet.realtime.profiles.profile import Profile
 
 if TYPE_CHECKING:
     from htnet.realtime.sources.demo import SimulatedEvent

@@ -8,7 +8,7 @@ import numpy as np
 
 from htnet.engine.errors import SourceError
 from htnet.engine.types import F32
-from htnet.realtime.profile import Profile
+from htnet.realtime.profiles.profile import Profile
 from htnet.realtime.sources.base import Source
 from htnet.realtime.sources.capture import Size, size_of
 

@@ -80,7 +80,7 @@ def footage_of(name: str, frames: Iterable[Frame], tracker: FaceTracker) -> Foot
     if fps < SLOWEST_FPS:
         raise UsageError(
             f"expected at least {SLOWEST_FPS:g} frames a second in {name}, since a "
-            f"micro-expression falls between fewer; got {fps:.1f}: film it faster, or in more light."
+            f"micro-expression falls between fewer; got {fps:.1f}: film it faster or in more light."
         )
     seconds = (times[-1] - times[0]) / 1e9
     if seconds < SHORTEST_S:

@@ -1,7 +1,7 @@
 """Movements of no muscle: patches of skin that shift near brows, nose, cheeks, lips and chin.
 
-The live fit explains a movement by eight muscles of fixed shape. A movement drawn from those muscles
-is one that it was built for; these have other shapes, widths, directions and sides.
+The muscle fit knows eight muscles of fixed shape. These movements have other shapes, widths,
+directions and sides.
 """
 
 from typing import Final
@@ -37,10 +37,10 @@ _OTHER_SIDE: Final = (0.5, 1.0)  # how far the other side goes
 
 
 def patch_movement(rng: np.random.Generator, landmarks: F32) -> Movement:
-    """One to three Gaussian patches, each shifted in a direction of its own.
+    """Draw one to three Gaussian patches, each shifted in a direction of its own.
 
-    Four times of ten all that lies beside the midline is on one side; else each such patch comes with
-    its mirror image, which goes less far.
+    In 40% of draws all patches beside the midline lie on one side; otherwise each has a mirror image
+    with a smaller shift.
     ``landmarks``: (478, 2) of the face at rest, px of the crop.
     """
     total = np.zeros((CROP_HEIGHT, CROP_WIDTH, 2), np.float32)

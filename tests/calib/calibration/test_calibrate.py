@@ -22,7 +22,8 @@ from htnet.engine.motion.muscle_fit import MUSCLE_NAMES
 from htnet.engine.synth.demo import DemoConfig
 from htnet.engine.types import Frame, Health, State, Tick
 from htnet.realtime.live import PathConfig
-from htnet.realtime.profile import Profile, Rest, read_profile
+from htnet.realtime.profiles.profile import Profile, Rest
+from htnet.realtime.profiles.store import read_profile
 
 PICTURE = np.zeros((4, 4, 3), np.uint8)
 PATH = PathConfig(source=None, demo=DemoConfig(still=True, seconds=3))

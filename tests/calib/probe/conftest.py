@@ -10,7 +10,7 @@ from htnet.engine.motion.muscle_fit import MUSCLE_NAMES
 from htnet.engine.synth.face.portrait import load_portrait
 from htnet.engine.synth.injection.footage import Footage
 from htnet.engine.types import F32, U8, Face, Frame, State, Tick
-from htnet.realtime.profile import Profile, Rest
+from htnet.realtime.profiles.profile import Profile, Rest
 
 Filmed = Callable[..., Iterator[Tick]]
 PORTRAIT = load_portrait()

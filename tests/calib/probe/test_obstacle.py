@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from htnet.calib.probe.obstacle import worst_obstacle
-from htnet.realtime.profile import Profile
+from htnet.realtime.profiles.profile import Profile
 from htnet.training.spotting.records import FoundEvent, TrueEvent, Video
 
 MS = 1_000_000

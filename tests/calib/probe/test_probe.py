@@ -18,7 +18,7 @@ from htnet.engine.synth.face.portrait import load_portrait
 from htnet.engine.synth.injection.footage import Footage
 from htnet.engine.synth.injection.schedule import InjectionPlan
 from htnet.engine.types import Tick
-from htnet.realtime.profile import Profile
+from htnet.realtime.profiles.profile import Profile
 
 Filmed = Callable[..., Iterator[Tick]]
 SHORT = InjectionPlan(seconds=8.0, amplitudes_px=(3.0,), per_minute=(8.0, 8.0))

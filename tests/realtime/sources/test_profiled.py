@@ -8,7 +8,7 @@ import pytest
 from htnet.engine.errors import SourceError, UsageError
 from htnet.engine.motion.muscle_fit import MUSCLE_NAMES
 from htnet.engine.types import Frame
-from htnet.realtime.profile import Profile, Rest
+from htnet.realtime.profiles.profile import Profile, Rest
 from htnet.realtime.sources.profiled import open_profiled
 
 PROFILE = Profile(

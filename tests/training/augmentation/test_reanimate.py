@@ -63,7 +63,7 @@ def by_hand(
     pixels: tuple[float, float],
     noise: tuple[float, float],
 ) -> np.ndarray:
-    """Re-animation with size and noise alone, step by step, as the shipped weights' views were made.
+    """Re-animation with size and noise alone, step by step, as for the shipped weights' views.
 
     What the settings without extras must give bit for bit, or those weights cannot be made again.
     """

@@ -43,7 +43,7 @@ def faces(animator, to_crop, muscle, pixels, length, apex, noise=0.0, drift=0.0)
 
 
 def errors(animator, to_crop, landmarks, pixels, **other):
-    """Share of the clip by which the apex is missed, for each muscle and an early and a late one."""
+    """Share of the clip by which the apex is missed, for each muscle, an early and a late one."""
     return [
         abs(find_apex(list(faces(animator, to_crop, *clip, **other)), landmarks) - clip[3])
         / clip[2]

@@ -1,4 +1,4 @@
-"""What is written of spotted videos: rows, tables that fit, pictures on which nothing is cut off."""
+"""Reports of spotted videos: rows, tables that fit, pictures on which nothing is cut off."""
 
 import csv
 import io

@@ -11,10 +11,9 @@ from hypothesis import strategies as st
 
 from htnet.engine.errors import HTNetError, OutputError, UsageError
 from htnet.engine.motion.muscle_fit import MUSCLE_NAMES
-from htnet.realtime.probe import Probe, ProbedSize
-from htnet.realtime.profile import (
-    Profile,
-    Rest,
+from htnet.realtime.profiles.probe import Probe, ProbedSize
+from htnet.realtime.profiles.profile import Profile, Rest
+from htnet.realtime.profiles.store import (
     format_profile,
     list_profiles,
     load_profile,

@@ -1,4 +1,4 @@
-"""How well micro-expressions were found on one person's own face: what a profile keeps of it."""
+"""Probe of a profile: recall on movements injected into the pictures of its calibration."""
 
 from dataclasses import dataclass
 
@@ -19,7 +19,7 @@ class ProbedSize:
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """What was found of micro-expressions injected into a calibration's own pictures.
+    """Recall and false alarms on micro-expressions injected into a calibration's own pictures.
 
     ``false_alarms``: believed events beside the movements, in ``minutes`` without any. ``worst``:
     what most stands in the way, "" where nothing does. Raises `UsageError` for values that make no
@@ -46,7 +46,7 @@ class Probe:
             )
 
     def sentence(self) -> str:
-        """The probe in words, for the person in front of the camera."""
+        """Return the probe in words, for the person in front of the camera."""
         first, *others = self.sizes
         found = [f"{first.px:g} px found {first.found} of {first.of} times"]
         found += [f"{own.px:g} px {own.found} of {own.of}" for own in others]

@@ -3,14 +3,15 @@
 import pytest
 
 from htnet.engine.errors import UsageError
-from htnet.realtime.probe import Probe, ProbedSize
+from htnet.realtime.profiles.probe import Probe, ProbedSize
 
 SIZES = (ProbedSize(1.0, 7, 10), ProbedSize(2.0, 19, 20))
 
 
 def test_it_is_a_sentence() -> None:
     assert Probe(SIZES, 0, 2.0, "light flicker at 100 Hz").sentence() == (
-        "On your face, camera and light: 1 px found 7 of 10 times, 2 px 19 of 20, no false alarm in "
+        "On your face, camera and light: 1 px found 7 of 10 times, 2 px 19 of 20, no false alarm "
+        "in "
         "2 minutes; worst: light flicker at 100 Hz."
     )
     assert Probe(SIZES[:1], 1, 1.0).sentence() == (
