@@ -1,1 +1,1 @@
-"""How well micro-expressions are found on the face, camera and light of a calibration."""
+"""Recall on movements injected into the pictures of a calibration."""

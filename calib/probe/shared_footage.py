@@ -26,7 +26,7 @@ class SharedFootage:
     memory: str
 
     def open(self) -> tuple[Footage, SharedMemory]:
-        """Return the footage and its memory, which has to be held as long as the footage is used."""
+        """Return the footage and its memory, which the caller holds while the footage is used."""
         memory = SharedMemory(self.memory)
         pictures: U8 = np.ndarray(self.shape, np.uint8, memory.buf)
         return replace(self.footage, pictures=list(pictures)), memory

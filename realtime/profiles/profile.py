@@ -41,8 +41,8 @@ class Profile:
     ``noise``: standard deviation of the camera's noise on skin, grey levels of a frame's pixel.
     ``mains_hz``: 50 or 60 where lamps were seen to flicker. ``baseline``: for each of
     `MUSCLE_NAMES`. ``p`` and ``floor_px``: parameters of `thresholds`. ``locked``: camera settings
-    that were locked. ``notes``: warnings of the calibration. ``probe``: recall on injected movements,
-    None where it was not measured. Raises `UsageError` for values out of range.
+    that were locked. ``notes``: warnings of the calibration. ``probe``: recall on injected
+    movements, None if not measured. Raises `UsageError` for values out of range.
     """
 
     name: str

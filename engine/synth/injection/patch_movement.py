@@ -39,8 +39,8 @@ _OTHER_SIDE: Final = (0.5, 1.0)  # how far the other side goes
 def patch_movement(rng: np.random.Generator, landmarks: F32) -> Movement:
     """Draw one to three Gaussian patches, each shifted in a direction of its own.
 
-    In 40% of draws all patches beside the midline lie on one side; otherwise each has a mirror image
-    with a smaller shift.
+    In 40% of draws all patches beside the midline lie on one side; otherwise each has a mirror
+    image with a smaller shift.
     ``landmarks``: (478, 2) of the face at rest, px of the crop.
     """
     total = np.zeros((CROP_HEIGHT, CROP_WIDTH, 2), np.float32)
