@@ -54,7 +54,7 @@ class ArtifactConfig:
     unexplained: float = 0.5
     broad_px: float = 5.0
     eyes_unexplained: float = 0.42
-    min_fps: float = 18.0
+    min_fps: float = 10.0
 
 
 class SpeechDetector:

@@ -258,7 +258,7 @@ class Plan:
                 f"expected an even width and height of 128 to 4096 px; got {self.size[0]} x "
                 f"{self.size[1]}: use for example 640 x 360."
             )
-        _number(self, "fps", 24, 200)
+        _number(self, "fps", 12, 200)
         _number(self, "seconds", 1, 7200)
         _number(self, "seed", 0, 2**32)
         if self.eyes_px:

@@ -648,8 +648,13 @@ class TestLight:
 
 
 def test_too_few_frames_a_second_are_said() -> None:
-    run = Run({"brow raise": movement(1.5, 3000, 3300, 3900)}, fps=12, seconds=6)
+    run = Run({"brow raise": movement(1.5, 3000, 3300, 3900)}, fps=8, seconds=6)
     assert run.reasons == ["low frame rate"]
+
+
+def test_twelve_frames_a_second_are_enough() -> None:
+    run = Run({"brow raise": movement(1.5, 3000, 3200, 3480)}, fps=12, seconds=6)
+    assert run.reasons == [None]
 
 
 def test_a_hand_on_the_face_is_no_expression() -> None:

@@ -42,7 +42,7 @@ def ranges(least, most):
 plans = st.builds(
     Plan,
     size=st.sampled_from([(640, 360), (480, 360), (1280, 720)]),
-    fps=st.floats(24, 200),
+    fps=st.floats(12, 200),
     seconds=st.floats(200, 7200),
     seed=st.integers(0, 2**32),
     events=st.builds(
