@@ -13,9 +13,10 @@ from htnet.calib.commands.calibrate import calibrate
 from htnet.calib.commands.engines import evaluate_runtimes, export_onnx, export_trt
 from htnet.calib.commands.evaluate import evaluate_demo, evaluate_live
 from htnet.calib.commands.machine import bench_flow, bench_live, bench_model, bench_pair, doctor
+from htnet.calib.commands.simulate import simulate
 from htnet.engine.errors import HTNetError
 from htnet.options import expand_groups
-from htnet.realtime.commands import cameras, live, profiles, recognize, simulate
+from htnet.realtime.commands import cameras, live, profiles, recognize
 from htnet.training.commands.data import convert, data_check, data_prepare
 from htnet.training.commands.train import evaluate_ablation, evaluate_loso, evaluate_zoo, train
 

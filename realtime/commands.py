@@ -1,4 +1,4 @@
-"""Commands of the live room: live, profiles, simulate, recognize, cameras."""
+"""Commands of the live room: live, profiles, recognize, cameras."""
 
 import json
 from collections.abc import Mapping
@@ -20,7 +20,6 @@ from htnet.options import (
     console,
     one_blas_thread,
     parse_size,
-    progress_bar,
 )
 
 if TYPE_CHECKING:
@@ -91,38 +90,6 @@ def profiles() -> None:
         console(stderr=True).out(each)
 
 
-def simulate(
-    plan: Annotated[str, typer.Argument(help="A plan's TOML file, or 'standard'.")],
-    out: Annotated[Path, typer.Option(help="New folder for the video and its truth.")],
-    face: Annotated[
-        Path | None, typer.Option(help="Picture or clip of a face; default: the one that ships.")
-    ] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="Instead of the plan's.")] = None,
-    fps: Annotated[float | None, typer.Option(help="Instead of the plan's.")] = None,
-    seconds: Annotated[float | None, typer.Option(help="Instead of the plan's.")] = None,
-    size: Annotated[
-        str | None, typer.Option(help="Instead of the plan's, such as 640x360.")
-    ] = None,
-) -> None:
-    """Render a face with known expressions and disturbances, and write down what truly happens."""
-    from dataclasses import replace
-
-    from htnet.engine.synth.schedule.plan import read_plan
-    from htnet.engine.synth.write import simulate
-    from htnet.realtime.sources.portrait import open_portrait
-
-    given: dict[str, Any] = {"seed": seed, "fps": fps, "seconds": seconds}
-    given["size"] = None if size is None else parse_size(size)
-    changes = {name: value for name, value in given.items() if value is not None}
-    drawn = replace(read_plan(plan), **changes)
-    with progress_bar("frames") as progress:
-        made = simulate(drawn, open_portrait(face), out, progress)
-    console().out(
-        f"{len(made)} frames in {out}; events: {len(made.truth.events)}, "
-        f"disturbances: {len(made.truth.disturbances)}"
-    )
-
-
 def recognize(
     onset: Annotated[Path, typer.Argument(help="Picture of the face before it moves.")],
     apex: Annotated[Path, typer.Argument(help="Picture of the face at its peak.")],
@@ -191,9 +158,9 @@ def path_config(
     demo: Mapping[str, Any] | None = None,
 ) -> "PathConfig":
     """Return the configuration of the live path; ``demo``: further fields of `DemoConfig`."""
-    from htnet.engine.synth.demo import DemoConfig
     from htnet.realtime.live import PathConfig
     from htnet.realtime.sources.base import SourceConfig
+    from htnet.realtime.sources.demo import DemoConfig
 
     wanted = parse_size(size)
     model = {**asdict(served), "landmarker": landmarker}

@@ -96,7 +96,7 @@ UNIT_MAY_IMPORT: dict[str, set[str]] = {
     "calib.bench": set(),
 }
 SYNTH_IMPORTERS = (
-    *("engine.synth", "realtime.commands", "realtime.sources.demo", "realtime.sources.portrait"),
+    *("engine.synth", "realtime.sources.demo", "realtime.sources.portrait"),
     *("training.augmentation", "training.spotting", "calib", "cli"),
 )
 """Modules and folders that may import the simulator: nothing else in the live path."""
