@@ -52,6 +52,7 @@ def test_help_needs_nothing_heavy() -> None:
         assert command in told.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", [("live",), ("bench", "live"), ("calibrate", "--name", "desk")])
 @pytest.mark.parametrize(("own", "expected"), [(None, "1"), ("3", "3")])
 def test_blas_leaves_the_face_tracker_its_core(
@@ -106,6 +107,7 @@ def test_live_writes_events_and_a_video_that_can_be_read(htnet: Htnet, tmp_path:
     assert "1 of 1 hit" in out
 
 
+@pytest.mark.slow
 def test_live_says_no_face(htnet: Htnet, data: Path, tmp_path: Path) -> None:
     events = tmp_path / "events.jsonl"
     code, out, err = htnet(
@@ -174,6 +176,7 @@ def test_recognize_saves_the_published_map(htnet: Htnet, data: Path, tmp_path: P
     assert strain >= 0.75
 
 
+@pytest.mark.slow
 def test_what_cannot_be_a_source(htnet: Htnet, tmp_path: Path) -> None:
     empty, text = tmp_path / "empty.mp4", tmp_path / "notes.mp4"
     empty.touch()
@@ -187,6 +190,7 @@ def test_what_cannot_be_a_source(htnet: Htnet, tmp_path: Path) -> None:
         one_sentence(htnet("live", "--source", "demo", "--size", size), "640x360", code=2)
 
 
+@pytest.mark.slow
 def test_what_cannot_be_written(htnet: Htnet, tmp_path: Path) -> None:
     nowhere = tmp_path / "no" / "out"
     for option, name in (("--events", "out.jsonl"), ("--overlay-video", "out.mp4")):
@@ -217,6 +221,7 @@ def test_the_source_is_never_written_over(htnet: Htnet, data: Path, tmp_path: Pa
     )
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
 def test_a_full_disk_is_a_sentence(htnet: Htnet, data: Path) -> None:
     said = htnet(
@@ -271,6 +276,7 @@ def test_what_cannot_be_weights(htnet: Htnet, tmp_path: Path, data: Path) -> Non
         assert not target.exists()
 
 
+@pytest.mark.slow
 def test_what_cannot_be_computed_on(htnet: Htnet) -> None:
     one_sentence(htnet("live", "--source", "demo", "--headless", "--device", "cuda:99"), "cuda:99")
     one_sentence(
@@ -278,6 +284,7 @@ def test_what_cannot_be_computed_on(htnet: Htnet) -> None:
     )
 
 
+@pytest.mark.slow
 def test_pictures_that_change_size_midway(htnet: Htnet, data: Path, tmp_path: Path) -> None:
     clip = cv2.VideoCapture(str(data / "media" / "single_face.mp4"))
     folder, video = tmp_path / "frames", tmp_path / "out.mp4"

@@ -38,6 +38,7 @@ def composite(data: Path) -> Path:
     return data / "composite"
 
 
+@pytest.mark.slow
 def test_an_onnx_network_without_data(htnet: Htnet, tmp_path: Path) -> None:
     out = tmp_path / "network.onnx"
     code, told, err = htnet("export-onnx", "--out", out)
@@ -55,6 +56,7 @@ def test_an_onnx_network_without_data(htnet: Htnet, tmp_path: Path) -> None:
     assert "was there already" in told
 
 
+@pytest.mark.slow
 def test_int8_is_exported_on_real_pairs_and_live_picks_it_up(
     htnet: Htnet, composite: Path, cache: Path
 ) -> None:
@@ -76,6 +78,7 @@ def test_int8_is_exported_on_real_pairs_and_live_picks_it_up(
     assert engine.stat().st_mtime_ns > before
 
 
+@pytest.mark.slow
 def test_what_cannot_be_run_here_is_said(htnet: Htnet, tmp_path: Path) -> None:
     out = tmp_path / "half.onnx"
     code, told, _ = htnet("export-onnx", "--precision", "bf16", "--batch", 2, "--out", out)
@@ -97,6 +100,7 @@ def test_a_pair_graph_with_and_without_motion(htnet: Htnet, tmp_path: Path) -> N
     assert read_card(out).outputs == ("probabilities", "flow", "head")
 
 
+@pytest.mark.slow
 def test_a_tensorrt_rtx_engine_is_built_without_a_gpu(htnet: Htnet, tmp_path: Path) -> None:
     pytest.importorskip("tensorrt_rtx")
     out = tmp_path / "network.plan"
@@ -121,6 +125,7 @@ def test_exports_that_cannot_be(htnet: Htnet, tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_runtimes_are_held_against_eager(htnet: Htnet, composite: Path, tmp_path: Path) -> None:
     rows, page = tmp_path / "rows.json", tmp_path / "page.md"
     code, told, _ = htnet(

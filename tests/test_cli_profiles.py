@@ -59,6 +59,7 @@ def refused(said: Said, *parts: str, code: int = 1) -> None:
         assert part in sentence, said[2]
 
 
+@pytest.mark.slow
 def test_a_quiet_face_becomes_a_profile(htnet: Htnet, folder: Path) -> None:
     code, out, err = htnet("calibrate", "--name", "desk", *DEMO, "--still", "--seconds", 3)
     assert (code, err) == (0, "")
@@ -72,12 +73,14 @@ def test_a_quiet_face_becomes_a_profile(htnet: Htnet, folder: Path) -> None:
     assert "desk" in out and "demo, seed 0" in out
 
 
+@pytest.mark.slow
 def test_a_moving_face_is_never_stored(htnet: Htnet, folder: Path) -> None:
     said = htnet("calibrate", "--name", "desk", *DEMO, "--tries", 1)
     refused(said, "at rest", "Nothing is stored")
     assert not folder.exists()
 
 
+@pytest.mark.slow
 def test_a_clip_that_is_too_short(htnet: Htnet, data: Path, folder: Path) -> None:
     clip = data / "media" / "no_face.mp4"
     refused(htnet("calibrate", "--name", "desk", "--source", clip), "no_face.mp4")
@@ -196,6 +199,7 @@ def test_no_profile_and_none_that_can_be_read(htnet: Htnet, folder: Path) -> Non
     assert "odd.toml" in err
 
 
+@pytest.mark.slow
 def test_live_goes_by_a_profile(htnet: Htnet, profile: Profile) -> None:
     write_profile(profile)
     asked = ("live", *DEMO, "--headless", "--max-seconds", 1, "--profile", "desk")

@@ -37,6 +37,7 @@ def refused(said: Said, *parts: str, code: int = 1) -> None:
         assert part in sentence, said[2]
 
 
+@pytest.mark.slow
 def test_a_plan_becomes_a_video_with_its_truth(htnet: Htnet, plan: Path, tmp_path: Path) -> None:
     out = tmp_path / "made"
     asked = ("simulate", plan, "--out", out, "--fps", 24, "--size", "320x240", "--seed", 9)

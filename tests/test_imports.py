@@ -289,6 +289,7 @@ for name in sys.argv[1:]:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("room", ["engine", "training", "calib"])
 def test_a_room_can_be_entered_without_mediapipe(room: str) -> None:
     modules = sorted(f"htnet.{module_of(path)}" for path in (ROOT / room).rglob("*.py"))

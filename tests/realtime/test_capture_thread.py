@@ -134,6 +134,7 @@ def test_the_error_comes_after_the_frames_before_it_and_stays() -> None:
             assert caught.value is error
 
 
+@pytest.mark.slow
 def test_close_ends_at_once_even_if_the_read_blocks() -> None:
     release = threading.Event()
     source = Listed([1, 2], live=True, gate=lambda i: release.wait(30) and None)
@@ -155,6 +156,7 @@ def test_close_wakes_a_reader_whose_shelf_is_full() -> None:
     assert source.closed and source.given == 3
 
 
+@pytest.mark.slow
 def test_close_wakes_whoever_waits_for_a_frame() -> None:
     blocked, got = threading.Event(), []
     reader = CaptureThread(Listed([1], live=True, gate=lambda i: blocked.wait(30) and None))

@@ -172,6 +172,7 @@ def test_the_end_of_the_source_is_told(pipeline: Pipeline, data: Path) -> None:
     assert pipeline.finish() == ()
 
 
+@pytest.mark.slow
 def test_a_broad_smile_is_told_whole_and_what_the_fit_sees_in_it_as_its_part(
     pipeline: Pipeline,
 ) -> None:

@@ -13,6 +13,7 @@ from htnet.realtime.sources.base import SourceConfig, open_source
 from htnet.realtime.tracker_process import TrackerProcess
 
 
+@pytest.mark.slow
 def test_it_finds_what_the_tracker_finds(data: Path) -> None:
     here, there = MeshTracker(), TrackerProcess()
     source = open_source(SourceConfig(source=str(data / "media" / "single_face.mp4")))

@@ -22,6 +22,7 @@ def small(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_training_end_to_end(
     htnet: Htnet, composite: Path, small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -50,6 +51,7 @@ def test_training_end_to_end(
     assert (tmp_path / "same" / "config.toml").read_text() == again.read_text()
 
 
+@pytest.mark.slow
 def test_oracle_and_nested_by_name(
     htnet: Htnet, composite: Path, small: Path, tmp_path: Path
 ) -> None:
@@ -66,6 +68,7 @@ def test_oracle_and_nested_by_name(
     assert json.loads((tmp_path / "o.json").read_text())["casme2"] is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
@@ -94,6 +97,7 @@ def test_from_and_loso_do_not_go_together(htnet: Htnet, composite: Path, tmp_pat
     assert (code, "may have seen" in err) == (2, True)
 
 
+@pytest.mark.slow
 def test_zoo_and_ablation_write_pages(
     htnet: Htnet, composite: Path, small: Path, tmp_path: Path
 ) -> None:

@@ -39,6 +39,7 @@ def test_the_recipe_is_the_default_one() -> None:
 
 # A dropped jaw is left out: the weights that ship were trained without it, and call it surprise on
 # 13% of these faces.
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in MUSCLES if name != "jaw drop"])
 @torch.no_grad()
 def test_prototypes_on_real_faces(published: Path, name: str) -> None:

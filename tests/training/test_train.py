@@ -26,6 +26,7 @@ from htnet.training.recipes import RECIPES, candidates, configured, read_toml, r
 from htnet.training.train import train
 
 
+@pytest.mark.slow
 def test_the_run_folder(config: TrainConfig, tmp_path: Path) -> None:
     [found] = evaluate_loso([config], "last", LosoConfig(tmp_path / "loso"))
     reports = {name: [report] for name, report in found.items()}
@@ -70,6 +71,7 @@ def test_a_run_can_be_told_again(config: TrainConfig, tmp_path: Path) -> None:
     assert "no score to report" in (made.run / "report.md").read_text()
 
 
+@pytest.mark.slow
 def test_training_goes_on_from_weights(config: TrainConfig, tmp_path: Path) -> None:
     first = train(config, tmp_path / "first")
     still = replace(config, schedule=replace(config.schedule, epochs=1, lr=1e-9, ema=0.0))
@@ -170,6 +172,7 @@ def test_changed_takes_whole_numbers_for_others() -> None:
     assert changed(Schedule(), {"lr": 1}, "schedule").lr == 1.0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", list(ABLATIONS))
 def test_every_ablation_has_variants_that_can_be_built(
     name: str, composite: Path, tmp_path: Path

@@ -35,6 +35,7 @@ def row(model: Model) -> dict:
     )
 
 
+@pytest.mark.slow
 def test_the_reference_is_the_official_form_at_every_batch(row: dict, model: Model) -> None:
     assert isinstance(model.official.network, HTNet)
     assert isinstance(model.served.network, FoldedHTNet)

@@ -30,6 +30,7 @@ def row() -> dict:
     )
 
 
+@pytest.mark.slow
 def test_step_and_graph_stand_beside_a_reference_of_their_solver(row: dict) -> None:
     said = [(each["flow"], each["batch"], each["what"]) for each in row["rows"]]
     assert said == [

@@ -59,6 +59,7 @@ def face(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write(tmp_path_factory.mktemp("video") / "rest.avi", portrait(40), 20.0)
 
 
+@pytest.mark.slow
 def test_a_minute_is_played_judged_and_kept(
     face: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -88,11 +89,13 @@ def test_a_minute_is_played_judged_and_kept(
     assert score_injected(made.passes).neutral.recall[3.0].count == 1
 
 
+@pytest.mark.slow
 def test_a_neutral_pass_has_no_movement(face: Path) -> None:
     job = PassJob(face, False, 0, InjectionPlan(seconds=8.0, amplitudes_px=()))
     assert judge_pass(job).video.truth == ()
 
 
+@pytest.mark.slow
 def test_of_a_pass_that_is_stopped_only_what_was_over_counts(face: Path) -> None:
     tracker = MeshTracker()
     footage = footage_of("rest.avi", frames_of(face), tracker)
@@ -109,6 +112,7 @@ def test_of_a_pass_that_is_stopped_only_what_was_over_counts(face: Path) -> None
     assert all(each.offset_ns <= 8e9 for each in video.disturbances)
 
 
+@pytest.mark.slow
 def test_the_least_thresholds_are_obeyed(face: Path) -> None:
     told = []
     for least in (np.zeros(8, np.float32), np.full(8, 50, np.float32)):
@@ -158,6 +162,7 @@ def test_published_movements_are_those_of_the_composite(data: Path) -> None:
         assert each.subject and each.label is not None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("count", "fps", "light", "error", "told"),
     [
@@ -175,6 +180,7 @@ def test_a_video_that_cannot_be_used_is_named(
         inspect_clip((path, False))
 
 
+@pytest.mark.slow
 def test_a_face_that_never_rests_is_refused_unless_it_speaks(tmp_path: Path) -> None:
     pytest.importorskip("mediapipe")
     own = load_portrait()

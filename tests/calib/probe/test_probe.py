@@ -24,6 +24,7 @@ Filmed = Callable[..., Iterator[Tick]]
 SHORT = InjectionPlan(seconds=8.0, amplitudes_px=(3.0,), per_minute=(8.0, 8.0))
 
 
+@pytest.mark.slow
 def test_a_face_at_rest_is_probed(profile: Profile, footage: Footage) -> None:
     pytest.importorskip("mediapipe")
     told: list[tuple[int, int]] = []
@@ -39,6 +40,7 @@ def test_a_face_at_rest_is_probed(profile: Profile, footage: Footage) -> None:
     assert active_children() == []
 
 
+@pytest.mark.slow
 def test_when_time_is_over_what_was_judged_counts(profile: Profile, footage: Footage) -> None:
     pytest.importorskip("mediapipe")
     plan = InjectionPlan(seconds=600.0, amplitudes_px=(2.0,), per_minute=(14.0, 14.0))
@@ -55,6 +57,7 @@ def test_when_time_is_over_what_was_judged_counts(profile: Profile, footage: Foo
     assert active_children() == []
 
 
+@pytest.mark.slow
 def test_too_little_time_is_a_sentence(profile: Profile, footage: Footage) -> None:
     told = r"expected movements to be judged within 0\.3 s; got none so far: close other programs"
     with pytest.raises(EngineError, match=told):
@@ -62,6 +65,7 @@ def test_too_little_time_is_a_sentence(profile: Profile, footage: Footage) -> No
     assert active_children() == []
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="no signals to send there")
 def test_processes_that_are_killed_are_a_sentence(profile: Profile, footage: Footage) -> None:
     def kill(done: int, total: int) -> None:
@@ -74,6 +78,7 @@ def test_processes_that_are_killed_are_a_sentence(profile: Profile, footage: Foo
     assert active_children() == []
 
 
+@pytest.mark.slow
 def test_weights_that_are_missing_are_told(
     profile: Profile, footage: Footage, tmp_path: Path
 ) -> None:

@@ -131,6 +131,7 @@ def test_a_face_tracker_agrees_under_turns(animator, tracker, yaw, pitch):
     assert np.median(error) < 1.5 and error.max() < 3.0
 
 
+@pytest.mark.slow
 def test_a_turn_alone_is_rigid_motion_and_no_muscle(animator):
     """The flow of a rotation follows the depth and resembles no muscle's field."""
     to_crop = crop_transform(animator.neutral)

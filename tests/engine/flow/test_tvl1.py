@@ -73,6 +73,7 @@ def apart(a: F32, b: F32) -> F32:
     return np.linalg.norm(a - b, axis=2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", KNOWN)
 def test_it_is_near_opencvs_and_errs_no_more(name) -> None:
     pair = seen(KNOWN[name], 1), seen(KNOWN[name], 0)

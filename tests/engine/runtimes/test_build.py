@@ -61,6 +61,7 @@ def left(out: Path) -> list[str]:
     return sorted(each.name for each in out.parent.iterdir()) if out.parent.exists() else []
 
 
+@pytest.mark.slow
 def test_an_engine_and_its_card(graph, samples, out) -> None:
     built, said = onnx(graph, out, network="htnet", check=ParityCheck(graph.module, samples))
     assert left(out) == ["network.onnx", "network.onnx.json"]
@@ -90,6 +91,7 @@ def test_it_is_taken_again_without_a_word(graph, samples, out) -> None:
     assert onnx(graph, out, check=ParityCheck(graph.module, samples))[0].reused
 
 
+@pytest.mark.slow
 def test_the_cache_is_named_by_content(graph, monkeypatch, tmp_path) -> None:
     monkeypatch.setattr(engines, "cache_folder", lambda: tmp_path)
     first = build_engine(graph, runtime="onnx")
@@ -115,6 +117,7 @@ def test_what_does_not_fit_is_built_again(graph, out) -> None:
     OnnxRuntime(out, network_graph(load(default_weights()), batch=2))
 
 
+@pytest.mark.slow
 def test_batches_are_filled_up(samples, out) -> None:
     graph = network_graph(load(default_weights()), batch=4)
     built, _ = onnx(graph, out, check=ParityCheck(graph.module, samples))
@@ -123,6 +126,7 @@ def test_batches_are_filled_up(samples, out) -> None:
     assert built.card.parity.max_difference < 1e-5
 
 
+@pytest.mark.slow
 def test_half_precision_is_held_against_float32(graph, samples, out) -> None:
     half = network_graph(load(default_weights()), precision="fp16")
     built, _ = onnx(half, out, check=ParityCheck(graph.module, samples))
@@ -130,6 +134,7 @@ def test_half_precision_is_held_against_float32(graph, samples, out) -> None:
     assert 0 < built.card.parity.max_difference < 1e-2
 
 
+@pytest.mark.slow
 def test_where_it_cannot_be_run_the_card_says_so(graph, samples, out) -> None:
     half = network_graph(load(default_weights()), precision="bf16")
     built, _ = onnx(half, out, check=ParityCheck(graph.module, samples))
@@ -203,6 +208,7 @@ def test_one_stopped_before_its_card_is_built_again(graph, out, monkeypatch) -> 
     assert not onnx(graph, out)[0].reused
 
 
+@pytest.mark.slow
 def test_one_that_was_killed_leaves_no_engine(out) -> None:
     script = f"""
 import os, signal

@@ -162,6 +162,7 @@ def quiet() -> Iterator[None]:
         yield
 
 
+@pytest.mark.slow
 def test_an_exported_graph_is_the_module(exported: ExportedProgram) -> None:
     for seed in (0, 1):
         found = exported.module()(*inputs(made_up(seed))).detach().numpy()

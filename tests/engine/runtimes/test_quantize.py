@@ -45,6 +45,7 @@ def quantised(exported: bytes, graph: Graph) -> bytes:
     return quantise(exported, graph, fed())
 
 
+@pytest.mark.slow
 def test_it_answers_about_as_in_float32(exported: bytes, quantised: bytes, graph: Graph) -> None:
     plain, int8 = OnnxRuntime(exported, graph), OnnxRuntime(quantised, graph)
     unseen = pictures(1, 32)

@@ -34,6 +34,7 @@ def engine(model: bytes) -> bytes:
     return rtx.build(model)
 
 
+@pytest.mark.slow
 def test_the_network_is_built(engine, graph) -> None:
     weights = sum(each.nbytes for each in graph.module.state_dict().values())
     assert len(engine) > weights
@@ -44,6 +45,7 @@ def test_it_is_built_for_gpus_that_are_not_here(model, target) -> None:
     assert len(rtx.build(model, target=target)) > 10**5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["fp16", "bf16"])
 def test_half_precision_is_the_models_own(engine, precision) -> None:
     half = network_graph(load(default_weights()), precision=precision)
@@ -56,6 +58,7 @@ def quantised(graph: Graph) -> bytes:
     return quantise(to_onnx(graph), graph, [feeds])
 
 
+@pytest.mark.slow
 def test_an_int8_network(engine) -> None:
     graph = network_graph(load(default_weights()), precision="int8")
     assert len(rtx.build(quantised(graph))) < len(engine)
@@ -91,6 +94,7 @@ def test_a_graph_that_it_cannot_read() -> None:
         rtx.build(made.SerializeToString())
 
 
+@pytest.mark.slow
 def test_turing_has_no_float32_products(model) -> None:
     with pytest.raises(EngineError, match=r"to build an engine for sm75; it failed \(.*FP32 GEMM"):
         rtx.build(model, target="sm75")

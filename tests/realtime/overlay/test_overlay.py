@@ -93,6 +93,7 @@ def neutral() -> Tick:
     return portrait()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width, height", SIZES)
 def test_the_picture_stays_readable_and_the_frame_its_own(width: int, height: int) -> None:
     tick = portrait(width, height)

@@ -302,6 +302,7 @@ def test_too_little_to_go_by_is_refused(size: tuple[int, int], fps: float) -> No
         QUIET.adapted("camera 0", size, fps)
 
 
+@pytest.mark.slow
 @given(profiles(), st.integers(1, 4000), st.integers(1, 4000), st.floats(1, 500))
 def test_adapting_never_lowers_a_threshold(profile: Profile, w: int, h: int, fps: float) -> None:
     try:

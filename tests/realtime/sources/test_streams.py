@@ -72,6 +72,7 @@ def test_an_mjpeg_stream_is_live_and_stamped_by_the_clock() -> None:
     assert source.read() is None
 
 
+@pytest.mark.slow
 def test_a_stream_that_drops_is_opened_again_and_one_that_dies_is_given_up() -> None:
     with mjpeg_server(pictures=60, connections=2) as url:
         source = open_source(SourceConfig(source=url, give_up_s=1.0))

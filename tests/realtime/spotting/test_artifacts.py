@@ -180,7 +180,7 @@ CASES = [
     (
         low_frame_rate,
         candidate(REST, sample(33), sample(66)),
-        candidate(REST, sample(100), sample(200)),
+        candidate(REST, sample(120), sample(240)),
     ),
 ]
 

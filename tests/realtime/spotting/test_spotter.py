@@ -448,6 +448,7 @@ def test_what_is_held_when_the_face_leaves_is_told_with_the_reason() -> None:
     assert (spot.stage, spot.kind, spot.rejected) == ("final", "macro", "face lost")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("start", [6900.0, 6933.0, 6966.0, 7000.0, 7033.0])
 def test_a_movement_may_begin_in_the_very_frame_in_which_a_held_one_is_given_up(
     start: float,
@@ -691,6 +692,7 @@ class TestTurnedHead:
         assert Run(yaw=movement(0.3, 2900, 3150, 3450), fps=60).spots == []
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(
     muscle=st.sampled_from(MUSCLE_NAMES),

@@ -56,6 +56,7 @@ def test_unsqueezed_has_the_crops_proportions():
     assert restore_height(np.zeros((224, 224, 3), np.uint8)).shape == (272, 224, 3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [3, 60, 200, 330, 420])
 def test_a_clip_moves_by_its_own_field_and_is_followed(published, tracker, number):
     clip = read_clips(published)[number]

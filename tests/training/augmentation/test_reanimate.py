@@ -108,6 +108,7 @@ def test_the_published_field_comes_back(published: Path) -> None:
     assert np.all(agreement(made, maps) > (0.8, 0.8, 0.5))
 
 
+@pytest.mark.slow
 def test_a_camera_leaves_more_than_half_of_it(published: Path) -> None:
     """What is lost most is what the head's removal takes for the head."""
     clips, maps = clips_and_maps(published, 20)
@@ -117,6 +118,7 @@ def test_a_camera_leaves_more_than_half_of_it(published: Path) -> None:
     assert np.all(camera[:2] > 0.5)
 
 
+@pytest.mark.slow
 def test_a_clips_numbers_come_from_the_seed_and_its_place(composite: Path) -> None:
     clips, maps = clips_and_maps(composite, 3)
     made = reanimated(clips, maps, 7, CAMERA)

@@ -51,6 +51,7 @@ def errors(animator, to_crop, landmarks, pixels, **other):
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("pixels", "other", "mean", "worst"),
     [

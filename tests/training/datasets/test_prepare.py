@@ -180,6 +180,7 @@ def test_what_is_there_is_not_made_again(raw, prepared, monkeypatch):
     assert rows(prepared.folder) == table
 
 
+@pytest.mark.slow
 def test_a_changed_picture_or_spec_is_made_anew(raw, prepared, animator):
     first = read_clips(prepared.folder)
     path = raw / "CASME2/CASME2_RAW_selected/sub01/EP02_01f/img59.png"
@@ -216,6 +217,7 @@ def test_a_note_whose_files_are_gone_counts_for_nothing(raw, prepared):
     assert read_clips(prepared.folder)[0].flow.is_file()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ending", [".npy", "labels.csv"])
 def test_a_full_disk_leaves_nothing_that_looks_whole(raw, tmp_path, monkeypatch, ending):
     out = tmp_path / "out"

@@ -50,6 +50,7 @@ def test_the_held_out_subject_is_never_learnt_from(config: TrainConfig, samples:
     assert np.array_equal(true.published, lied.published)
 
 
+@pytest.mark.slow
 def test_last_and_oracle_come_from_the_same_networks(config: TrainConfig, run: LosoConfig) -> None:
     [found] = evaluate_loso([config], "last", run)
     last, oracle = found["last"], found["oracle"]
@@ -76,6 +77,7 @@ def test_the_oracle_looks_and_last_does_not(config: TrainConfig, samples: Sample
     assert loso._best_epoch(replace(result, published=course), other) == 2
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on(
     config: TrainConfig, run: LosoConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -119,6 +121,7 @@ def test_another_recipe_takes_no_folds_of_this_one(
     assert fold_store.FoldStore(run.store, config, samples, samples.inputs).folder == first.folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", ["half", "others"])
 def test_a_damaged_fold_is_never_taken_for_whole(
     config: TrainConfig, samples: Samples, run: LosoConfig, damage: str
@@ -149,6 +152,7 @@ def test_stored_folds_score_what_they_scored(config: TrainConfig, run: LosoConfi
     assert (values.argmax(axis=1) == last.published.argmax(axis=1)).all()
 
 
+@pytest.mark.slow
 def test_some_folds_are_those_of_all(config: TrainConfig, run: LosoConfig) -> None:
     config = replace(config, schedule=replace(config.schedule, epochs=2))
     some = evaluate_loso([config], "last", replace(run, folds=("samm-2", "smic-1")))[0]["last"]
@@ -181,6 +185,7 @@ def test_groups_hold_whole_subjects(samples: Samples) -> None:
     assert sorted(np.concatenate([p.held for p in pairs])) == sorted([*range(36)] * 2)
 
 
+@pytest.mark.slow
 def test_nested_never_looks_at_the_group_it_scores(
     config: TrainConfig, run: LosoConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -225,6 +230,7 @@ def test_ray_gives_the_same_folds(
     assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["svm", "bi-woof", "ststnet", "hyphtnet"])
 def test_other_networks_take_the_same_road(composite: Path, run: LosoConfig, name: str) -> None:
     small = {"dim": 8, "heads": 2, "repeats": (1, 1, 1)} if name == "hyphtnet" else {}
@@ -241,6 +247,7 @@ def test_other_networks_take_the_same_road(composite: Path, run: LosoConfig, nam
             evaluate_loso([config], "oracle", run)
 
 
+@pytest.mark.slow
 def test_weights_are_made_where_they_are_wanted_and_missing(
     config: TrainConfig, run: LosoConfig
 ) -> None:
@@ -260,6 +267,7 @@ def test_weights_of_another_fold_are_refused(config: TrainConfig, run: LosoConfi
         evaluate_stored(config.data, folder, "htnet-s", config.landmarks)
 
 
+@pytest.mark.slow
 def test_a_first_look_leaves_no_probabilities(config: TrainConfig, run: LosoConfig) -> None:
     """Groups of subjects, and some of the subjects, are not what LAST.csv is of."""
     config = replace(config, schedule=replace(config.schedule, epochs=1))
@@ -270,6 +278,7 @@ def test_a_first_look_leaves_no_probabilities(config: TrainConfig, run: LosoConf
         evaluate_loso([config], "nested", replace(run, groups=2))
 
 
+@pytest.mark.slow
 def test_several_recipes_at_once_are_each_alone(config: TrainConfig, run: LosoConfig) -> None:
     short = replace(config, schedule=replace(config.schedule, epochs=2))
     configs = [short, replace(short, seed=1), configured("svm", short.data)]

@@ -108,6 +108,7 @@ def test_the_teacher_knows_its_clips_and_their_mirrors(samples: Samples) -> None
     torch.testing.assert_close(straight.sum(dim=1), torch.zeros(18), atol=1e-4, rtol=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("distill", [0.0, 0.5, 1.0])
 def test_every_kind_of_loss_learns(config: TrainConfig, samples: Samples, distill: float) -> None:
     schedule = replace(config.schedule, distill=distill, mixup=0.2)
@@ -160,6 +161,7 @@ def test_it_begins_where_it_is_told(config: TrainConfig, samples: Samples) -> No
         torch.testing.assert_close(kept[name][0], tensor, atol=1e-6, rtol=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sampling", ["shuffled", "balanced", "ordered"])
 @pytest.mark.parametrize("optimizer", ["adam", "adamw"])
 def test_every_way_of_training_learns(

@@ -60,6 +60,7 @@ def test_face_is_where_and_as_large_as_the_demo_needs(animator):
     assert picture.shape == (360, 640, 3) and picture.dtype == np.uint8
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pull", [0.8, 2.0])
 @pytest.mark.parametrize("name", list(MUSCLES))
 def test_the_motion_in_the_pixels_has_the_size_that_was_asked_for(animator, name, pull):

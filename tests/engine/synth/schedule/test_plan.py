@@ -115,7 +115,7 @@ def test_one_number_is_a_range_of_its_own(written):
         ("seconds = 20\n[events]\ncount = 40", "40 of them"),
         ("[events]\namplitude_px = 0.2", "amplitude_px"),
         ("[events]\namplitude_px = [2, 1]", "rises"),
-        ("fps = 12", "fps"),
+        ("fps = 8", "fps"),
         ("fps = 240", "fps"),
         ("fps = inf", "fps"),
         ("fps = nan", "fps"),
