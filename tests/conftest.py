@@ -16,6 +16,8 @@ Htnet = Callable[..., Said]
 # The command sets both before its first capture and its first pair; a test may come before it.
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 torch.set_num_threads(1)
+# A shell's background job ignores Ctrl-C, and so would every process that a test starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
