@@ -154,7 +154,7 @@ def expand_groups(command: Callable[..., None]) -> Callable[..., None]:
         command(**values)
 
     signature = inspect.Signature(list(parameters.values()))
-    expanded.__signature__ = signature  # type: ignore[attr-defined]
+    vars(expanded)["__signature__"] = signature
     expanded.__annotations__ = {name: own.annotation for name, own in parameters.items()}
     return expanded
 

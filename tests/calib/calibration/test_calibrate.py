@@ -113,6 +113,28 @@ def test_a_spoiled_try_is_told_and_begun_anew() -> None:
     assert said.count("Your face is too dark: put a lamp in front of you.") == 1
 
 
+class Keeper:
+    """Stands in for a `FaceKeeper`: which frames count, and how often they are dropped."""
+
+    def __init__(self) -> None:
+        self.counted: list[bool] = []
+        self.drops: list[int] = []
+
+    def take(self, tick: Tick, counts: bool) -> None:
+        self.counted.append(counts)
+
+    def drop(self) -> None:
+        self.drops.append(len(self.counted))
+
+
+def test_the_keeper_gets_the_quiet_frames_and_drops_those_of_a_spoiled_try() -> None:
+    observer, keeper = Scripted(20, {10: "you spoke: keep silent"}), Keeper()
+    with screen(paper()) as shown:
+        assert quiet_seconds(ticks(50), observer, shown, 3, keeper)
+    assert keeper.counted == [True] * 10 + [False] + [True] * 20
+    assert keeper.drops == [11]
+
+
 def test_after_so_many_tries_it_gives_up() -> None:
     observer = Scripted(20, dict.fromkeys((5, 10, 15), "your head moved: hold it still"))
     with screen(paper()) as shown, pytest.raises(FaceError, match="got 3 spoiled tries") as told:
