@@ -6,12 +6,18 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import settings
 
 from htnet import cli
 from htnet.engine.recognition.recognizer import open_recognizer
 
 Said = tuple[int, str, str]
 Htnet = Callable[..., Said]
+
+# The same examples in every run, so that a failure is one of the change under test.
+# HYPOTHESIS_PROFILE=default draws new ones.
+settings.register_profile("repeatable", derandomize=True, deadline=None)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
 
 # The command sets both before its first capture and its first pair; a test may come before it.
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")

@@ -32,12 +32,12 @@ _ENGINE_LEAVES = {
     *("engine.types", "engine.errors", "engine.optional", "engine.files"),
     *("engine.event_matching", "engine.assets"),
 }
-_ENGINE_BASE = {"engine.face", "engine.flow", "engine.anatomy"} | _ENGINE_LEAVES
+_ENGINE_BASE = {"engine.face", "engine.flow", "engine.anatomy", "engine.media"} | _ENGINE_LEAVES
 _ENGINE_MOTION = {"engine.motion"} | _ENGINE_BASE
 _ENGINE_RUNTIMES = {"engine.runtimes", "engine.models"} | _ENGINE_MOTION
 _LIVE_PARTS = {
     *("realtime.spotting", "realtime.sources", "realtime.sinks", "realtime.overlay"),
-    "realtime.profiles",
+    *("realtime.profiles", "realtime.formats"),
 }
 _LIVE_PIPELINE = {"realtime.pipeline", "realtime.capture_thread"} | _LIVE_PARTS
 _LIVE_SESSION = {"realtime.session", "realtime.tracker_process"} | _LIVE_PIPELINE
@@ -46,6 +46,7 @@ _DATA = {"training.datasets", "training.spotting"} | _SETTINGS
 _FITTING = {"training.fitting", "training.augmentation"} | _DATA
 _REPORTING = {"training.reporting", "training.evaluation"} | _FITTING
 _MEASURING = {
+    "calib.analysis",
     *("calib.bench", "calib.calibration", "calib.engines", "calib.evaluation", "calib.probe"),
 }
 
@@ -57,6 +58,7 @@ UNIT_MAY_IMPORT: dict[str, set[str]] = {
     "engine.anatomy": {"engine.face"} | _ENGINE_LEAVES,
     "engine.flow": _ENGINE_LEAVES,
     "engine.face": _ENGINE_LEAVES,
+    "engine.media": _ENGINE_LEAVES,
     "engine.synth": _ENGINE_BASE,
     "engine.files": {"engine.types", "engine.errors"},
     "engine.event_matching": {"engine.types"},
@@ -70,7 +72,10 @@ UNIT_MAY_IMPORT: dict[str, set[str]] = {
     "realtime.pipeline": _LIVE_PARTS,
     "realtime.capture_thread": {"realtime.sources"},
     "realtime.tracker_process": set(),
-    "realtime.sinks": {"realtime.sources", "realtime.overlay", "realtime.profiles"},
+    "realtime.sinks": {
+        *("realtime.sources", "realtime.overlay", "realtime.profiles", "realtime.formats")
+    },
+    "realtime.formats": set(),
     "realtime.overlay": set(),
     "realtime.sources": {"realtime.profiles"},
     "realtime.spotting": set(),
@@ -93,6 +98,7 @@ UNIT_MAY_IMPORT: dict[str, set[str]] = {
     "calib.engines": {"calib.bench"},
     "calib.calibration": {"calib.probe"},
     "calib.probe": {"calib.evaluation"},
+    "calib.analysis": {"calib.calibration"},
     "calib.bench": set(),
 }
 SYNTH_IMPORTERS = (

@@ -112,10 +112,10 @@ def _inverse(moved: F32) -> F32:
 
 
 def _window() -> F32:
-    """Return the taper (170, 140, 1): 1 inside, easing to 0 at the edges."""
+    """Return the taper (170, 140, 1): 1 inside, easing to exactly 0 at the outermost pixels."""
 
     def side(length: int) -> F32:
-        place = (np.arange(length) + 0.5) / length
+        place = np.arange(length) / (length - 1)
         t = np.clip(np.minimum(place, 1 - place) / _TAPER, 0.0, 1.0)
         return np.asarray(t * t * (3.0 - 2.0 * t), np.float32)
 

@@ -1,0 +1,1 @@
+"""Analysis of recorded videos: tables, events and reports."""

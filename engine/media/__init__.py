@@ -1,0 +1,1 @@
+"""Media: files, network streams and pictures, read and written with PyAV and Pillow."""
