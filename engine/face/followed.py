@@ -72,7 +72,7 @@ class FollowedFace:
                 self._last, self._box = (t_ns, points), box
                 return points
             look = appearance(picture, points)
-            alike = self._alike(look, t_ns)
+            alike = self.alike(look, t_ns)
             if near and alike < _TRACKED and not self._doubted:
                 if len(faces) == 1 and self._half_alike(look, points, t_ns) >= _HALF:
                     self._last, self._box = (t_ns, points), box
@@ -114,6 +114,20 @@ class FollowedFace:
         self._keep(faces[0], appearance(picture, faces[0]), t_ns)
         return faces[0], another
 
+    @property
+    def present(self) -> bool:
+        """True while the face is found; a missing one has to look the same to be found again."""
+        return self._last is not None and not self._doubted
+
+    def miss(self) -> None:
+        """Note that the face was not found."""
+        self._doubted = True
+
+    def take(self, picture: U8, points: F32, t_ns: int) -> None:
+        """Continue with the face ``points`` (478, 2), wherever it is: its identity is known."""
+        self._fit(picture)
+        self._keep(points, appearance(picture, points), t_ns)
+
     def _fit(self, picture: U8) -> None:
         """Scale the last place to pictures of another size, in which patience does not apply."""
         if picture.shape != self._shape:
@@ -146,7 +160,7 @@ class FollowedFace:
         while self._count > 1 and 0 <= t_ns - self._newest() < _SETTLED_NS:
             self._count -= 1
 
-    def _alike(self, look: F32, t_ns: int) -> float:
+    def alike(self, look: F32, t_ns: int) -> float:
         """Highest correlation with a view at least 0.3 s old, or with the oldest one."""
         return float((self._settled_views(t_ns) @ look).max())
 

@@ -17,7 +17,8 @@ from htnet.engine.face.followed import FollowedFace, area, same_place
 from htnet.engine.face.stderr import suppress_stderr
 from htnet.engine.types import F32, U8, Face
 
-_MAX_FACES = 4
+MAX_FACES: Final = 4
+"""Faces that are found in one picture at most."""
 _BLANK: Final[U8] = np.zeros((64, 64, 3), np.uint8)
 
 
@@ -47,8 +48,8 @@ class MeshTracker:
     """
 
     def __init__(self) -> None:
-        self._tracker = _mesh(static_image_mode=False, max_num_faces=1)
-        self._finder = _mesh(static_image_mode=True, max_num_faces=_MAX_FACES)
+        self._tracker = open_mesh(static_image_mode=False, max_num_faces=1)
+        self._finder = open_mesh(static_image_mode=True, max_num_faces=MAX_FACES)
         self._followed = FollowedFace()
         self._picture: U8 | None = None
         self._following = False
@@ -57,11 +58,11 @@ class MeshTracker:
 
     def find(self, bgr: U8, t_ns: int) -> Face | None:
         """Return the tracked face in ``bgr`` (H, W, 3) uint8, or None."""
-        self._picture = rgb = _rgb(bgr, self._picture)
+        self._picture = rgb = to_rgb(bgr, self._picture)
         if bgr.shape != self._shape:  # the tracker's last box is in fractions of the old shape
             self._release_tracker()
             self._shape = bgr.shape
-        tracked = _run(self._tracker, rgb) if self._following else []
+        tracked = run_mesh(self._tracker, rgb) if self._following else []
         points, another = self._followed.follow(rgb, tracked, t_ns), False
         if points is None:
             self._release_tracker()
@@ -89,7 +90,7 @@ class MeshTracker:
         """
         if self._following:
             self._following = False
-            _run(self._tracker, _BLANK)
+            run_mesh(self._tracker, _BLANK)
 
     def _restart(self) -> None:
         with suppress_stderr():
@@ -100,7 +101,7 @@ class MeshTracker:
         # A graph writes to stderr on its first face too. After that stderr is left alone, so that
         # other messages are not lost while no face is in the picture.
         with nullcontext() if self._has_seen_face else suppress_stderr():
-            faces = _run(self._finder, rgb)
+            faces = run_mesh(self._finder, rgb)
         chosen = self._followed.choose(rgb, faces, t_ns)
         if chosen is None:
             return None
@@ -108,10 +109,10 @@ class MeshTracker:
         with nullcontext() if self._has_seen_face else suppress_stderr():
             self._has_seen_face = True
             # The tracker mostly detects the same face; restarting it would take 20 ms.
-            points = _first(_run(self._tracker, rgb))
+            points = _first(run_mesh(self._tracker, rgb))
             if points is None or not same_place(points, best):
                 self._restart()
-                points = _first(_run(self._tracker, _blacked_out(rgb, best)))
+                points = _first(run_mesh(self._tracker, _blacked_out(rgb, best)))
         if points is None or not same_place(points, best):
             return best, another
         return points, another
@@ -142,7 +143,7 @@ class TaskTracker:
         options = vision.FaceLandmarkerOptions(
             base_options=mp.tasks.BaseOptions(model_asset_buffer=model),
             running_mode=vision.RunningMode.IMAGE,
-            num_faces=_MAX_FACES,
+            num_faces=MAX_FACES,
         )
         try:
             with suppress_stderr():
@@ -160,7 +161,7 @@ class TaskTracker:
 
     def find(self, bgr: U8, t_ns: int) -> Face | None:
         """Return the tracked face in ``bgr`` (H, W, 3) uint8, or None."""
-        rgb = _rgb(bgr)
+        rgb = to_rgb(bgr)
         height, width = rgb.shape[:2]
         try:
             result = self._landmarker.detect(self._image(image_format=self._srgb, data=rgb))
@@ -192,8 +193,8 @@ def open_tracker(landmarker: Path | None = None) -> FaceTracker:
 
 def find_face(bgr: U8) -> Face | None:
     """Detect the largest face of a single picture (H, W, 3) uint8, or return None."""
-    with suppress_stderr(), _mesh(static_image_mode=True, max_num_faces=_MAX_FACES) as graph:
-        faces = _run(graph, _rgb(bgr))
+    with suppress_stderr(), open_mesh(static_image_mode=True, max_num_faces=MAX_FACES) as graph:
+        faces = run_mesh(graph, to_rgb(bgr))
     if not faces:
         return None
     points = max(faces, key=area)
@@ -216,12 +217,13 @@ def eye_openness(points: F32) -> float:
     return max(openness)
 
 
-def _rgb(bgr: U8, into: U8 | None = None) -> U8:
+def to_rgb(bgr: U8, into: U8 | None = None) -> U8:
     """Convert to RGB. ``into``: buffer to reuse if it fits; MediaPipe copies its input."""
     return cast(U8, cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB, dst=into))
 
 
-def _run(graph: Any, rgb: U8) -> list[F32]:
+def run_mesh(graph: Any, rgb: U8) -> list[F32]:
+    """Return the landmarks (478, 2) in px of every face that a graph finds in ``rgb`` (H, W, 3)."""
     height, width = rgb.shape[:2]
     found = graph.process(rgb).multi_face_landmarks
     return [_points(face, width, height) for face in found or ()]
@@ -264,7 +266,8 @@ def _blacked_out(rgb: U8, points: F32) -> U8:
     return masked
 
 
-def _mesh(*, static_image_mode: bool, max_num_faces: int) -> Any:
+def open_mesh(*, static_image_mode: bool, max_num_faces: int) -> Any:
+    """Open a graph of the face mesh; ``static_image_mode``: detect anew in every picture."""
     mp = _mediapipe()
     with suppress_stderr():
         graph = mp.solutions.face_mesh.FaceMesh(

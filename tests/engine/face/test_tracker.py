@@ -218,13 +218,13 @@ def test_others_are_heard_while_nobody_is_in_the_picture(
 ) -> None:
     assert mesh.find(scene(head, 1.0, None), 0) is not None
     mesh.reset()
-    run = face_module._run
+    run = face_module.run_mesh
 
     def talking(graph: object, rgb: U8) -> list[F32]:
         os.write(2, b"another thread's traceback\n")
         return run(graph, rgb)
 
-    monkeypatch.setattr(face_module, "_run", talking)
+    monkeypatch.setattr(face_module, "run_mesh", talking)
     assert mesh.find(scene(head, None, None), 33 * MS) is None
     assert capfd.readouterr().err == "another thread's traceback\n"
 
