@@ -156,6 +156,8 @@ class Arbiter:
     def _spot(self, large: LargeMovement, number: int) -> Spot:
         config = self._config
         score, turns = large.distance / large.threshold, large.turns_a_second
+        muscle = leading_muscle(large.peak)
+        left, right = both_sides(large.peak, muscle)
         spot = Spot(
             id=number,
             stage="final" if large.over else "provisional",
@@ -164,9 +166,11 @@ class Arbiter:
             apex_ns=large.apex_ns,
             offset_ns=large.offset_ns,
             magnitude_px=float(abs(large.peak).max()),
-            muscle=leading_muscle(large.peak),
+            muscle=muscle,
             score=score,
             rejected=None,
+            left_px=left,
+            right_px=right,
         )
         return spot.judged(
             Decision(
@@ -225,12 +229,33 @@ def leading_muscle(peak: F32) -> str:
     brows = -sum(
         at[f"{side} {part} brow"] for side in ("left", "right") for part in ("inner", "outer")
     )
-    activations = {
+    activations = _activations(lips_up, wider, brows / 4, at["mouth opening"])
+    return max(activations, key=activations.__getitem__)
+
+
+def both_sides(peak: F32, muscle: str) -> tuple[float, float]:
+    """Return the activation of a muscle on the person's left and on the person's right, px.
+
+    ``peak``: displacement (9,) of the measures, which name the sides of the picture. A jaw drops on
+    both sides alike.
+    """
+    at = dict(zip(MEASURES, map(float, peak), strict=True))
+
+    def activation(side: str, outwards: float) -> float:
+        lips_up, wider = -at[f"{side} lip corner y"], outwards * at[f"{side} lip corner x"]
+        brow = -(at[f"{side} inner brow"] + at[f"{side} outer brow"]) / 2
+        return _activations(lips_up, wider, brow, at["mouth opening"])[muscle]
+
+    return activation("right", 1.0), activation("left", -1.0)
+
+
+def _activations(lips_up: float, wider: float, brows_up: float, opening: float) -> dict[str, float]:
+    """Return the activations that displacements of lips and brows stand for, px."""
+    return {
         "lip corner pull": max(lips_up, 0.0) + max(wider, 0.0),
         "lip corner depress": max(-lips_up, 0.0),
         "lip press": max(-wider, 0.0),
-        "jaw drop": max(at["mouth opening"], 0.0) / 2,
-        "brow raise": max(brows / 4, 0.0),
-        "brow lower": max(-brows / 4, 0.0),
+        "jaw drop": max(opening, 0.0) / 2,
+        "brow raise": max(brows_up, 0.0),
+        "brow lower": max(-brows_up, 0.0),
     }
-    return max(activations, key=activations.__getitem__)
