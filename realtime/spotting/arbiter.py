@@ -16,6 +16,14 @@ from htnet.realtime.spotting.spot import Spot
 
 PART = "part of a larger movement"
 _INSIDE = 0.5  # fraction of a spot's time in a large movement, from which on that explains it
+_BROW = ("inner brow", "outer brow")
+_HEIGHTS = {
+    "lip corner pull": (("lip corner y",), -1),
+    "lip corner depress": (("lip corner y",), 1),
+    "brow raise": (_BROW, -1),
+    "brow lower": (_BROW, 1),
+}
+"""Measures of height that a muscle moves on each side, and its direction, 1 down."""
 _UNMEASURED = ("lid tighten", "nose wrinkle", "lip press")  # muscles that move no landmark measure
 
 
@@ -229,33 +237,30 @@ def leading_muscle(peak: F32) -> str:
     brows = -sum(
         at[f"{side} {part} brow"] for side in ("left", "right") for part in ("inner", "outer")
     )
-    activations = _activations(lips_up, wider, brows / 4, at["mouth opening"])
+    activations = {
+        "lip corner pull": max(lips_up, 0.0) + max(wider, 0.0),
+        "lip corner depress": max(-lips_up, 0.0),
+        "lip press": max(-wider, 0.0),
+        "jaw drop": max(at["mouth opening"], 0.0) / 2,
+        "brow raise": max(brows / 4, 0.0),
+        "brow lower": max(-brows / 4, 0.0),
+    }
     return max(activations, key=activations.__getitem__)
 
 
 def both_sides(peak: F32, muscle: str) -> tuple[float, float]:
-    """Return the activation of a muscle on the person's left and on the person's right, px.
+    """Return the part of a large movement on the person's left and on the person's right, px.
 
-    ``peak``: displacement (9,) of the measures, which name the sides of the picture. A jaw drops on
-    both sides alike.
+    ``peak``: displacement (9,) of the measures, which name the sides of the picture. The sides
+    share as the heights of lip corners or brows do, which a turning head shifts least; the larger
+    has the length of the movement. A muscle that moves no height moves both sides alike.
     """
     at = dict(zip(MEASURES, map(float, peak), strict=True))
-
-    def activation(side: str, outwards: float) -> float:
-        lips_up, wider = -at[f"{side} lip corner y"], outwards * at[f"{side} lip corner x"]
-        brow = -(at[f"{side} inner brow"] + at[f"{side} outer brow"]) / 2
-        return _activations(lips_up, wider, brow, at["mouth opening"])[muscle]
-
-    return activation("right", 1.0), activation("left", -1.0)
-
-
-def _activations(lips_up: float, wider: float, brows_up: float, opening: float) -> dict[str, float]:
-    """Return the activations that displacements of lips and brows stand for, px."""
-    return {
-        "lip corner pull": max(lips_up, 0.0) + max(wider, 0.0),
-        "lip corner depress": max(-lips_up, 0.0),
-        "lip press": max(-wider, 0.0),
-        "jaw drop": max(opening, 0.0) / 2,
-        "brow raise": max(brows_up, 0.0),
-        "brow lower": max(-brows_up, 0.0),
-    }
+    parts, direction = _HEIGHTS.get(muscle, ((), 0))
+    moved = [
+        max(direction * sum(at[f"{side} {part}"] for part in parts), 0.0)
+        for side in ("right", "left")
+    ]
+    largest, most = float(abs(peak).max()), max(moved)
+    left, right = (each / most if most > 0 else 1.0 for each in moved)
+    return largest * left, largest * right
