@@ -86,6 +86,8 @@ class Motion:
 
     ``regions``: displacement of each region by name, for display.
     ``activations``: activation of each muscle by name, from which expressions are spotted.
+    ``left``, ``right``: the same on the person's left and on the person's right, fitted apart.
+    ``thresholds``: activation of each muscle from which on a movement counts.
     ``leading``: muscle with the largest activation relative to its own rest.
     ``magnitude``, ``threshold``: activation of that muscle, and its threshold.
     ``blinking``: True while muscles near the eyes are ignored.
@@ -97,6 +99,9 @@ class Motion:
     blinking: bool
     activations: Mapping[str, float] = field(default_factory=_empty)
     leading: str = ""
+    left: Mapping[str, float] = field(default_factory=_empty)
+    right: Mapping[str, float] = field(default_factory=_empty)
+    thresholds: Mapping[str, float] = field(default_factory=_empty)
 
 
 class State(StrEnum):
@@ -149,6 +154,9 @@ class Event:
     ``stage``: "provisional" at the apex, "final" at the offset.
     ``rejected``: reason why the candidate is rejected, or None.
     ``muscle``, ``magnitude_px``: muscle with the largest activation, and that activation.
+    ``units``: the muscle's FACS action units, as "AU12".
+    ``left_px``, ``right_px``: activation of that muscle at the apex on the person's left and on the
+    person's right. A mirrored picture, as of a selfie camera, swaps the two.
     ``score``: activation as a multiple of the threshold for its kind.
     ``decisions``: decisions of all rules.
     """
@@ -166,6 +174,20 @@ class Event:
     muscle: str = ""
     score: float = 0.0
     decisions: tuple[Decision, ...] = ()
+    units: str = ""
+    left_px: float = 0.0
+    right_px: float = 0.0
+
+    @property
+    def side(self) -> str:
+        """Side of the movement: "left", "right" or "both".
+
+        One side where the other moves less than half as far.
+        """
+        less, more = sorted((self.left_px, self.right_px))
+        if more <= 0 or less >= more / 2:
+            return "both"
+        return "left" if self.left_px > self.right_px else "right"
 
     @property
     def duration_ms(self) -> float:
@@ -175,7 +197,7 @@ class Event:
     def row(self) -> dict[str, object]:
         """Return the event as a JSON object for other programs; times in ms."""
         return {
-            "v": 1,
+            "v": 2,
             "id": self.id,
             "stage": self.stage,
             "kind": self.kind,
@@ -187,6 +209,10 @@ class Event:
             "duration_ms": round(self.duration_ms, 3),
             "magnitude_px": round(self.magnitude_px, 3),
             "muscle": self.muscle,
+            "units": self.units,
+            "left_px": round(self.left_px, 3),
+            "right_px": round(self.right_px, 3),
+            "side": self.side,
             "score": round(self.score, 3),
             "rejected": self.rejected,
         }

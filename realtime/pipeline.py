@@ -6,7 +6,8 @@
 2. aligner: Face -> AlignedFace, gray (170, 140), landmarks in crop px. Keeps the crop's transform.
 3. Spotter.pair: AlignedFace -> Pair of onset and apex, blinking. Keeps the FaceBuffer, eye level.
 4. Recognizer.measure: Pair -> PairMotion, flow (170, 140, 2) px without head motion. Keeps nothing.
-5. MuscleFit: Pair -> MuscleActivations, (8,) px, head turn (2,) rad. Keeps the face's model.
+5. MuscleFit: Pair -> MuscleActivations, (8,) px of both sides and (2, 8) px of left and right, head
+   turn (2,) rad. Keeps the face's model.
 6. Spotter.step: activations -> Motion, State, Spots. Keeps thresholds and the movement under way.
 7. LargeMovementSpotter: landmark measures (9,) px -> LargeMovement. Keeps the face's pose at rest.
 8. Arbiter: Spots and LargeMovement -> one stream of Spots. Keeps ids and answers held back.
@@ -27,6 +28,7 @@ import cv2
 import numpy as np
 
 from htnet.engine.anatomy.measures import LandmarkMeasures
+from htnet.engine.anatomy.muscles import MUSCLES
 from htnet.engine.face.alignment import CROP_HEIGHT, CROP_WIDTH, Aligner
 from htnet.engine.face.tracker import FaceTracker
 from htnet.engine.motion.muscle_fit import MuscleFit
@@ -235,6 +237,9 @@ class Pipeline:
             muscle=spot.muscle,
             score=spot.score,
             decisions=spot.decisions,
+            units=MUSCLES[spot.muscle].units,
+            left_px=spot.left_px,
+            right_px=spot.right_px,
         )
 
     def _recognize(self, spot: Spot) -> Prediction:

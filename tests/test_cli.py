@@ -96,7 +96,8 @@ def test_live_writes_events_and_a_video_that_can_be_read(htnet: Htnet, tmp_path:
     assert rows[1]["label"] == "positive"
     assert set(rows[1]) == {
         *("v", "id", "stage", "kind", "label", "probabilities", "onset_ms", "apex_ms"),
-        *("offset_ms", "duration_ms", "magnitude_px", "muscle", "score", "rejected"),
+        *("offset_ms", "duration_ms", "magnitude_px", "muscle", "units", "left_px", "right_px"),
+        *("side", "score", "rejected"),
     }
     assert rows[1]["duration_ms"] == pytest.approx(
         rows[1]["offset_ms"] - rows[1]["onset_ms"], abs=0.002

@@ -33,6 +33,7 @@ INNER_LIPS = (13, 14)  # lower edge of the upper lip, upper edge of the lower li
 JAW = (149, 378)  # its lower edge, origin of triangularis
 FOREHEAD = 10
 CHIN = 152
+MIDLINE = (10, 9, 168, 0, 17, 152)  # forehead, between the brows, nose bridge, lips, chin
 
 CROP_EYE_DISTANCE = 0.52 * CROP_WIDTH
 """Distance between the eye centres on the canonical crop, px."""
@@ -53,6 +54,17 @@ def line(landmarks: F32, indices: tuple[int, ...], columns: NDArray[np.int64]) -
     heights = np.interp(wide, points[:, 0], points[:, 1])
     kernel = np.hanning(2 * half + 3)[1:-1]
     return np.convolve(heights, kernel / kernel.sum(), mode="valid")
+
+
+def midline(landmarks: ArrayLike, y: ArrayLike) -> F64:
+    """Column of the face's midline in px at heights ``y`` px, by straight lines.
+
+    ``landmarks``: (478, 2) px of an upright face.
+    """
+    points = np.asarray(landmarks, np.float64)[list(MIDLINE)]
+    points = points[np.argsort(points[:, 1])]
+    columns: F64 = np.interp(np.asarray(y, np.float64), points[:, 1], points[:, 0])
+    return columns
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -37,6 +37,11 @@ class Muscle:
     shape: Callable[[FaceFrame, F64], F64]
 
 
+def facs_name(name: str) -> str:
+    """Return the display name of a muscle of `MUSCLES`: action units and name."""
+    return f"{MUSCLES[name].units} {name}"
+
+
 def displacement(muscle: Muscle, landmarks: F32, points: F64) -> F64:
     """Displacement field (..., 2) at points (..., 2) in px, with peak length 1."""
     face = FaceFrame.of(landmarks)

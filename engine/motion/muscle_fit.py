@@ -15,10 +15,9 @@ face of another depth gives small false activations when it is rotated.
 """
 
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -26,6 +25,8 @@ from htnet.engine.anatomy.head_depth import Head
 from htnet.engine.anatomy.muscles import MUSCLES, displacement
 from htnet.engine.face import landmarks as lm
 from htnet.engine.face.alignment import CROP_HEIGHT, CROP_WIDTH
+from htnet.engine.motion.contrast import Sampled, normalized_contrast, sample, slopes
+from htnet.engine.motion.muscle_sides import SideFit
 from htnet.engine.motion.region_motion import PairMotion
 from htnet.engine.types import F32, F64, U8
 
@@ -39,8 +40,6 @@ _BORDER = 10  # px; flow solvers report false motion there
 _EYE = (21.0, 14.0)
 _FLOW_RIDGE = 40.0  # on activations, against squared px of flow at some 3,600 points
 _PIXEL_RIDGE = 1000.0  # on activations, against squared grey levels at the same points
-_NOISE_SIGMA, _LIGHT_SIGMA = 0.8, 5.0  # px: smoothing of sensor noise; scale of lighting
-_CONTRAST_FLOOR = 12.0  # grey levels: weaker contrast is not amplified to the common level
 _CACHED = 96  # crops whose samples are cached: an apex is an onset 300 ms later
 
 
@@ -52,27 +51,15 @@ class MuscleActivations:
     negative where the skin moves the other way. ``turn``: (2,) yaw and pitch of the head, radians.
     ``unexplained``: residual over contrast, both as norms over the skin: 0.25 for a face, over 0.5
     where a hand covers it. ``eyes``: the same for the boxes round the eyes, which the fit leaves
-    out: motion of lids and pupils.
+    out: motion of lids and pupils. ``sides``: (2, 8) px of each muscle on the person's left and on
+    the person's right, fitted apart.
     """
 
     muscles: F32
     turn: F32
     unexplained: float = 0.0
     eyes: float = 0.0
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Sampled:
-    """Crop sampled at the N points of the fit.
-
-    ``values``: normalised contrast (N,). ``slope_x``, ``slope_y``: its derivatives per px (N,).
-    ``eyes``: contrast at the points round the eyes.
-    """
-
-    values: F32
-    slope_x: F32
-    slope_y: F32
-    eyes: F32
+    sides: F32 = field(default_factory=lambda: np.zeros((2, _COUNT), np.float32))
 
 
 class MuscleFit:
@@ -109,7 +96,16 @@ class MuscleFit:
         self._guess: F32 = np.linalg.solve(normal, model.T).astype(np.float32)
         self._across: F32 = np.ascontiguousarray(across, np.float32)
         self._down: F32 = np.ascontiguousarray(down, np.float32)
-        self._cache: OrderedDict[bytes, _Sampled] = OrderedDict()
+        self._sides = SideFit(
+            self._x,
+            self._y,
+            across,
+            down,
+            landmarks,
+            flow_ridge=_FLOW_RIDGE,
+            pixel_ridge=_PIXEL_RIDGE,
+        )
+        self._cache: OrderedDict[bytes, Sampled] = OrderedDict()
 
     def __call__(self, onset: U8, apex: U8, measured: PairMotion) -> MuscleActivations:
         """Fit head and muscles between two crops (170, 140).
@@ -117,18 +113,19 @@ class MuscleFit:
         ``measured``: the motion between them, whose flow gives the initial estimate.
         """
         before = self._samples_of(onset)
-        after = _normalized_contrast(apex)
-        then_x, then_y = _slopes(after)
+        after = normalized_contrast(apex)
+        then_x, then_y = slopes(after)
         self._remember(apex, after, then_x, then_y)
-        guess = self._guess @ measured.flow[self._at].T.ravel()
-        guess[:4] += measured.head.astype(np.float32)
+        flow, head = measured.flow[self._at].T.ravel(), measured.head.astype(np.float32)
+        guess = self._guess @ flow
+        guess[:4] += head
         x, y = self._x + self._across @ guess, self._y + self._down @ guess
         values = before.values
         # Points that leave the crop do not count: its border would be repeated.
         outside = (x < 1) | (x > CROP_WIDTH - 2) | (y < 1) | (y > CROP_HEIGHT - 2)
-        residual = np.where(outside, 0, values - _sample(after, x, y))
-        slope_x = np.where(outside, 0, before.slope_x + _sample(then_x, x, y)) / 2
-        slope_y = np.where(outside, 0, before.slope_y + _sample(then_y, x, y)) / 2
+        residual = np.where(outside, 0, values - sample(after, x, y))
+        slope_x = np.where(outside, 0, before.slope_x + sample(then_x, x, y)) / 2
+        slope_y = np.where(outside, 0, before.slope_y + sample(then_y, x, y)) / 2
         model = np.empty((len(values), self._across.shape[1] + 2), np.float32)
         model[:, :-2] = slope_x[:, None] * self._across + slope_y[:, None] * self._down
         model[:, -2], model[:, -1] = values, 1  # gain and offset of the lighting
@@ -144,58 +141,36 @@ class MuscleFit:
         shrunk = np.diagonal(solved[:, 1:])[-2 - _COUNT : -2]
         muscles = found[-_COUNT:] / np.maximum(shrunk, 0.05)
         eye_x, eye_y = self._eye_head
-        there = _sample(
+        there = sample(
             after, self._eye_x + eye_x @ guess[:-_COUNT], self._eye_y + eye_y @ guess[:-_COUNT]
         )
         seen = before.eyes
         eyes = float(np.linalg.norm(there - seen) / max(float(np.linalg.norm(seen)), 1e-6))
         unexplained = float(np.linalg.norm(residual) / max(float(np.linalg.norm(values)), 1e-6))
         return MuscleActivations(
-            muscles.astype(np.float32), found[4:6].astype(np.float32), unexplained, eyes
+            muscles.astype(np.float32),
+            found[4:6].astype(np.float32),
+            unexplained,
+            eyes,
+            self._sides(before, after, then_x, then_y, flow, head),
         )
 
-    def _samples_of(self, crop: U8) -> _Sampled:
+    def _samples_of(self, crop: U8) -> Sampled:
         """Return the samples of a crop, cached by its bytes."""
         key = crop.tobytes()
         if key in self._cache:
             self._cache.move_to_end(key)
             return self._cache[key]
-        picture = _normalized_contrast(crop)
-        return self._remember(crop, picture, *_slopes(picture))
+        picture = normalized_contrast(crop)
+        return self._remember(crop, picture, *slopes(picture))
 
-    def _remember(self, crop: U8, picture: F32, slope_x: F32, slope_y: F32) -> _Sampled:
+    def _remember(self, crop: U8, picture: F32, slope_x: F32, slope_y: F32) -> Sampled:
         values, across, down = (each[self._at] for each in (picture, slope_x, slope_y))
-        sampled = _Sampled(values, across, down, picture[self._eye_at])
+        sampled = Sampled(values, across, down, picture[self._eye_at])
         self._cache[crop.tobytes()] = sampled
         if len(self._cache) > _CACHED:
             self._cache.popitem(last=False)
         return sampled
-
-
-def _normalized_contrast(gray: U8) -> F32:
-    """Normalised contrast of a crop, independent of lighting.
-
-    20 x difference from the local mean / (local standard deviation + `_CONTRAST_FLOOR`).
-    """
-    smooth = cv2.GaussianBlur(gray.astype(np.float32), (0, 0), _NOISE_SIGMA)
-    detail = smooth - cv2.GaussianBlur(smooth, (0, 0), _LIGHT_SIGMA)
-    contrast = np.sqrt(cv2.GaussianBlur(detail * detail, (0, 0), _LIGHT_SIGMA))
-    normalized: F32 = detail * (20 / (contrast + np.float32(_CONTRAST_FLOOR)))
-    return normalized
-
-
-def _slopes(picture: F32) -> tuple[F32, F32]:
-    """Derivatives of a picture along x and y, grey levels per px."""
-    across, down = (
-        cv2.Sobel(picture, cv2.CV_32F, *order, scale=0.125) for order in ((1, 0), (0, 1))
-    )
-    return np.asarray(across, np.float32), np.asarray(down, np.float32)
-
-
-def _sample(picture: F32, x: F32, y: F32) -> F32:
-    """Sample ``picture`` (H, W) at N points, bicubic."""
-    found = cv2.remap(picture, x[None], y[None], cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
-    return np.asarray(found[0], np.float32)
 
 
 def _head_fields(x: F64, y: F64, depth: F64) -> list[F64]:

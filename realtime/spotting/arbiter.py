@@ -16,6 +16,14 @@ from htnet.realtime.spotting.spot import Spot
 
 PART = "part of a larger movement"
 _INSIDE = 0.5  # fraction of a spot's time in a large movement, from which on that explains it
+_BROW = ("inner brow", "outer brow")
+_HEIGHTS = {
+    "lip corner pull": (("lip corner y",), -1),
+    "lip corner depress": (("lip corner y",), 1),
+    "brow raise": (_BROW, -1),
+    "brow lower": (_BROW, 1),
+}
+"""Measures of height that a muscle moves on each side, and its direction, 1 down."""
 _UNMEASURED = ("lid tighten", "nose wrinkle", "lip press")  # muscles that move no landmark measure
 
 
@@ -156,6 +164,8 @@ class Arbiter:
     def _spot(self, large: LargeMovement, number: int) -> Spot:
         config = self._config
         score, turns = large.distance / large.threshold, large.turns_a_second
+        muscle = leading_muscle(large.peak)
+        left, right = both_sides(large.peak, muscle)
         spot = Spot(
             id=number,
             stage="final" if large.over else "provisional",
@@ -164,9 +174,11 @@ class Arbiter:
             apex_ns=large.apex_ns,
             offset_ns=large.offset_ns,
             magnitude_px=float(abs(large.peak).max()),
-            muscle=leading_muscle(large.peak),
+            muscle=muscle,
             score=score,
             rejected=None,
+            left_px=left,
+            right_px=right,
         )
         return spot.judged(
             Decision(
@@ -234,3 +246,21 @@ def leading_muscle(peak: F32) -> str:
         "brow lower": max(-brows / 4, 0.0),
     }
     return max(activations, key=activations.__getitem__)
+
+
+def both_sides(peak: F32, muscle: str) -> tuple[float, float]:
+    """Return the part of a large movement on the person's left and on the person's right, px.
+
+    ``peak``: displacement (9,) of the measures, which name the sides of the picture. The sides
+    share as the heights of lip corners or brows do, which a turning head shifts least; the larger
+    has the length of the movement. A muscle that moves no height moves both sides alike.
+    """
+    at = dict(zip(MEASURES, map(float, peak), strict=True))
+    parts, direction = _HEIGHTS.get(muscle, ((), 0))
+    moved = [
+        max(direction * sum(at[f"{side} {part}"] for part in parts), 0.0)
+        for side in ("right", "left")
+    ]
+    largest, most = float(abs(peak).max()), max(moved)
+    left, right = (each / most if most > 0 else 1.0 for each in moved)
+    return largest * left, largest * right

@@ -67,6 +67,8 @@ class CandidateJudge:
             score=score,
             rejected=reason(told),
             decisions=told,
+            left_px=float(peak.smooth_sides[0, leading]),
+            right_px=float(peak.smooth_sides[1, leading]),
         )
 
     def head_turn(self, number: int, samples: Sequence[FrameActivations]) -> Spot:
@@ -88,6 +90,8 @@ class CandidateJudge:
             muscle=MUSCLE_NAMES[leading],
             score=self._score(strength, kind),
             rejected=None,
+            left_px=float(peak.smooth_sides[0, leading]),
+            right_px=float(peak.smooth_sides[1, leading]),
         )
         return spot.judged(Decision("head turn", strength, 1.0, "", True))
 

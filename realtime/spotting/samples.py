@@ -16,13 +16,15 @@ LIDS: Final = np.array([n == "lid tighten" for n in MUSCLE_NAMES])
 """The muscle (8,) whose skin a blink moves; the others are measured outside the eye boxes."""
 
 _NO_TURN = np.zeros(2, np.float32)
+_NONE = np.zeros(len(MUSCLE_NAMES), np.float32)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FrameActivations:
     """One face measured against its onset.
 
-    ``smooth``: running mean of the activations. ``still_thresholds``: thresholds for a head that
+    ``smooth``: running mean of the activations. ``sides``, ``smooth_sides``: the same on the
+    person's left and on the person's right. ``still_thresholds``: thresholds for a head that
     has not turned. ``grey``: mean of the crop. ``pupils``: as `pupils` returns them.
     ``unexplained``: as in `MuscleActivations`. ``outside``: a part of the face is not in the frame.
     """
@@ -37,6 +39,8 @@ class FrameActivations:
     pupils: F32  # (2,) px
     unexplained: float
     outside: bool
+    sides: F32  # (2, 8) px
+    smooth_sides: F32  # (2, 8) px
 
     @property
     def level(self) -> F32:
@@ -82,17 +86,22 @@ class ActivationTrace:
         self, pair: Pair, fitted: MuscleActivations, blinking: bool, outside: bool
     ) -> FrameActivations:
         """Add and return the sample of a pair; ``outside``: a part of the face is cut off."""
-        t_ns, activations = pair.apex.t_ns, fitted.muscles
+        t_ns, activations, sides = pair.apex.t_ns, fitted.muscles, fitted.sides
         blinking = blinking or fitted.eyes > self._eyes_unexplained
         if blinking:
             # A shutting lid is not a tightened one: its activation from before the blink holds. No
             # other muscle reaches its threshold in a blink.
-            activations = np.where(LIDS, self._before(t_ns), activations)
-        recent = [activations]
+            before = self._before(t_ns)
+            activations = np.where(
+                LIDS, _NONE if before is None else before.activations, activations
+            )
+            sides = np.where(LIDS, _NONE if before is None else before.sides, sides)
+        recent, recent_sides = [activations], [sides]
         for sample in reversed(self._kept):
             if sample.t_ns <= t_ns - self._smoothing_ns:
                 break
             recent.append(sample.activations)
+            recent_sides.append(sample.sides)
         taken = FrameActivations(
             t_ns,
             activations,
@@ -104,6 +113,8 @@ class ActivationTrace:
             pupils(pair.apex.landmarks),
             fitted.unexplained,
             outside,
+            sides,
+            np.mean(recent_sides, axis=0, dtype=np.float32),
         )
         self._kept.append(taken)
         return taken
@@ -116,12 +127,12 @@ class ActivationTrace:
         """Return the largest motion of a muscle since then, in thresholds of a still head."""
         return float(np.ptp([sample.still_level for sample in self.since(since_ns)], axis=0).max())
 
-    def _before(self, t_ns: int) -> F32:
-        """Return the activations (8,) from before the lids moved."""
+    def _before(self, t_ns: int) -> FrameActivations | None:
+        """Return the sample from before the lids moved, or None."""
         for sample in reversed(self._kept):
             if sample.blinking or sample.t_ns <= t_ns - self._margin_ns:
-                return sample.activations
-        return np.zeros(len(MUSCLE_NAMES), np.float32)
+                return sample
+        return None
 
 
 def pupils(landmarks: F32) -> F32:

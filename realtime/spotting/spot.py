@@ -20,6 +20,8 @@ class Spot:
     score: float
     rejected: str | None
     decisions: tuple[Decision, ...] = ()
+    left_px: float = 0.0
+    right_px: float = 0.0
 
     def judged(self, *decisions: Decision) -> "Spot":
         """Return the spot with further decisions.

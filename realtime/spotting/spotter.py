@@ -21,7 +21,7 @@ import numpy as np
 
 from htnet.engine.motion.muscle_fit import MUSCLE_NAMES, MuscleActivations
 from htnet.engine.motion.region_motion import PairMotion
-from htnet.engine.types import NS_PER_MS, AlignedFace, Decision, Motion, Pair, State
+from htnet.engine.types import F32, NS_PER_MS, AlignedFace, Decision, Motion, Pair, State
 from htnet.realtime.spotting.artifacts import ArtifactConfig, SpeechDetector
 from htnet.realtime.spotting.blink import BlinkDetector
 from htnet.realtime.spotting.candidate import AT_REST, OpenCandidate, RefractoryPeriod
@@ -133,14 +133,17 @@ class Spotter:
         self._threshold.observe(sample.t_ns, sample.smooth, rest=rest)
         self._speech.observe(sample.t_ns, sample.smooth, sample.thresholds)
         spots = self._advance(pair, sample)
-        leading = int(sample.level.argmax())
+        leading, score = int(sample.level.argmax()), self._config.score
         motion = Motion(
             regions={name: float(np.hypot(*v)) for name, v in measured.regions.items()},
             magnitude=max(float(sample.smooth[leading]), 0.0),
-            threshold=float(sample.thresholds[leading]) * self._config.score,
+            threshold=float(sample.thresholds[leading]) * score,
             blinking=blinking,
-            activations=dict(zip(MUSCLE_NAMES, map(float, sample.smooth), strict=True)),
+            activations=_named(sample.smooth),
             leading=MUSCLE_NAMES[leading],
+            left=_named(sample.smooth_sides[0]),
+            right=_named(sample.smooth_sides[1]),
+            thresholds={n: px * score for n, px in _named(sample.thresholds).items()},
         )
         state = State.NEUTRAL if self._candidate is None else self._candidate.state
         return motion, state, spots
@@ -318,3 +321,8 @@ class Spotter:
         spot = self._judge.head_turn(self._next_id, samples)
         self._next_id += 1
         return self._pending.tell(sample.t_ns, spot)
+
+
+def _named(values: F32) -> dict[str, float]:
+    """Return values (8,) by the name of their muscle."""
+    return dict(zip(MUSCLE_NAMES, values.tolist(), strict=True))

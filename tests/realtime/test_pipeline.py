@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from htnet.engine.anatomy.muscles import MUSCLES
 from htnet.engine.face.tracker import MeshTracker
 from htnet.engine.models.weights import default_weights, load
 from htnet.engine.motion.muscle_fit import MUSCLE_NAMES
@@ -55,6 +56,11 @@ def test_the_demo_finds_exactly_its_three(demo_ticks: list[Tick], clip: DemoClip
     for event, truth in zip(events, clip.truth, strict=True):
         assert event.kind == "micro"
         assert event.muscle == truth.muscle
+        assert event.units == MUSCLES[truth.muscle].units
+        # The demo's movements are equal on both sides.
+        assert event.side == "both"
+        assert event.left_px == pytest.approx(event.magnitude_px, rel=0.3)
+        assert event.right_px == pytest.approx(event.left_px, rel=0.25)
         assert event.score > 1
         assert abs(event.onset_ns - truth.onset_ns) <= 50e6
         assert abs(event.apex_ns - truth.apex_ns) <= 50e6
@@ -72,6 +78,9 @@ def test_every_frame_has_its_pair_and_its_answer(demo_ticks: list[Tick]) -> None
         assert (tick.prediction.label == NEUTRAL) == quiet
         assert tuple(tick.motion.activations) == MUSCLE_NAMES
         assert tick.motion.magnitude == max(tick.motion.activations[tick.motion.leading], 0)
+        for each in (tick.motion.left, tick.motion.right, tick.motion.thresholds):
+            assert tuple(each) == MUSCLE_NAMES
+        assert tick.motion.threshold == tick.motion.thresholds[tick.motion.leading]
         assert set(tick.timings_ms) == {"face", "align", "flow", "spot", "network"}
 
 

@@ -73,6 +73,20 @@ def test_visible_expressions_are_found_with_their_sign(data: Path) -> None:
 
 
 @pytest.mark.slow
+def test_smiles_of_one_side_are_told_from_one_of_both(data: Path) -> None:
+    # At 1.6 s and 6.7 s the person's right lip corner rises, at 5.8 s the left one, at 3.0 s both.
+    smiles = {
+        event.apex_ns / 1e9: event.side
+        for event in believed(data / "faces" / "short_expressions.mp4")
+        if event.muscle == "lip corner pull"
+    }
+    for apex_s, side in ((1.6, "right"), (3.0, "both"), (5.8, "left"), (6.7, "right")):
+        nearest = min(smiles, key=lambda t: abs(t - apex_s))
+        assert nearest == pytest.approx(apex_s, abs=0.3)
+        assert smiles[nearest] == side
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("clip", ["neutral_stare", "neutral_turning", "neutral_outdoors"])
 def test_nothing_is_believed_of_a_neutral_face(data: Path, clip: str) -> None:
     assert believed(data / "faces" / f"{clip}.mp4") == []

@@ -17,6 +17,7 @@ from htnet.engine.anatomy.muscles import (
     MUSCLES,
     NOSE_WRINKLE,
     displacement,
+    facs_name,
     field,
 )
 from htnet.engine.synth.face.portrait import load_portrait
@@ -183,3 +184,8 @@ def test_classes_of_the_muscles():
 def test_the_bridge_of_the_nose_is_stable(at_landmarks):
     for moved in at_landmarks.values():
         assert np.abs(moved[STABLE]).max() < 0.1
+
+
+def test_the_display_name_has_the_action_unit_first():
+    assert facs_name("lip corner pull") == "AU12 lip corner pull"
+    assert facs_name("brow raise") == "AU1+2 brow raise"

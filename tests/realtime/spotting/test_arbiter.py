@@ -10,6 +10,7 @@ from htnet.realtime.spotting.arbiter import (
     PART,
     Arbiter,
     ArbiterConfig,
+    both_sides,
     leading_muscle,
     restless_landmarks,
 )
@@ -175,3 +176,20 @@ def test_the_end_tells_what_waits_and_rejects_what_is_under_way() -> None:
 )
 def test_the_muscle_that_leads(peak: F32, muscle: str) -> None:
     assert leading_muscle(peak) == muscle
+
+
+def test_both_sides_of_a_large_movement_are_the_persons() -> None:
+    assert both_sides(SMILE, "lip corner pull") == (5.0, 5.0)
+    # The measures' left is the picture's: the person's right.
+    assert both_sides(at(left_lip_corner_y=-5), "lip corner pull") == (0.0, 5.0)
+    # A head that turns shifts both corners sideways.
+    smile = at(left_lip_corner_y=-2, right_lip_corner_y=-8, left_lip_corner_x=9)
+    assert both_sides(smile, "lip corner pull") == (9.0, 2.25)
+    raised = at(left_inner_brow=-2, left_outer_brow=-4, right_inner_brow=1)
+    assert both_sides(raised, "brow raise") == (0.0, 4.0)
+    assert both_sides(at(mouth_opening=6), "jaw drop") == (6.0, 6.0)
+
+
+def test_the_spot_of_a_large_movement_has_its_sides() -> None:
+    (spot,) = Arbiter().step(1000 * MS, (), large(0, 900), False, far)
+    assert spot.left_px == spot.right_px == spot.magnitude_px

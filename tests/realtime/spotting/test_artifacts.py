@@ -137,9 +137,10 @@ def sample(ms: float = 0, **changes: object) -> FrameActivations:
     activations = np.zeros(len(MUSCLE_NAMES), np.float32)
     activations[MUSCLE_NAMES.index("lip corner pull")] = 1.0
     limits = np.full(len(MUSCLE_NAMES), 0.1, np.float32)
-    pupils = np.zeros(2, np.float32)
+    pupils, sides = np.zeros(2, np.float32), np.stack([activations, activations])
     plain = FrameActivations(
-        round(ms * MS), activations, activations, limits, limits, False, 100.0, pupils, 0.2, False
+        *(round(ms * MS), activations, activations, limits, limits, False, 100.0, pupils),
+        *(0.2, False, sides, sides),
     )
     return replace(plain, **changes)
 

@@ -27,11 +27,16 @@ def new() -> ActivationTrace:
 def take(
     samples: ActivationTrace, ms: float, px: float, *, blinking: bool = False, eyes: float = 0.0
 ) -> FrameActivations:
-    """A face in which every muscle pulls by ``px``."""
+    """A face in which every muscle pulls by ``px``, on the left alone."""
     face = AlignedFace(0, round(ms * MS), GRAY, POINTS, np.eye(2, 3), 0.3)
     activations = np.full(len(MUSCLE_NAMES), px, np.float32)
     return samples.take(
-        Pair(ONSET, face), MuscleActivations(activations, np.zeros(2), 0.2, eyes), blinking, False
+        Pair(ONSET, face),
+        MuscleActivations(
+            activations, np.zeros(2), 0.2, eyes, np.stack([activations, 0 * activations])
+        ),
+        blinking,
+        False,
     )
 
 
@@ -42,6 +47,8 @@ def test_pulls_are_averaged_over_the_last_moments(fps: float) -> None:
     taken = [take(samples, 1000 * i / fps, px) for i, px in enumerate(draw)]
     near = int(np.ceil(66 * fps / 1000))
     np.testing.assert_allclose(taken[-1].smooth, draw[-near:].mean(), atol=1e-5)
+    np.testing.assert_allclose(taken[-1].smooth_sides[0], draw[-near:].mean(), atol=1e-5)
+    assert not taken[-1].smooth_sides[1].any()
 
 
 @pytest.mark.parametrize(("told", "eyes"), [(True, 0.0), (False, 0.6)])
@@ -56,6 +63,7 @@ def test_in_a_blink_only_the_lids_are_held_at_what_they_were_before_it(
         assert sample.blinking
         np.testing.assert_allclose(sample.activations[LIDS], 0.1, atol=1e-6)
         np.testing.assert_allclose(sample.activations[~LIDS], 2.0)
+        np.testing.assert_allclose(sample.sides[0], sample.activations)
     assert not take(samples, 300, 2.0).blinking
 
 
