@@ -14,13 +14,7 @@ import cv2
 import numpy as np
 from av.container import OutputContainer
 from av.video.frame import PictureType
-from av.video.reformatter import (
-    ColorPrimaries,
-    ColorRange,
-    Colorspace,
-    ColorTrc,
-    Interpolation,
-)
+from av.video.reformatter import ColorPrimaries, ColorRange, ColorTrc
 from av.video.stream import VideoStream
 
 from htnet.engine.errors import OutputError
@@ -38,7 +32,7 @@ _DEPTH = 8  # pictures that wait for the encoder
 _CHECK_EVERY = 15
 _ROOM = 20_000_000  # bytes
 
-_SMPTE170M = 6  # AVCOL_SPC_SMPTE170M: readers that ignore tags take BT.601 for granted
+_BT601 = 6  # AVCOL_SPC_SMPTE170M, which readers that ignore tags take for granted
 _ENCODER = {"preset": "ultrafast", "tune": "zerolatency", "crf": "20", "forced-idr": "1"}
 _MUXER = {"flush_packets": "1", "max_interleave_delta": str(round(_FRAGMENT_S * 1e6))}
 _FRAGMENTED = {
@@ -83,7 +77,7 @@ class VideoWriter:
         self._last = -1  # ticks
         self._closed = False
         self._error: av.FFmpegError | None = None
-        self._waiting: queue.Queue[tuple[av.VideoFrame, int] | None] = queue.Queue(_DEPTH)
+        self._waiting: queue.Queue[tuple[U8, int] | None] = queue.Queue(_DEPTH)
         self._thread: threading.Thread | None = None
 
     def __enter__(self) -> Self:
@@ -108,7 +102,8 @@ class VideoWriter:
                 "left; the recording was ended whole: make room, or choose another place"
             )
         picture = np.ascontiguousarray(letterboxed(bgr, self._size))
-        self._waiting.put((av.VideoFrame.from_ndarray(picture, format="bgr24"), self._ticks(t_ns)))
+        yuv = np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2YUV_I420), np.uint8)
+        self._waiting.put((yuv, self._ticks(t_ns)))
         self.frames += 1
 
     def close(self) -> None:
@@ -168,7 +163,7 @@ class VideoWriter:
         context.time_base = Fraction(1, TICKS)
         context.thread_count = 1
         context.gop_size = 10_000  # key frames are asked for by time
-        context.colorspace = _SMPTE170M
+        context.colorspace = _BT601
         context.color_range = ColorRange.MPEG
         context.color_primaries = ColorPrimaries.BT709
         context.color_trc = ColorTrc.BT709
@@ -193,12 +188,13 @@ class VideoWriter:
 
     def _run(self, output: OutputContainer, stream: VideoStream, sound: SoundTrack | None) -> None:
         """Encode the waiting pictures until None comes."""
-        waiting: tuple[av.VideoFrame, int] | None = None
+        waiting: tuple[U8, int] | None = None
         key = -_KEY_EVERY
         try:
             with output:
                 while (waiting := self._waiting.get()) is not None:
-                    frame, ticks = to_yuv(waiting[0]), waiting[1]
+                    yuv, ticks = waiting
+                    frame = av.VideoFrame.from_ndarray(yuv, format="yuv420p")
                     frame.pts, frame.time_base = ticks, Fraction(1, TICKS)
                     if ticks - key >= _KEY_EVERY:
                         key, frame.pict_type = ticks, PictureType.I
@@ -215,17 +211,6 @@ class VideoWriter:
         finally:
             if sound is not None:
                 sound.close()
-
-
-def to_yuv(frame: av.VideoFrame) -> av.VideoFrame:
-    """Return a BGR picture as YUV 4:2:0, BT.601 in limited range."""
-    return frame.reformat(
-        format="yuv420p",
-        dst_colorspace=Colorspace.ITU601,
-        dst_color_range=ColorRange.MPEG,
-        interpolation=Interpolation.BICUBIC,
-        threads=1,
-    )
 
 
 def letterboxed(bgr: U8, size: tuple[int, int]) -> U8:
