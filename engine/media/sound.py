@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Generator
 from fractions import Fraction
 from pathlib import Path
+from re import fullmatch
 from typing import Self
 
 import av
@@ -12,13 +13,19 @@ from av.container import InputContainer, OutputContainer
 from av.packet import Packet
 
 _NS = 1_000_000_000
+_HELD = {
+    "mp4": "aac|mp3|ac3|eac3|alac|flac",
+    "mov": "aac|mp3|ac3|alac|pcm_[su].*le",
+    "matroska": "aac|mp3|ac3|eac3|flac|opus|vorbis|pcm_[su].*le",
+}
+"""Codecs that the players of a format take, as a pattern of FFmpeg's names."""
+_AAC_RATES = (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
 
 
 class SoundTrack:
     """The first sound of an open file, as a stream of ``output``.
 
-    Packets are copied with their own times. A codec that ``output`` cannot hold becomes AAC, and so
-    does PCM in MP4, which few players take. ``start_ns``: the source's time that is 0 in
+    Packets are copied with their own times. A codec outside `_HELD` becomes AAC. ``start_ns``: the source's time that is 0 in
     ``output``, at first the beginning of its earliest stream. Sound before it is left out.
     """
 
@@ -27,14 +34,13 @@ class SoundTrack:
         self._output = output
         self._stream = source.streams.audio[0]
         self.start_ns = round((source.start_time or 0) * _NS / av.time_base)
-        try:
-            if output.format.name == "mp4" and self._stream.codec_context.name.startswith("pcm"):
-                raise ValueError
+        if fullmatch(_HELD[output.format.name], self._stream.codec_context.codec.canonical_name):
             self._target = output.add_stream_from_template(self._stream)
             self._packets = self._read()
-        except ValueError:  # the container does not hold the codec
-            self._target = output.add_stream("aac", rate=self._stream.rate)
-            self._target.codec_context.layout = self._stream.layout
+        else:
+            rate = self._stream.rate if self._stream.rate in _AAC_RATES else 48_000
+            self._target = output.add_stream("aac", rate=rate)
+            self._target.layout = "mono" if self._stream.channels == 1 else "stereo"
             self._packets = self._transcoded()
         self._held: Packet[AudioStream] | None = None
 

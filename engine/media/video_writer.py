@@ -34,14 +34,7 @@ _ROOM = 20_000_000  # bytes
 
 _BT601 = 6  # AVCOL_SPC_SMPTE170M, which readers that ignore tags take for granted
 _ENCODER = {"preset": "ultrafast", "tune": "zerolatency", "crf": "20", "forced-idr": "1"}
-_MUXER = {"flush_packets": "1", "max_interleave_delta": str(round(_FRAGMENT_S * 1e6))}
-_FRAGMENTED = {
-    # fragments while it grows, an ordinary file with one index once it is closed
-    "movflags": "hybrid_fragmented+default_base_moof",
-    "frag_duration": str(round(_FRAGMENT_S * 1e6)),
-    **_MUXER,
-}
-_CLUSTERED = {"cluster_time_limit": str(round(_FRAGMENT_S * 1e3)), **_MUXER}
+_FLUSHED = {"flush_packets": "1", "max_interleave_delta": str(round(_FRAGMENT_S * 1e6))}
 
 
 class VideoWriter:
@@ -133,12 +126,13 @@ class VideoWriter:
     def _open(self, bgr: U8, t_ns: int) -> None:
         height, width = bgr.shape[:2]
         self._size = (width + width % 2, height + height % 2)  # H.264's colour needs even sizes
+        at_zero = self._sound_path is None and self._start_ns in (None, t_ns)
         try:
             output = av.open(
                 str(self.path.absolute()),
                 "w",
                 format=self._muxer,
-                container_options=_CLUSTERED if self._muxer == "matroska" else _FRAGMENTED,
+                container_options=self._options(at_zero),
             )
             stream = self._stream(output)
             sound = SoundTrack.of(self._sound_path, output)
@@ -154,6 +148,15 @@ class VideoWriter:
             target=self._run, args=(output, stream, sound), name="video", daemon=True
         )
         self._thread.start()
+
+    def _options(self, at_zero: bool) -> dict[str, str]:
+        """Return the muxer's options; ``at_zero``: the first picture is shown from 0 on."""
+        if self._muxer == "matroska":
+            return {"cluster_time_limit": str(round(_FRAGMENT_S * 1e3)), **_FLUSHED}
+        # Fragments while it grows, an ordinary file with one index once it is closed. A header
+        # that is written at once lets a file of no fragment be opened, and knows no later start.
+        flags = "hybrid_fragmented+default_base_moof" + ("" if at_zero else "+delay_moov")
+        return {"movflags": flags, "frag_duration": str(round(_FRAGMENT_S * 1e6)), **_FLUSHED}
 
     def _stream(self, output: OutputContainer) -> VideoStream:
         stream = output.add_stream("libx264", rate=self._fps, options=dict(_ENCODER))
