@@ -25,8 +25,9 @@ _AAC_RATES = (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_
 class SoundTrack:
     """The first sound of an open file, as a stream of ``output``.
 
-    Packets are copied with their own times. A codec outside `_HELD` becomes AAC. ``start_ns``: the source's time that is 0 in
-    ``output``, at first the beginning of its earliest stream. Sound before it is left out.
+    Packets are copied with their own times. A codec outside `_HELD` becomes AAC.
+    ``start_ns``: the source's time that is 0 in ``output``, at first the beginning of its earliest
+    stream. Sound before it is left out.
     """
 
     def __init__(self, source: InputContainer, output: OutputContainer) -> None:

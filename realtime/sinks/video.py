@@ -5,7 +5,8 @@ from types import TracebackType
 from typing import Self
 
 from htnet.engine.errors import UsageError
-from htnet.engine.media.video_writer import MUXERS, VideoWriter
+from htnet.engine.media.video_file import MUXERS
+from htnet.engine.media.video_writer import VideoWriter
 from htnet.engine.types import Tick
 from htnet.realtime.overlay.compose import Overlay
 from htnet.realtime.sinks.paths import writable
