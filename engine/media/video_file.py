@@ -4,23 +4,20 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
-from av.container import OutputContainer
 from av.video.frame import PictureType
-from av.video.reformatter import ColorPrimaries, ColorRange, ColorTrc
-from av.video.stream import VideoStream
 
+from htnet.engine.media.h264 import TICKS, TIME_BASE, set_up
 from htnet.engine.media.sound import SoundTrack
 from htnet.engine.types import U8
 
 MUXERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
 """FFmpeg's muxer by suffix. An .avi is none of them: it holds a rate, and no times."""
 
-TICKS = 1_000_000  # a second: the time base
 TICK_NS = 1_000
 _FRAGMENT = TICKS // 4  # ticks
 _KEY_EVERY = TICKS
+_LONGEST = 1800 * TICKS  # MP4 holds durations of 32 bits: a picture shown for longer is repeated
 
-BT601 = 6  # AVCOL_SPC_SMPTE170M, which readers that ignore tags take for granted
 _ENCODER = {"preset": "ultrafast", "tune": "zerolatency", "crf": "20", "forced-idr": "1"}
 
 
@@ -46,7 +43,11 @@ class VideoFile:
         self._output = av.open(
             str(path.absolute()), "w", format=muxer, container_options=_options(muxer, at_zero)
         )
-        self._stream = _stream(self._output, size, fps)
+        rate = Fraction(fps).limit_denominator(TICKS)
+        self._stream = self._output.add_stream("libx264", rate=rate)
+        self._stream.time_base = TIME_BASE
+        # key frames are asked for by time
+        set_up(self._stream.codec_context, size, fps, _ENCODER, key_every=10_000)
         self._sound = SoundTrack.of(sound, self._output)
         if start_ns is None:
             start_ns = first_ns if self._sound is None else min(self._sound.start_ns, first_ns)
@@ -54,19 +55,16 @@ class VideoFile:
             self._sound.start_ns = start_ns
         self.start_ns = start_ns
         self._key = -_KEY_EVERY
+        self._last: tuple[U8, int] | None = None
 
     def add(self, yuv: U8, ticks: int) -> None:
         """Add a picture (3 H / 2, W), YUV 4:2:0 in BT.601 and limited range, and the sound so far.
 
         ``ticks`` rise from picture to picture.
         """
-        frame = av.VideoFrame.from_ndarray(yuv, format="yuv420p")
-        frame.pts, frame.time_base = ticks, Fraction(1, TICKS)
-        if ticks - self._key >= _KEY_EVERY:
-            self._key, frame.pict_type = ticks, PictureType.I
-        if self._sound is not None:
-            self._sound.copy_until(ticks * TICK_NS)
-        self._output.mux(self._stream.encode(frame))
+        while self._last is not None and ticks - self._last[1] > _LONGEST:
+            self._encode(self._last[0], self._last[1] + _LONGEST)
+        self._encode(yuv, ticks)
 
     def finish(self, ticks: int) -> None:
         """Add the sound up to ``ticks`` and end the file."""
@@ -79,6 +77,16 @@ class VideoFile:
                 self._sound.close()
             self._output.close()
 
+    def _encode(self, yuv: U8, ticks: int) -> None:
+        self._last = yuv, ticks
+        frame = av.VideoFrame.from_ndarray(yuv, format="yuv420p")
+        frame.pts, frame.time_base = ticks, TIME_BASE
+        if ticks - self._key >= _KEY_EVERY:
+            self._key, frame.pict_type = ticks, PictureType.I
+        if self._sound is not None:
+            self._sound.copy_until(ticks * TICK_NS)
+        self._output.mux(self._stream.encode(frame))
+
 
 def _options(muxer: str, at_zero: bool) -> dict[str, str]:
     """Return the muxer's options; ``at_zero``: the first picture is shown from 0 on."""
@@ -90,19 +98,3 @@ def _options(muxer: str, at_zero: bool) -> dict[str, str]:
     flags = "hybrid_fragmented+default_base_moof+" + ("empty_moov" if at_zero else "delay_moov")
     options = {"movflags": flags, "frag_duration": str(_FRAGMENT), "movie_timescale": str(TICKS)}
     return options | flushed
-
-
-def _stream(output: OutputContainer, size: tuple[int, int], fps: float) -> VideoStream:
-    rate = Fraction(fps).limit_denominator(TICKS)
-    stream = output.add_stream("libx264", rate=rate, options=dict(_ENCODER))
-    stream.width, stream.height = size
-    stream.time_base = Fraction(1, TICKS)
-    context = stream.codec_context
-    context.time_base = Fraction(1, TICKS)
-    context.thread_count = 1
-    context.gop_size = 10_000  # key frames are asked for by time
-    context.colorspace = BT601
-    context.color_range = ColorRange.MPEG
-    context.color_primaries = ColorPrimaries.BT709
-    context.color_trc = ColorTrc.BT709
-    return stream
