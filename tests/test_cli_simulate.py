@@ -45,8 +45,8 @@ def test_a_plan_becomes_a_video_with_its_truth(htnet: Htnet, plan: Path, tmp_pat
     assert code == 0
     assert "120 frames" in told and "events: 1" in " ".join(told.split())
     names = sorted(each.name for each in out.iterdir())
-    assert names == ["events.csv", "plan.toml", "truth.csv", "video.mkv"]
-    video = cv2.VideoCapture(str(out / "video.mkv"))
+    assert names == ["events.csv", "plan.toml", "truth.csv", "video.mov"]
+    video = cv2.VideoCapture(str(out / "video.mov"))
     ok, frame = video.read()
     assert ok and frame.shape == (240, 320, 3)
     with (out / "events.csv").open(newline="") as file:
@@ -73,13 +73,13 @@ def test_any_face_will_do(htnet: Htnet, data: Path, plan: Path, tmp_path: Path) 
         out = tmp_path / f"of-{face.name}"
         asked = ("simulate", plan, "--out", out, "--face", face, "--seconds", 4.5, "--fps", 24)
         assert htnet(*asked)[0] == 0
-        first[face.name] = cv2.VideoCapture(str(out / "video.mkv")).read()[1].astype(float)
+        first[face.name] = cv2.VideoCapture(str(out / "video.mov")).read()[1].astype(float)
     a, b, c = first.values()
     assert np.abs(b - c).max() == 0  # the folder's first picture with a face is that very one
     assert np.abs(a - b).mean() < 1
     shipped = tmp_path / "of-shipped"
     assert htnet("simulate", plan, "--out", shipped, "--seconds", 4.5, "--fps", 24)[0] == 0
-    assert np.abs(a - cv2.VideoCapture(str(shipped / "video.mkv")).read()[1]).mean() > 10
+    assert np.abs(a - cv2.VideoCapture(str(shipped / "video.mov")).read()[1]).mean() > 10
 
 
 def test_what_has_no_face(htnet: Htnet, plan: Path, tmp_path: Path) -> None:
