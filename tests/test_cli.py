@@ -150,7 +150,7 @@ def test_a_signal_to_the_whole_group_closes_everything(tmp_path: Path, name: str
     assert json.loads(events.read_text().splitlines()[0])["id"] == 1
     times = frame_times(video)
     assert np.diff(times) == pytest.approx(1 / 30, abs=2e-6)
-    assert b"moof" not in video.read_bytes()  # an ordinary file, with one index
+    assert video.read_bytes()[40:44] == b"mdat"  # an ordinary file, with one index
 
 
 @pytest.mark.slow
@@ -171,7 +171,7 @@ def test_a_terminal_that_closes_ends_a_run_whole(tmp_path: Path) -> None:
     assert os.waitstatus_to_exitcode(status) == 0
     assert json.loads(events.read_text().splitlines()[0])["id"] == 1
     assert frame_times(video)
-    assert b"moof" not in video.read_bytes()
+    assert video.read_bytes()[40:44] == b"mdat"
 
 
 @pytest.mark.slow

@@ -91,8 +91,8 @@ class VideoFile:
 def _options(muxer: str, at_zero: bool) -> dict[str, str]:
     """Return the muxer's options; ``at_zero``: the first picture is shown from 0 on."""
     flushed = {"flush_packets": "1", "max_interleave_delta": str(_FRAGMENT)}
-    if muxer == "matroska":
-        return {"cluster_time_limit": str(_FRAGMENT * 1000 // TICKS), **flushed}
+    if muxer == "matroska":  # a cluster a picture: it is written when the next one comes
+        return {"cluster_time_limit": "0", **flushed}
     # Fragments while it grows, an ordinary file with one index once it is closed. A header that is
     # written at once lets a file of no fragment be opened, and knows no later start.
     flags = "hybrid_fragmented+default_base_moof+" + ("empty_moov" if at_zero else "delay_moov")

@@ -32,7 +32,8 @@ class VideoWriter:
 
     The file is begun at the first picture, which fixes its size; later ones of another size are
     letterboxed. A thread of its own encodes, at most `_DEPTH` pictures behind; `write` waits for
-    it. A killed process loses at most the last second of the video.
+    it. A killed process loses at most the last second of the video; the file can be opened from
+    the first picture on, in Matroska from the second.
     """
 
     def __init__(
@@ -168,7 +169,7 @@ def letterboxed(bgr: U8, size: tuple[int, int]) -> U8:
         return bgr
     scale = min(width / bgr.shape[1], height / bgr.shape[0])
     if abs(scale - 1) > 0.01:
-        within = round(bgr.shape[1] * scale), round(bgr.shape[0] * scale)
+        within = max(1, round(bgr.shape[1] * scale)), max(1, round(bgr.shape[0] * scale))
         bgr = np.asarray(cv2.resize(bgr, within, interpolation=cv2.INTER_AREA), np.uint8)
     canvas: U8 = np.zeros((height, width, 3), np.uint8)
     h, w = min(bgr.shape[0], height), min(bgr.shape[1], width)

