@@ -17,7 +17,7 @@ import numpy as np
 from htnet.engine.errors import FaceError, HTNetError
 from htnet.engine.face.tracker import open_tracker
 from htnet.engine.types import U8, Face
-from htnet.realtime.signals import outlive_signals
+from htnet.realtime.signals import ignore_signals, outlive_signals, signals_restored
 
 _EXIT_TIMEOUT_S = 2.0
 
@@ -35,7 +35,9 @@ class TrackerProcess:
         self._process = context.Process(
             target=_serve, args=(theirs, landmarker), name="htnet-tracker", daemon=True
         )
-        self._process.start()
+        with signals_restored():
+            ignore_signals()  # inherited, by multiprocessing's own helper too
+            self._process.start()
         theirs.close()
         self._memory: SharedMemory | None = None
         self._ready = False
