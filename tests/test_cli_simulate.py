@@ -4,6 +4,7 @@ import csv
 from collections.abc import Callable
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 import pytest
@@ -103,3 +104,18 @@ def test_plans_that_ask_for_the_impossible(htnet: Htnet, plan: Path, tmp_path: P
     plan.write_text(PLAN + "lenght = 3\n")
     refused(htnet("simulate", plan, "--out", out), "lenght", code=2)
     assert not out.exists()
+
+
+@pytest.mark.slow
+def test_h264_needs_no_ffmpeg_on_the_path(
+    htnet: Htnet, plan: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan.write_text(PLAN + '\n[camera]\ncodec = "h264"\n')
+    monkeypatch.setenv("PATH", str(tmp_path))
+    out = tmp_path / "made"
+    assert htnet("simulate", plan, "--out", out, "--fps", 24, "--size", "320x240")[0] == 0
+    with av.open(str(out / "video.mp4")) as container:
+        times_ms = [float(each.pts * each.time_base * 1000) for each in container.decode(video=0)]
+    with (out / "truth.csv").open(newline="") as file:
+        told_ms = [float(row["time_ms"]) for row in csv.DictReader(file)]
+    assert len(told_ms) == 120 and times_ms == pytest.approx(told_ms, abs=1e-6)
