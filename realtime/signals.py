@@ -62,7 +62,8 @@ def _set(handlers: Mapping[signal.Signals, Any]) -> None:
     """Set handlers; nothing outside the main thread, which no signal reaches."""
     if threading.current_thread() is threading.main_thread():
         for number, handler in handlers.items():
-            signal.signal(number, handler)
+            if handler is not None:  # one that was not set from Python
+                signal.signal(number, handler)
 
 
 def _end_later(number: int, frame: FrameType | None) -> None:

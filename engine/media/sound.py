@@ -47,10 +47,13 @@ class SoundTrack:
 
     @classmethod
     def of(cls, path: Path | None, output: OutputContainer) -> Self | None:
-        """Return the sound of a file; None where it has none. Raises `OSError`."""
+        """Return the sound of a file; None where it has none, as a folder of pictures."""
         if path is None:
             return None
-        source = av.open(str(path.absolute()))
+        try:
+            source = av.open(str(path.absolute()))
+        except av.FFmpegError:
+            return None
         if source.streams.audio:
             return cls(source, output)
         source.close()

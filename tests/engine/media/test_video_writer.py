@@ -184,11 +184,12 @@ def test_pictures_may_begin_after_their_sound_and_end_before_it(data: Path, tmp_
 
 def test_a_source_without_sound_gives_a_video_without(tmp_path: Path) -> None:
     silent, path = tmp_path / "silent.mp4", tmp_path / "out.mp4"
-    for each, sound in ((silent, None), (path, silent)):
+    for each, sound in ((silent, None), (path, silent), (path, tmp_path), (path, tmp_path / "x")):
         with VideoWriter(each, sound=sound) as video:
             video.write(GREY, 0)
     with av.open(str(path)) as container:
         assert [stream.type for stream in container.streams] == ["video"]
+    assert times_us(path) == [0]
 
 
 PACED = """
