@@ -15,7 +15,7 @@ import av
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from htnet.engine.errors import OutputError
@@ -34,6 +34,7 @@ def times_us(path: Path) -> list[int]:
     return [round(each.pts * each.time_base * 1_000_000) for each in pictures(path)]
 
 
+@settings(max_examples=40)
 @given(steps=st.lists(st.integers(1, 40_000_000), min_size=1, max_size=12))
 def test_times_are_kept_to_the_microsecond(steps: list[int]) -> None:
     shown = np.cumsum([7_000_000, *steps]).tolist()
