@@ -3,7 +3,6 @@
 The functions import what is heavy in their bodies, so that ``htnet --help`` answers at once.
 """
 
-import signal
 import sys
 from collections.abc import Callable
 
@@ -17,6 +16,7 @@ from htnet.calib.commands.simulate import simulate
 from htnet.engine.errors import HTNetError
 from htnet.options import expand_groups
 from htnet.realtime.commands import cameras, live, profiles, recognize
+from htnet.realtime.signals import stop_on_signals
 from htnet.training.commands.data import convert, data_check, data_prepare
 from htnet.training.commands.train import evaluate_ablation, evaluate_loso, evaluate_zoo, train
 
@@ -102,8 +102,7 @@ def _repeated_options(arguments: list[str]) -> list[str]:
 def main() -> None:
     """Run the command that was typed; the one place that turns an `HTNetError` into a sentence on
     stderr and an exit code."""
-    # A service manager's stop ends a run as Ctrl-C does, so that recordings are closed whole.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    stop_on_signals()
     try:
         command_line()(_repeated_options(_ray_address(sys.argv[1:])))
     except HTNetError as error:

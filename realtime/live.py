@@ -1,6 +1,6 @@
 """A live run: source, pipeline, sinks, screen and summary."""
 
-import signal
+import errno
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -20,6 +20,7 @@ from htnet.realtime.pipeline import Pipeline
 from htnet.realtime.profiles.profile import Profile
 from htnet.realtime.profiles.store import read_profile
 from htnet.realtime.session import ticks
+from htnet.realtime.signals import ignore_signals, mute_lost_terminal, signals_restored
 from htnet.realtime.sinks.display import no_display
 from htnet.realtime.sinks.events import EventLog
 from htnet.realtime.sinks.outputs import Outputs
@@ -95,6 +96,7 @@ class _Tally:
         self.final += [event for event in tick.events if event.stage == "final"]
 
 
+@signals_restored()
 def run(config: RunConfig, console: Console) -> list[Event]:
     """Run until the source ends, the window is closed, or Ctrl-C; return the final events.
 
@@ -172,11 +174,15 @@ def _play(
             if not reader.live:
                 outputs.hold()
     except KeyboardInterrupt:
-        # From here on it only closes and prints: a second Ctrl-C would cut that off.
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, signal.SIG_IGN)
+        pass
     except HTNetError as error:
         return error
+    except OSError as error:
+        if error.errno != errno.EIO:
+            raise
+        mute_lost_terminal()  # its SIGHUP is yet to come
+    finally:
+        ignore_signals()  # a second one would cut off the closing and the summary
     return None
 
 

@@ -6,7 +6,6 @@ network would stand still. Its own process has its own interpreter, and its own 
 
 import contextlib
 import os
-import signal
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from multiprocessing.shared_memory import SharedMemory
@@ -18,6 +17,7 @@ import numpy as np
 from htnet.engine.errors import FaceError, HTNetError
 from htnet.engine.face.tracker import open_tracker
 from htnet.engine.types import U8, Face
+from htnet.realtime.signals import ignore_signals, outlive_signals, signals_restored
 
 _EXIT_TIMEOUT_S = 2.0
 
@@ -35,7 +35,9 @@ class TrackerProcess:
         self._process = context.Process(
             target=_serve, args=(theirs, landmarker), name="htnet-tracker", daemon=True
         )
-        self._process.start()
+        with signals_restored():
+            ignore_signals()  # inherited, by multiprocessing's own helper too
+            self._process.start()
         theirs.close()
         self._memory: SharedMemory | None = None
         self._ready = False
@@ -104,8 +106,7 @@ class TrackerProcess:
 
 def _serve(pipe: Connection, landmarker: Path | None) -> None:
     """Answer requests until the pipe's other end is closed."""
-    # Ctrl-C reaches the whole process group, but the parent ends this process.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    outlive_signals()
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     memory: SharedMemory | None = None
     with contextlib.suppress(EOFError, ConnectionError):

@@ -10,6 +10,7 @@ from hypothesis import settings
 
 from htnet import cli
 from htnet.engine.recognition.recognizer import open_recognizer
+from htnet.realtime.signals import signals_restored
 
 Said = tuple[int, str, str]
 Htnet = Callable[..., Said]
@@ -50,13 +51,11 @@ def htnet(
     def run(*arguments: object) -> Said:
         monkeypatch.setattr(sys, "argv", ["htnet", *map(str, arguments)])
         code = 0
-        before = signal.getsignal(signal.SIGTERM)
-        try:
-            cli.main()
-        except SystemExit as leaving:
-            code = leaving.code if isinstance(leaving.code, int) else 1
-        finally:
-            signal.signal(signal.SIGTERM, before)
+        with signals_restored():
+            try:
+                cli.main()
+            except SystemExit as leaving:
+                code = leaving.code if isinstance(leaving.code, int) else 1
         out, err = capfd.readouterr()
         assert "Traceback" not in out + err
         return code, out, err

@@ -4,6 +4,7 @@ import csv
 from collections.abc import Callable
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 import pytest
@@ -45,8 +46,8 @@ def test_a_plan_becomes_a_video_with_its_truth(htnet: Htnet, plan: Path, tmp_pat
     assert code == 0
     assert "120 frames" in told and "events: 1" in " ".join(told.split())
     names = sorted(each.name for each in out.iterdir())
-    assert names == ["events.csv", "plan.toml", "truth.csv", "video.mkv"]
-    video = cv2.VideoCapture(str(out / "video.mkv"))
+    assert names == ["events.csv", "plan.toml", "truth.csv", "video.mov"]
+    video = cv2.VideoCapture(str(out / "video.mov"))
     ok, frame = video.read()
     assert ok and frame.shape == (240, 320, 3)
     with (out / "events.csv").open(newline="") as file:
@@ -73,13 +74,13 @@ def test_any_face_will_do(htnet: Htnet, data: Path, plan: Path, tmp_path: Path) 
         out = tmp_path / f"of-{face.name}"
         asked = ("simulate", plan, "--out", out, "--face", face, "--seconds", 4.5, "--fps", 24)
         assert htnet(*asked)[0] == 0
-        first[face.name] = cv2.VideoCapture(str(out / "video.mkv")).read()[1].astype(float)
+        first[face.name] = cv2.VideoCapture(str(out / "video.mov")).read()[1].astype(float)
     a, b, c = first.values()
     assert np.abs(b - c).max() == 0  # the folder's first picture with a face is that very one
     assert np.abs(a - b).mean() < 1
     shipped = tmp_path / "of-shipped"
     assert htnet("simulate", plan, "--out", shipped, "--seconds", 4.5, "--fps", 24)[0] == 0
-    assert np.abs(a - cv2.VideoCapture(str(shipped / "video.mkv")).read()[1]).mean() > 10
+    assert np.abs(a - cv2.VideoCapture(str(shipped / "video.mov")).read()[1]).mean() > 10
 
 
 def test_what_has_no_face(htnet: Htnet, plan: Path, tmp_path: Path) -> None:
@@ -103,3 +104,18 @@ def test_plans_that_ask_for_the_impossible(htnet: Htnet, plan: Path, tmp_path: P
     plan.write_text(PLAN + "lenght = 3\n")
     refused(htnet("simulate", plan, "--out", out), "lenght", code=2)
     assert not out.exists()
+
+
+@pytest.mark.slow
+def test_h264_needs_no_ffmpeg_on_the_path(
+    htnet: Htnet, plan: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan.write_text(PLAN + '\n[camera]\ncodec = "h264"\n')
+    monkeypatch.setenv("PATH", str(tmp_path))
+    out = tmp_path / "made"
+    assert htnet("simulate", plan, "--out", out, "--fps", 24, "--size", "320x240")[0] == 0
+    with av.open(str(out / "video.mp4")) as container:
+        times_ms = [float(each.pts * each.time_base * 1000) for each in container.decode(video=0)]
+    with (out / "truth.csv").open(newline="") as file:
+        told_ms = [float(row["time_ms"]) for row in csv.DictReader(file)]
+    assert len(told_ms) == 120 and times_ms == pytest.approx(told_ms, abs=1e-6)

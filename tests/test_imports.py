@@ -67,11 +67,12 @@ UNIT_MAY_IMPORT: dict[str, set[str]] = {
     "engine.types": set(),
     "engine.errors": set(),
     "realtime.commands": {"realtime.live"} | _LIVE_SESSION,
-    "realtime.live": _LIVE_SESSION,
+    "realtime.live": {"realtime.signals"} | _LIVE_SESSION,
     "realtime.session": _LIVE_PIPELINE,
     "realtime.pipeline": _LIVE_PARTS,
     "realtime.capture_thread": {"realtime.sources"},
-    "realtime.tracker_process": set(),
+    "realtime.tracker_process": {"realtime.signals"},
+    "realtime.signals": set(),
     "realtime.sinks": {
         *("realtime.sources", "realtime.overlay", "realtime.profiles", "realtime.formats")
     },

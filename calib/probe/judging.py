@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import signal
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from htnet.engine.synth.face.time_course import TimeCourse
 from htnet.engine.synth.injection.footage import Pass, PassConfig
 from htnet.engine.synth.injection.movement import Injected
 from htnet.engine.types import F32
+from htnet.realtime.signals import outlive_signals
 from htnet.training.spotting.records import Video
 
 _GRACE_S: Final = 3.0  # for what was played of a pass to be judged
@@ -159,8 +159,8 @@ def _judge(
     threads: int,
 ) -> None:
     """Judge numbered passes in turn; send progress, each `Video`, or the error."""
-    # The parent ends this process; Ctrl-C reaches the whole group. MediaPipe writes to stderr.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    outlive_signals()
+    # MediaPipe writes to stderr.
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     torch.set_num_threads(threads)
     cv2.setNumThreads(threads)

@@ -25,11 +25,11 @@ def simulate(
 ) -> Simulation:
     """Write a simulation into the new or empty folder ``out``, all of its files or none.
 
-    The files are ``video.mkv`` (H.264: ``video.mp4``), ``truth.csv``, ``events.csv`` and
+    The files are ``video.mov`` (H.264: ``video.mp4``), ``truth.csv``, ``events.csv`` and
     ``plan.toml``. ``on_frame``: called with the number of frames done and their total.
 
     Raises `UsageError` where the plan's events do not fit or ``out`` is not empty, `OutputError`
-    where it cannot be written, `DependencyError` where H.264 is wanted without ffmpeg.
+    where it cannot be written.
     """
     simulation = Simulation(plan, portrait)
     try:

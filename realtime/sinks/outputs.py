@@ -15,6 +15,7 @@ class Outputs:
         self, logs: list[EventLog], video: OverlayVideo | None, screen: Window | StatusPanel
     ) -> None:
         self._logs = logs
+        self._video = video
         self._screen = screen
         self.window = screen if isinstance(screen, Window) else None
         sinks: list[EventLog | OverlayVideo | Window | StatusPanel | None] = [*logs, video, screen]
@@ -41,13 +42,18 @@ class Outputs:
             self.window.pump(0.03)
 
     def finish(self, rest: tuple[Event, ...]) -> HTNetError | None:
-        """Write the events that belong to no Tick; return the first error of a file."""
+        """Write the events that belong to no Tick, end the video; return a file's first error."""
         failure: HTNetError | None = None
         for log in self._logs:
             try:
                 log.add(rest)
             except HTNetError as error:
                 failure = failure or error
+        try:
+            if self._video is not None:
+                self._video.close()
+        except HTNetError as error:
+            failure = failure or error
         if isinstance(self._screen, StatusPanel):
             self._screen.add(rest)
         return failure

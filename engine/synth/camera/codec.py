@@ -1,20 +1,22 @@
 """Compression of a video, in memory and as a file with true timestamps."""
 
-import shutil
-import subprocess
-import tempfile
+from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
+from av.container import OutputContainer
+from av.video.codeccontext import VideoCodecContext
+from av.video.reformatter import ColorRange, Colorspace, Interpolation
 
-from htnet.engine.errors import DependencyError, OutputError
-from htnet.engine.synth.camera.matroska import JPEG, PNG, RAW, write_matroska
+from htnet.engine.errors import OutputError
+from htnet.engine.media.h264 import TICKS, TIME_BASE, set_up
 from htnet.engine.types import U8, Frame
 
-_TICKS = 1_000_000  # a second: the time base of the file
 _KEY_EVERY = 60  # frames
 
 
@@ -33,7 +35,7 @@ class Codec:
     @property
     def suffix(self) -> str:
         """Suffix of the video file."""
-        return ".mp4" if self.name == "h264" else ".mkv"
+        return ".mp4" if self.name == "h264" else ".mov"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +48,7 @@ class Format:
 
 
 def compressed(frames: Iterable[Frame], codec: Codec, form: Format) -> Iterator[Frame]:
-    """Yield the frames as a reader of the compressed video sees them.
-
-    JPEG works frame by frame. H.264 encodes all frames before it yields the first, and raises
-    `DependencyError` without ffmpeg.
-    """
+    """Yield the frames as a reader of the compressed video sees them, one by one."""
     if codec.name == "h264":
         yield from _through_h264(frames, codec, form)
     elif codec.name == "mjpeg":
@@ -68,20 +66,21 @@ def write_video(path: Path, frames: Iterable[Frame], codec: Codec, form: Format)
     """Write a video file with the frames' timestamps, in whole microseconds from 0.
 
     Reading it gives the frames of `compressed`; decoders of JPEG differ by a few grey levels,
-    mostly in their upsampling of colour. The codec "none" stores PNG, which is lossless.
+    mostly in their upsampling of colour. The codec "none" stores PNG, which is lossless. Pictures
+    lie in QuickTime, since FFmpeg's Matroska holds whole milliseconds.
 
-    Raises `OutputError` where ffmpeg fails, `DependencyError` where H.264 is wanted without ffmpeg.
+    Raises `OutputError` where it cannot be written.
     """
-    if codec.name == "h264":
-        _write_h264(path, frames, codec, form)
-        return
-    kind = JPEG if codec.name == "mjpeg" else PNG
-    pictures = (
-        (f.t_ns, (_jpeg(f.bgr, codec.quality) if kind == JPEG else _png(f.bgr)).tobytes())
-        for f in frames
-    )
-    with path.open("wb") as file:
-        write_matroska(file, pictures, kind, form.size, form.fps, form.seconds)
+    muxer = "mp4" if codec.name == "h264" else "mov"
+    write = _write_h264 if codec.name == "h264" else _write_pictures
+    try:
+        with av.open(str(path.absolute()), "w", format=muxer) as output:
+            write(output, frames, codec, form)
+    except av.FFmpegError as error:
+        raise OutputError(
+            f"expected to write the video {path}; got {error.strerror or error}: see that the disk "
+            "has room."
+        ) from error
 
 
 def _jpeg(bgr: U8, quality: int) -> U8:
@@ -99,62 +98,76 @@ def _png(bgr: U8) -> U8:
     return np.asarray(cv2.imencode(".png", bgr, [cv2.IMWRITE_PNG_COMPRESSION, 1])[1], np.uint8)
 
 
-def _write_h264(path: Path, frames: Iterable[Frame], codec: Codec, form: Format) -> None:
-    """Encode with ffmpeg, which reads raw pictures with their times from a pipe."""
-    ffmpeg = shutil.which("ffmpeg")
-    if ffmpeg is None:
-        raise DependencyError(
-            "expected ffmpeg on the path for H.264; there is none: install it, or plan with the "
-            "codec mjpeg."
-        )
-    command = [ffmpeg, "-v", "error", "-y", "-f", "matroska", "-i", "pipe:0", "-an"]
-    command += ["-c:v", "libx264", "-crf", str(codec.crf), "-preset", "veryfast"]
-    command += ["-tune", "zerolatency", "-g", str(_KEY_EVERY), "-threads", "1"]
-    # the default mode would repeat frames to fill so fine a time base
-    command += ["-fps_mode", "passthrough"]
-    command += ["-pix_fmt", "yuv420p", "-enc_time_base", f"1:{_TICKS}"]
-    command += ["-video_track_timescale", str(_TICKS), str(path.absolute())]
-    with tempfile.TemporaryFile() as log:
-        with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=log) as process:
-            assert process.stdin is not None
-            try:
-                pictures = ((f.t_ns, f.bgr.tobytes()) for f in frames)
-                write_matroska(process.stdin, pictures, RAW, form.size, form.fps, form.seconds)
-                process.stdin.close()
-            except BrokenPipeError:
-                pass  # ffmpeg has failed; its message is read below
-            except BaseException:
-                process.kill()
-                raise
-        if process.returncode:
-            log.seek(0)
-            lines = log.read().decode(errors="replace").strip().splitlines() or ["nothing"]
-            raise OutputError(
-                f"expected ffmpeg to write H.264 to {path}; it failed and said {lines[-1]!r}: "
-                "see that it is of version 5.1 or later, has libx264, and that the disk has room."
-            )
+def _write_pictures(
+    output: OutputContainer, frames: Iterable[Frame], codec: Codec, form: Format
+) -> None:
+    """Write each frame as a JPEG or PNG of its own."""
+    width, height = form.size
+    kind = "mjpeg" if codec.name == "mjpeg" else "png"
+    rate = Fraction(form.fps).limit_denominator(TICKS)
+    stream = output.add_mux_stream(kind, rate, width=width, height=height, time_base=TIME_BASE)
+    for frame in frames:
+        encoded = _jpeg(frame.bgr, codec.quality) if kind == "mjpeg" else _png(frame.bgr)
+        packet = av.Packet(encoded.tobytes())
+        packet.pts = packet.dts = _ticks(frame)
+        packet.duration = round(TICKS / form.fps)
+        packet.time_base, packet.stream, packet.is_keyframe = TIME_BASE, stream, True
+        output.mux(packet)
+
+
+def _write_h264(
+    output: OutputContainer, frames: Iterable[Frame], codec: Codec, form: Format
+) -> None:
+    stream = output.add_stream("libx264", rate=Fraction(form.fps).limit_denominator(TICKS))
+    stream.time_base = TIME_BASE
+    _set_up(stream.codec_context, codec, form)
+    for frame in frames:
+        output.mux(stream.encode(_yuv(frame)))
+    output.mux(stream.encode(None))
 
 
 def _through_h264(frames: Iterable[Frame], codec: Codec, form: Format) -> Iterator[Frame]:
-    stamps: list[tuple[int, int]] = []
+    encoder = av.CodecContext.create("libx264", "w")
+    _set_up(encoder, codec, form)
+    decoder = av.CodecContext.create("h264", "r")
+    decoder.thread_count = 1
+    under_way: deque[Frame] = deque()
 
-    def noted() -> Iterator[Frame]:
-        for frame in frames:
-            stamps.append((frame.index, frame.t_ns))
-            yield frame
+    def decoded(yuv: av.VideoFrame | None) -> Iterator[Frame]:
+        packets = [*encoder.encode(yuv), *([None] if yuv is None else [])]
+        for packet in packets:
+            for picture in decoder.decode(packet):
+                frame = under_way.popleft()
+                yield Frame(frame.index, frame.t_ns, _bgr(picture))
 
-    with tempfile.TemporaryDirectory(prefix="htnet-") as folder:
-        path = Path(folder) / f"video{codec.suffix}"
-        _write_h264(path, noted(), codec, form)
-        video = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
-        try:
-            for index, t_ns in stamps:
-                there, bgr = video.read()
-                if not there:
-                    raise OutputError(
-                        f"expected {len(stamps)} frames back from ffmpeg; got {index}: see that it "
-                        "works, or plan with the codec mjpeg."
-                    )
-                yield Frame(index, t_ns, np.asarray(bgr, np.uint8))
-        finally:
-            video.release()
+    for frame in frames:
+        under_way.append(frame)
+        yield from decoded(_yuv(frame))
+    yield from decoded(None)
+
+
+def _set_up(encoder: VideoCodecContext, codec: Codec, form: Format) -> None:
+    options = {"preset": "veryfast", "tune": "zerolatency", "crf": str(codec.crf)}
+    set_up(encoder, form.size, form.fps, options, _KEY_EVERY)
+
+
+def _ticks(frame: Frame) -> int:
+    return frame.t_ns * TICKS // 1_000_000_000
+
+
+def _yuv(frame: Frame) -> av.VideoFrame:
+    picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame.bgr), format="bgr24")
+    yuv = picture.reformat(
+        format="yuv420p",
+        dst_colorspace=Colorspace.ITU601,
+        dst_color_range=ColorRange.MPEG,
+        interpolation=Interpolation.BICUBIC,
+        threads=1,
+    )
+    yuv.pts, yuv.time_base = _ticks(frame), TIME_BASE
+    return yuv
+
+
+def _bgr(picture: av.VideoFrame) -> U8:
+    bgr = picture.reformat(format="bgr24", interpolation=Interpolation.BICUBIC, threads=1)
+    return np.asarray(bgr.to_ndarray(), np.uint8)
