@@ -4,18 +4,24 @@
 """
 
 import hashlib
+import json
 import platform
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import htnet
-from htnet.engine.files import plain, write_json
-from htnet.engine.types import NS_PER_MS
+from htnet.engine.errors import HTNetError
+from htnet.engine.files import plain, write_text
+from htnet.engine.types import NS_PER_MS, Event, Tick
+from htnet.realtime.formats.observation import Observation
+from htnet.realtime.sinks.events import EventLog
+from htnet.realtime.sinks.outputs import OutputConfig
 from htnet.realtime.sinks.paths import Existing
+from htnet.realtime.sources.base import Source, SourceConfig
 
 VERSION = 1
 _LIBRARIES = {
@@ -51,104 +57,139 @@ class SourceFacts:
     fps: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class OutputFile:
-    """An output of a run; ``first_row``: number of rows of earlier runs in it."""
+@dataclass(slots=True, eq=False)
+class Tally:
+    """Counts and final events of a run so far; times in ns of the rows, ``size`` in px."""
 
-    option: str
-    path: Path
-    first_row: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Counts:
-    """Counts of a run so far; times in ns of the rows."""
-
+    final: list[Event] = field(default_factory=list)
     frames: int = 0
     faceless: int = 0
-    dropped: int = 0
-    found: int = 0
-    rejected: int = 0
     first_ns: int = 0
     last_ns: int = 0
+    size: tuple[int, int] = (0, 0)
+
+    def add(self, tick: Tick) -> None:
+        """Count a Tick and keep its final events."""
+        if not self.frames:
+            self.first_ns = tick.frame.t_ns
+            self.size = tick.frame.bgr.shape[1], tick.frame.bgr.shape[0]
+        self.last_ns = tick.frame.t_ns
+        self.frames += 1
+        self.faceless += tick.face is None
+        self.final += [event for event in tick.events if event.stage == "final"]
+
+
+class Clocked(Protocol):
+    """A reader of frames: wall clock at its first one, None before, and how many it dropped."""
+
+    @property
+    def started(self) -> datetime | None: ...
+
+    @property
+    def dropped(self) -> int: ...
 
 
 class SessionRecord:
-    """The record of one run, written when its first output begins and again at its end.
+    """The record of one run, beside the first output that is a file.
 
-    ``weights``: file of the network. ``settings``: every setting of the run, for JSON.
-    Raises `OutputError` where it cannot be written.
+    It is written when the first output begins and again at the end; without such an output, not at
+    all. ``model``: name of the network and its weights file. ``settings``: every setting.
     """
 
     def __init__(
         self,
-        path: Path,
-        *,
         session: SessionConfig,
         source: SourceFacts,
-        outputs: Iterable[OutputFile],
-        model: str,
-        weights: Path,
+        outputs: OutputConfig,
+        logs: Iterable[EventLog] = (),
+        *,
+        model: tuple[str, Path],
         settings: Mapping[str, Any],
     ) -> None:
-        self.path = path
+        rows = {log.path: log.first_row for log in logs}
+        files = {
+            option: path
+            for option, path in outputs.paths().items()
+            if path.is_file() or not path.exists()  # no device or pipe
+        }
+        self.path = None
+        if files:
+            self.path = record_path(next(iter(files.values())), outputs.existing)
         self._source = source
+        self._participant, self._session = session.participant, session.session
         self._facts = {
-            "participant": session.participant,
-            "session": session.session,
             "outputs": [
-                {"option": each.option, "path": str(each.path.absolute()), "rows": each.first_row}
-                for each in outputs
+                {"option": option, "path": str(path.absolute()), "rows": rows.get(path, 0)}
+                for option, path in files.items()
             ],
-            "model": {"name": model, "file": str(weights.absolute()), "sha256": _sha256(weights)},
+            "model": _model(*model) if files else {},
             "settings": jsonable(settings),
             "versions": versions(),
         }
 
     def write(
         self,
-        started: datetime,
-        size: tuple[int, int],
-        counts: Counts,
+        reader: Clocked,
+        tally: Tally,
         *,
         ended: datetime | None = None,
-        error: str | None = None,
+        error: HTNetError | None = None,
     ) -> None:
-        """Write the record.
+        """Write the record; raises `OutputError`.
 
-        ``started``: wall clock at the first frame, with its zone. ``size``: (width, height) of the
-        pictures. ``ended``: None while the run goes on. ``error``: the sentence that ended it.
+        ``ended``: None while the run goes on. ``error``: the one that ended it.
         """
-        source = self._source
-        seconds = (counts.last_ns - counts.first_ns) / 1e9
-        given = counts.frames + counts.dropped - 1
+        if self.path is None:
+            return
+        started = reader.started or ended or _now()
         row = {
             "v": VERSION,
-            "participant": self._facts["participant"],
-            "session": self._facts["session"],
-            "started": started.isoformat("T", "microseconds"),
-            "ended": None if ended is None else ended.isoformat("T", "microseconds"),
-            "error": error,
-            "row_time": _row_time(source.live, started, counts),
-            "source": {
-                "name": source.name,
-                "live": source.live,
-                "file": None if source.file is None else str(source.file.absolute()),
-                "camera": source.camera,
-                "size": list(size),
-                "fps": source.fps or None,
-                "measured_fps": round(given / seconds, 3) if seconds > 0 else None,
-            },
-            "counts": {
-                "frames": counts.frames,
-                "without_face": counts.faceless,
-                "dropped": counts.dropped,
-                "found": counts.found,
-                "rejected": counts.rejected,
-            },
-            **{name: self._facts[name] for name in ("outputs", "model", "settings", "versions")},
+            "participant": self._participant,
+            "session": self._session,
+            "started": _iso(started),
+            "ended": None if ended is None else _iso(ended),
+            "error": None if error is None else str(error),
+            "row_time": _row_time(self._source.live, started, tally),
+            "source": _source_row(self._source, tally, reader.dropped),
+            "counts": _counts(tally, reader.dropped),
+            **self._facts,
         }
-        write_json(self.path, row)
+        write_text(self.path, json.dumps(row, indent=1, ensure_ascii=False) + "\n")
+
+    def end(self, reader: Clocked, tally: Tally, error: HTNetError | None) -> HTNetError | None:
+        """Write the record of a run that is over; return ``error``, or the record's own."""
+        try:
+            self.write(reader, tally, ended=_now(), error=error)
+        except HTNetError as unwritten:
+            return error or unwritten
+        return error
+
+
+def source_facts(asked: SourceConfig | None, source: Source) -> SourceFacts:
+    """Return the facts of a source; ``asked``: its settings, None of the demo."""
+    named = None if asked is None else asked.source
+    file = None if named is None else Path(named).expanduser()
+    return SourceFacts(
+        name=source.name,
+        live=source.live,
+        file=file if file is not None and file.is_file() else None,
+        camera=(asked.camera or 0) if asked is not None and named is None else None,
+        fps=float(getattr(source, "fps", 0.0)),
+    )
+
+
+def observation(
+    session: SessionConfig, source: SourceFacts, labels: tuple[str, ...]
+) -> Observation:
+    """Return the facts that annotation programs keep; ``labels``: classes of the network."""
+    return Observation(
+        name=session.session or source.name,
+        participant=session.participant,
+        media=source.file,
+        fps=source.fps,
+        labels=labels,
+        started=_now().isoformat("T", "seconds"),
+    )
 
 
 def record_path(output: Path, existing: Existing = Existing.REFUSE) -> Path:
@@ -185,18 +226,51 @@ def jsonable(value: Any) -> Any:
     return plain(value)
 
 
-def _row_time(live: bool, started: datetime, counts: Counts) -> dict[str, object]:
+def _row_time(live: bool, started: datetime, tally: Tally) -> dict[str, object]:
     """Return the mapping from row times to the wall clock, or to the recording's own times."""
-    first_ms = counts.first_ns / NS_PER_MS
-    zero = started - timedelta(milliseconds=first_ms)
+    first_ms = tally.first_ns / NS_PER_MS
     return {
-        "zero_wall_clock": zero.isoformat("T", "microseconds") if live else None,
+        "zero_wall_clock": _iso(started - timedelta(milliseconds=first_ms)) if live else None,
         "zero_container_ms": None if live else 0.0,
         "first_frame_ms": round(first_ms, 3),
-        "last_frame_ms": round(counts.last_ns / NS_PER_MS, 3),
+        "last_frame_ms": round(tally.last_ns / NS_PER_MS, 3),
     }
 
 
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _source_row(source: SourceFacts, tally: Tally, dropped: int) -> dict[str, object]:
+    seconds = (tally.last_ns - tally.first_ns) / 1e9
+    given = tally.frames + dropped - 1
+    return {
+        "name": source.name,
+        "live": source.live,
+        "file": None if source.file is None else str(source.file.absolute()),
+        "camera": source.camera,
+        "size": list(tally.size),
+        "fps": source.fps or None,
+        "measured_fps": round(given / seconds, 3) if seconds > 0 else None,
+    }
+
+
+def _counts(tally: Tally, dropped: int) -> dict[str, int]:
+    found = sum(event.rejected is None for event in tally.final)
+    return {
+        "frames": tally.frames,
+        "without_face": tally.faceless,
+        "dropped": dropped,
+        "found": found,
+        "rejected": len(tally.final) - found,
+    }
+
+
+def _model(name: str, weights: Path) -> dict[str, str]:
+    with weights.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return {"name": name, "file": str(weights.absolute()), "sha256": digest}
+
+
+def _now() -> datetime:
+    return datetime.now().astimezone()
+
+
+def _iso(time: datetime) -> str:
+    return time.isoformat("T", "microseconds")

@@ -68,9 +68,7 @@ def _coded(told: list[Tier], observation: Observation) -> list[tuple[str, str, s
 
 def _observation(told: list[Tier], observation: Observation, end_ms: float) -> dict[str, Any]:
     media = observation.media
-    events: list[list[object]] = [
-        [float(time), *rest] for time, *rest in _coded(told, observation)
-    ]
+    events: list[list[object]] = [[float(time), *rest] for time, *rest in _coded(told, observation)]
     made: dict[str, Any] = {
         "type": "LIVE" if media is None else "MEDIA",
         "date": _date(observation),

@@ -62,16 +62,17 @@ def _add_tier(
     root: xml.Element, slots: xml.Element, tier: Tier, participant: str, number: int
 ) -> int:
     """Add a tier and its details after ``number`` annotations; return their new number."""
-    facts = {"PARTICIPANT": participant} if participant else {}
-    own = xml.SubElement(root, "TIER", TIER_ID=tier.name, LINGUISTIC_TYPE_REF=_EVENT, **facts)
+    own = xml.SubElement(root, "TIER", TIER_ID=tier.name, LINGUISTIC_TYPE_REF=_EVENT)
     detail = xml.SubElement(
         root,
         "TIER",
         TIER_ID=f"{tier.name} detail",
         LINGUISTIC_TYPE_REF=_DETAIL,
         PARENT_REF=tier.name,
-        **facts,
     )
+    if participant:
+        for each in (own, detail):
+            each.set("PARTICIPANT", participant)
     for span in tier.spans:
         first = len(slots) + 1
         for place, ms in enumerate((span.start_ms, span.end_ms)):
@@ -98,16 +99,14 @@ def _add_tier(
 
 
 def _add_types(root: xml.Element) -> None:
-    common = {"GRAPHIC_REFERENCES": "false"}
-    xml.SubElement(
-        root, "LINGUISTIC_TYPE", LINGUISTIC_TYPE_ID=_EVENT, TIME_ALIGNABLE="true", **common
-    )
-    xml.SubElement(
-        root,
-        "LINGUISTIC_TYPE",
-        LINGUISTIC_TYPE_ID=_DETAIL,
-        TIME_ALIGNABLE="false",
-        CONSTRAINTS=_REFERS,
-        **common,
-    )
+    for name, alignable in ((_EVENT, "true"), (_DETAIL, "false")):
+        made = xml.SubElement(
+            root,
+            "LINGUISTIC_TYPE",
+            LINGUISTIC_TYPE_ID=name,
+            TIME_ALIGNABLE=alignable,
+            GRAPHIC_REFERENCES="false",
+        )
+        if name == _DETAIL:
+            made.set("CONSTRAINTS", _REFERS)
     xml.SubElement(root, "CONSTRAINT", STEREOTYPE=_REFERS, DESCRIPTION=_REFERS_WORDS)

@@ -13,7 +13,8 @@ NAMES = ("micro", "macro", "rejected micro", "rejected macro")
 class Span:
     """Event on a tier; times in ms from 0, ``end_ms`` at least 1 after ``start_ms``.
 
-    ``value``: label, of a rejected event the reason, "-" for none. ``detail``: muscle, side, extent and score.
+    ``value``: label, of a rejected event the reason, "-" for none. ``detail``: muscle, side, extent
+    and score.
     """
 
     id: int

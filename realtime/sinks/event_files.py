@@ -1,9 +1,8 @@
 """Event files on disk: one that grows by rows, and one that is rewritten whole."""
 
 import contextlib
-from io import TextIOWrapper
 from pathlib import Path
-from typing import Protocol
+from typing import IO, Protocol
 
 from htnet.engine.errors import UsageError
 from htnet.engine.files import write_atomic
@@ -50,7 +49,7 @@ class RowFile:
                 "it, or choose another name"
             )
         self.first_row = form.count(self._before)
-        self._file: TextIOWrapper | None = None
+        self._file: IO[bytes] | None = None
 
     def add(self, row: Row) -> None:
         """Write a row in one piece, so that a reader never sees half of one."""
@@ -70,14 +69,14 @@ class RowFile:
 
     def _write(self, text: str) -> None:
         if self._file is None:
-            mode = "a" if self._before else "w"
-            self._file = self._path.open(mode, encoding="utf-8", newline="")
+            how = "ab" if self._before else "wb"
+            self._file = self._path.open(how)
             if not self._before:
                 text = self._form.head() + text
             elif text and not self._before.endswith("\n"):
                 text = "\n" + text  # a run that was killed left half a row
         if text:
-            self._file.write(text)
+            self._file.write(text.encode())
             self._file.flush()
 
 

@@ -40,9 +40,10 @@ class OutputConfig:
 
     def require(self, *read: Path) -> None:
         """Raise `UsageError` unless all can be written; ``read``: files that the run reads."""
-        require_free(self.paths(), self.existing, taken=read, appended=(EVENTS, EXPLAIN))
         for option, path in self.paths().items():
             writable(path, option)
+        require_free(self.paths(), self.existing, taken=read, appended=(EVENTS, EXPLAIN))
+        for option, path in self.paths().items():
             if option != OVERLAY:
                 suffix = require_suffix(path, option, explain=option == EXPLAIN)
                 if suffix in DOCUMENTS:
@@ -70,7 +71,7 @@ class OutputConfig:
 class Outputs:
     """The open sinks of a run: event files, overlay video, and a window or a status panel.
 
-    ``begun``: True once a file has been begun. ``on_begin`` is told that, with the Tick.
+    ``begun``: True once a file has been begun, when ``on_begin`` is called.
     """
 
     def __init__(
@@ -78,7 +79,7 @@ class Outputs:
         logs: list[EventLog],
         video: OverlayVideo | None,
         screen: Window | StatusPanel,
-        on_begin: Callable[[Tick], None] = lambda tick: None,
+        on_begin: Callable[[], None] = lambda: None,
     ) -> None:
         self._logs = logs
         self._video = video
@@ -105,7 +106,7 @@ class Outputs:
             sink.write(tick)
         if not self.begun and (self._video is not None or any(log.begun for log in self._logs)):
             self.begun = True
-            self._on_begin(tick)
+            self._on_begin()
 
     def hold(self) -> None:
         """Return once the window is not paused any more, or closed."""
