@@ -109,7 +109,7 @@ def run(config: RunConfig, console: Console) -> list[Event]:
         record = SessionRecord(
             *(config.session, facts, config.outputs, logs),
             model=(recognizer.model, weights),
-            settings=_settings(config),
+            settings=_settings(config, spotting) | {"recognizer": str(recognizer)},
         )
         video = None
         if config.outputs.overlay_video is not None:
@@ -280,7 +280,7 @@ def _read(path: PathConfig) -> list[Path]:
     return [Path(each) for each in named if each is not None and "://" not in str(each)]
 
 
-def _settings(config: RunConfig) -> dict[str, object]:
+def _settings(config: RunConfig, spotting: SpotterConfig) -> dict[str, object]:
     """Return the settings of a run for its record; an address without its password."""
     settings = asdict(config)
     source = config.path.source
@@ -288,7 +288,7 @@ def _settings(config: RunConfig) -> dict[str, object]:
         settings["path"]["source"]["source"] = shown(source.source)
     for own in ("outputs", "session"):  # the record tells them apart
         del settings[own]
-    return settings | {"provisional": config.outputs.provisional}
+    return settings | {"provisional": config.outputs.provisional, "spotter": asdict(spotting)}
 
 
 def _window(config: RunConfig, overlay: Overlay, fps: float, console: Console) -> Window | None:

@@ -119,7 +119,7 @@ class SessionRecord:
         self._participant, self._session = session.participant, session.session
         self._facts = {
             "outputs": [
-                {"option": option, "path": str(path.absolute()), "rows": rows.get(path, 0)}
+                {"option": option, "path": str(path.absolute()), "rows_before": rows.get(path, 0)}
                 for option, path in files.items()
             ],
             "model": _model(*model) if files else {},
@@ -183,7 +183,7 @@ def observation(
 ) -> Observation:
     """Return the facts that annotation programs keep; ``labels``: classes of the network."""
     return Observation(
-        name=session.session or source.name,
+        name=session.session or (source.file.stem if source.file else source.name),
         participant=session.participant,
         media=source.file,
         fps=source.fps,

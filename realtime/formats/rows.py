@@ -100,4 +100,6 @@ class Csv:
     def _cell(self, cell: Any) -> Any:
         if self._european and isinstance(cell, float):
             return str(cell).replace(".", ",")
+        if isinstance(cell, str):
+            return cell.replace("\0", "")  # ends a text for readers written in C
         return cell
