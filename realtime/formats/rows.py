@@ -53,8 +53,8 @@ class JsonLines:
         return json.dumps(row, ensure_ascii=False) + "\n"
 
     def count(self, text: str) -> int:
-        """Return the number of lines."""
-        return text.count("\n")
+        """Return the number of lines, half a one at the end included."""
+        return sum(1 for line in text.split("\n") if line)
 
 
 class Csv:

@@ -90,7 +90,7 @@ def writable(path: str | Path, option: str) -> Path:
             with path.open("ab"):
                 pass
         if new:
-            path.unlink()
+            path.resolve().unlink()  # of a link, the file it names
     except (OSError, ValueError, RuntimeError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise UsageError(

@@ -13,13 +13,13 @@ os.environ["QT_QPA_PLATFORM"] = "offscreen"
 project_file, table_file, sheet_file = sys.argv[1:]
 sys.argv = ["boris", "--nosplashscreen", "--no-first-launch-dialog"]
 
-from PyQt5.QtCore import QT_VERSION_STR  # noqa: E402
-from PyQt5.QtWidgets import QApplication, QMessageBox  # noqa: E402
+from PyQt5.QtCore import QT_VERSION_STR
+from PyQt5.QtWidgets import QApplication, QMessageBox
 
 application = QApplication(sys.argv)
 
-from boris import config as cfg  # noqa: E402
-from boris import (  # noqa: E402
+from boris import config as cfg
+from boris import (
     core,
     db_functions,
     event_operations,

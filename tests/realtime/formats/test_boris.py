@@ -1,7 +1,7 @@
 """BORIS's table and project, read by pandas and json, and by BORIS itself.
 
-BORIS needs an environment of its own (Python 3.11, ``pip install boris-behav-obs==8.27.4``, Debian's
-libmpv2 and libpulse-mainloop-glib0, ffmpeg); ``HTNET_BORIS`` names its python.
+BORIS needs an environment of its own: Python 3.11, ``pip install boris-behav-obs==8.27.4``, ffmpeg,
+Debian's libmpv2 and libpulse-mainloop-glib0. ``HTNET_BORIS`` names its python.
 """
 
 import csv

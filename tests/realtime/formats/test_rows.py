@@ -44,12 +44,12 @@ def test_csv_is_read_back_by_pandas(dialect: Dialect, events: list[Event]) -> No
     table = read(text, dialect)
     assert list(table.columns) == [*COLUMNS, *(f"p_{label}" for label in CLASSES)]
     assert len(table) == len(events) == form.count(text)
-    for (_, got), event in zip(table.iterrows(), events, strict=True):
-        row = event.row()
+    for (_, got), told in zip(table.iterrows(), events, strict=True):
+        row = told.row()
         for name in ("id", "kind", "onset_ms", "apex_ms", "offset_ms", "duration_ms", "score"):
             assert got[name] == row[name]
-        assert got["label"] == event.label.replace("\0", "")
-        assert got["rejected"] == (event.rejected or "").replace("\0", "")
+        assert got["label"] == told.label.replace("\0", "")
+        assert got["rejected"] == (told.rejected or "").replace("\0", "")
         assert got["p_positive"] == 0.9
 
 
