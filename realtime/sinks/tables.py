@@ -55,7 +55,7 @@ def summary_table(events: Iterable[Event], *, rejected: bool = False) -> Table:
 def rejected_line(events: Iterable[Event]) -> str:
     """Return the rejected final events as counts by reason, the most frequent first; "" for none"""
     reasons = Counter(e.rejected for e in _by_onset(events) if e.rejected is not None)
-    counts = ", ".join(f"{count} {reason}" for reason, count in reasons.most_common())
+    counts = ", ".join(f"{reason} {count}" for reason, count in reasons.most_common())
     return f"{reasons.total()} rejected: {counts}" if counts else ""
 
 

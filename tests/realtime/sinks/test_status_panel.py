@@ -159,7 +159,7 @@ def test_the_summary_has_what_was_found_by_onset() -> None:
 
 
 def test_rejected_events_are_counted_in_a_line_or_listed() -> None:
-    assert rejected_line(SPOTTED) == "3 rejected: 2 blink, 1 speech"
+    assert rejected_line(SPOTTED) == "3 rejected: blink 2, speech 1"
     assert rejected_line(SPOTTED[1:3]) == ""
     text = shown(summary_table(SPOTTED, rejected=True))
     rows = [line.split() for line in text.splitlines() if "micro" in line]
