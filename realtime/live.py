@@ -132,6 +132,8 @@ def run(config: RunConfig, console: Console) -> list[Event]:
         tally.final += rest
         unwritten = outputs.finish(rest, good=failure is None)
         failure = failure or unwritten
+        for path in outputs.saved():
+            record.add("window", path)
         if outputs.begun:
             failure = record.end(reader, tally, failure)
     _print_summary(console, source, reader.status, tally, rejected=config.rejected)

@@ -94,6 +94,7 @@ class SessionRecord:
 
     It is written when the first output begins and again at the end; without such an output, not at
     all. ``model``: name of the network and its weights file. ``settings``: every setting.
+    ``path``: the record's, None where there is none.
     """
 
     def __init__(
@@ -106,26 +107,23 @@ class SessionRecord:
         model: tuple[str, Path],
         settings: Mapping[str, Any],
     ) -> None:
+        self.path: Path | None = None
+        self._session, self._source = session, source
+        self._existing = outputs.existing
+        self._outputs: list[dict[str, object]] = []
         rows = {log.path: log.first_row for log in logs}
-        files = {
-            option: path
-            for option, path in outputs.paths().items()
-            if path.is_file() or not path.exists()  # no device or pipe
-        }
-        self.path = None
-        if files:
-            self.path = record_path(next(iter(files.values())), outputs.existing)
-        self._source = source
-        self._participant, self._session = session.participant, session.session
-        self._facts = {
-            "outputs": [
-                {"option": option, "path": str(path.absolute()), "rows_before": rows.get(path, 0)}
-                for option, path in files.items()
-            ],
-            "model": _model(*model) if files else {},
-            "settings": jsonable(settings),
-            "versions": versions(),
-        }
+        for option, path in outputs.paths().items():
+            if path.is_file() or not path.exists():  # no device or pipe
+                self.add(option, path, rows.get(path, 0))
+        self._model = model
+        self._settings = jsonable(settings)
+        self._facts: dict[str, object] = {}
+
+    def add(self, option: str, path: Path, rows_before: int = 0) -> None:
+        """Add an output; ``option``: the option or part that made it."""
+        self.path = self.path or record_path(path, self._existing)
+        output = {"option": option, "path": str(path.absolute()), "rows_before": rows_before}
+        self._outputs.append(output)
 
     def write(
         self,
@@ -141,20 +139,29 @@ class SessionRecord:
         """
         if self.path is None:
             return
+        if not self._facts:
+            self._facts = {
+                "model": _model(*self._model),
+                "settings": self._settings,
+                "versions": versions(),
+            }
         started = reader.started or ended or _now()
         row = {
             "v": VERSION,
-            "participant": self._participant,
-            "session": self._session,
+            "participant": self._session.participant,
+            "session": self._session.session,
             "started": _iso(started),
             "ended": None if ended is None else _iso(ended),
             "error": None if error is None else str(error),
             "row_time": _row_time(self._source.live, started, tally),
             "source": _source_row(self._source, tally, reader.dropped),
             "counts": _counts(tally, reader.dropped),
+            "outputs": self._outputs,
             **self._facts,
         }
-        write_text(self.path, json.dumps(row, indent=1, ensure_ascii=False) + "\n")
+        text = json.dumps(row, indent=1, ensure_ascii=False) + "\n"
+        # A file's name may hold bytes that are not UTF-8.
+        write_text(self.path, text.encode("utf-8", "replace").decode())
 
     def end(self, reader: Clocked, tally: Tally, error: HTNetError | None) -> HTNetError | None:
         """Write the record of a run that is over; return ``error``, or the record's own."""

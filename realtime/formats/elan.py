@@ -5,7 +5,7 @@ from datetime import datetime
 from xml.etree import ElementTree as xml
 
 from htnet.realtime.formats.observation import Observation, Row
-from htnet.realtime.formats.tiers import Tier, tiers
+from htnet.realtime.formats.tiers import Tier, one_line, tiers
 
 _XSI = "http://www.w3.org/2001/XMLSchema-instance"
 _SCHEMA = "http://www.mpi.nl/tools/elan/EAFv3.0.xsd"
@@ -18,7 +18,7 @@ def eaf(rows: list[Row], observation: Observation, end_ms: float = 0.0) -> bytes
     """Return an EAF file: an alignable tier for each tier, the events' value as annotations.
 
     Each has a tier "NAME detail" of symbolically associated annotations: muscle, side, extent,
-    score. The video is linked by its absolute address.
+    score. The video is linked by its path, and as a file beside the EAF file.
     """
     root = xml.Element(
         "ANNOTATION_DOCUMENT",
@@ -37,7 +37,7 @@ def eaf(rows: list[Row], observation: Observation, end_ms: float = 0.0) -> bytes
     slots = xml.SubElement(root, "TIME_ORDER")
     number = 0
     for tier in told:
-        number = _add_tier(root, slots, tier, observation.participant, number)
+        number = _add_tier(root, slots, tier, one_line(observation.participant), number)
     _add_types(root)
     xml.indent(root)
     written: bytes = xml.tostring(root, encoding="UTF-8", xml_declaration=True)
@@ -49,13 +49,25 @@ def _add_header(root: xml.Element, observation: Observation, last_annotation: in
     media = observation.media
     if media is not None:
         kind = mimetypes.guess_type(media.name)[0] or "video/*"
-        absolute = media.absolute()
-        xml.SubElement(header, "MEDIA_DESCRIPTOR", MEDIA_URL=absolute.as_uri(), MIME_TYPE=kind)
+        # ELAN neither writes nor reads escapes such as %20.
+        path, name = _as_text(media.absolute().as_posix()), _as_text(media.name)
+        xml.SubElement(
+            header,
+            "MEDIA_DESCRIPTOR",
+            MEDIA_URL=f"file:///{path.lstrip('/')}",
+            MIME_TYPE=kind,
+            RELATIVE_MEDIA_URL=f"./{name}",
+        )
     for name, value in (
         ("lastUsedAnnotationId", str(last_annotation)),
-        ("session", observation.name),
+        ("session", one_line(observation.name)),
     ):
         xml.SubElement(header, "PROPERTY", NAME=name).text = value
+
+
+def _as_text(name: str) -> str:
+    """Return a file's name without the bytes that are not UTF-8."""
+    return name.encode("utf-8", "replace").decode()
 
 
 def _add_tier(

@@ -108,6 +108,10 @@ class Outputs:
             self.begun = True
             self._on_begin()
 
+    def saved(self) -> list[Path]:
+        """Return the recordings and snapshots that the window made."""
+        return [path for path in (self.window.saved if self.window else []) if path.exists()]
+
     def hold(self) -> None:
         """Return once the window is not paused any more, or closed."""
         while self.window is not None and self.window.paused and not self.closed():
@@ -127,6 +131,7 @@ class Outputs:
             except HTNetError as error:
                 failure = failure or error
             self.begun = self.begun or log.begun
+        self.begun = self.begun or bool(self.saved())
         if isinstance(self._screen, StatusPanel):
             self._screen.add(rest)
         return failure

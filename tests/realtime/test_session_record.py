@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from importlib import resources
@@ -167,6 +168,23 @@ def test_a_device_has_no_record_beside_it() -> None:
     assert own.path is None
     own.write(Reader(), tally())
     assert not Path("/dev/null.session.json").exists()
+
+
+def test_what_the_window_saved_has_a_record(tmp_path: Path) -> None:
+    own = record(OutputConfig(), SourceFacts("camera 0", True, camera=0))
+    assert own.path is None
+    for name in ("htnet-1.mp4", "htnet-2.png"):
+        own.add("window", tmp_path / name)
+    assert own.end(Reader(), tally(), None) is None
+    row = read(tmp_path / "htnet-1.mp4.session.json")
+    assert [each["option"] for each in row["outputs"]] == ["window", "window"]
+
+
+def test_a_name_that_is_not_utf_8_is_recorded(tmp_path: Path) -> None:
+    film = Path(os.fsdecode(b"/tmp/caf\xe9.mp4"))
+    own = record(OutputConfig(events=tmp_path / "out.csv"), SourceFacts(str(film), False, film))
+    own.write(Reader(), tally())
+    assert read(tmp_path / "out.csv.session.json")["source"]["file"] == "/tmp/caf?.mp4"
 
 
 def test_facts_of_a_source(tmp_path: Path) -> None:

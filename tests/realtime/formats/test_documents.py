@@ -2,6 +2,7 @@
 
 import html
 import json
+import os
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -15,7 +16,7 @@ from htnet.engine.types import Event
 from htnet.realtime.formats.elan import eaf
 from htnet.realtime.formats.observation import Observation, Row
 from htnet.realtime.formats.praat import textgrid as praat_textgrid
-from htnet.realtime.formats.suffixes import json_array
+from htnet.realtime.formats.suffixes import DOCUMENTS, json_array
 from htnet.realtime.formats.tiers import Span, tiers
 from htnet.realtime.formats.webvtt import webvtt as webvtt_file
 
@@ -66,7 +67,9 @@ def test_elan_has_video_participant_and_details(folder: Path, session: list[Row]
     path.write_bytes(eaf(session, Observation("desk", "P07", media)))
     opened, told = in_elan(path)
     assert told == wanted(session)
-    assert opened.media_descriptors[0]["MEDIA_URL"] == media.as_uri()
+    # As ELAN writes it: no escapes.
+    assert opened.media_descriptors[0]["MEDIA_URL"] == f"file://{media}"
+    assert opened.media_descriptors[0]["RELATIVE_MEDIA_URL"] == "./a film é.mp4"
     assert opened.media_descriptors[0]["MIME_TYPE"] == "video/mp4"
     assert opened.tiers["micro"][2]["PARTICIPANT"] == "P07"
     details = opened.get_ref_annotation_data_for_tier("micro detail")
@@ -79,6 +82,16 @@ def test_elan_has_video_participant_and_details(folder: Path, session: list[Row]
     assert list(dict.fromkeys(tags)) == [
         "HEADER", "TIME_ORDER", "TIER", "LINGUISTIC_TYPE", "CONSTRAINT",
     ]  # fmt: skip
+
+
+def test_a_name_that_is_not_utf_8_spoils_no_document(session: list[Row], folder: Path) -> None:
+    odd = Path(os.fsdecode(b"/tmp/caf\xe9.mp4"))
+    observation = Observation(odd.stem, odd.stem, odd)
+    for document in DOCUMENTS.values():
+        assert document(session, observation, 0.0).decode()
+    path = folder / "odd.eaf"
+    path.write_bytes(eaf(session, observation))
+    assert in_elan(path)[1] == wanted(session)
 
 
 @given(events=EVENTS)
