@@ -94,7 +94,7 @@ class SessionRecord:
 
     It is written when the first output begins and again at the end; without such an output, not at
     all. ``model``: name of the network and its weights file. ``settings``: every setting.
-    ``path``: the record's, None where there is none.
+    ``path``: the record's own, by default beside the first output; None where there is none.
     """
 
     def __init__(
@@ -106,15 +106,16 @@ class SessionRecord:
         *,
         model: tuple[str, Path],
         settings: Mapping[str, Any],
+        path: Path | None = None,
     ) -> None:
-        self.path: Path | None = None
+        self.path = path
         self._session, self._source = session, source
         self._existing = outputs.existing
         self._outputs: list[dict[str, object]] = []
         rows = {log.path: log.first_row for log in logs}
-        for option, path in outputs.paths().items():
-            if path.is_file() or not path.exists():  # no device or pipe
-                self.add(option, path, rows.get(path, 0))
+        for option, output in outputs.paths().items():
+            if output.is_file() or not output.exists():  # no device or pipe
+                self.add(option, output, rows.get(output, 0))
         self._model = model
         self._settings = jsonable(settings)
         self._facts: dict[str, object] = {}

@@ -180,6 +180,18 @@ def test_what_the_window_saved_has_a_record(tmp_path: Path) -> None:
     assert [each["option"] for each in row["outputs"]] == ["window", "window"]
 
 
+def test_a_folder_of_outputs_has_a_record_of_its_own_name(tmp_path: Path) -> None:
+    own = SessionRecord(
+        *(SessionConfig(), SourceFacts("film", False), OutputConfig()),
+        model=("htnet-s", default_weights()),
+        settings={},
+        path=tmp_path / "session.json",
+    )
+    own.add("--out", tmp_path / "frames.csv")
+    own.write(Reader(), tally())
+    assert [path.name for path in tmp_path.iterdir()] == ["session.json"]
+
+
 def test_a_name_that_is_not_utf_8_is_recorded(tmp_path: Path) -> None:
     film = Path(os.fsdecode(b"/tmp/caf\xe9.mp4"))
     own = record(OutputConfig(events=tmp_path / "out.csv"), SourceFacts(str(film), False, film))
