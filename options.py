@@ -49,6 +49,30 @@ LandmarkerOption = Annotated[
     Path | None, typer.Option("--landmarker", help="A MediaPipe face_landmarker.task to use.")
 ]
 
+# Outputs
+
+EventsOption = Annotated[
+    Path | None,
+    typer.Option(
+        help="Write events; the suffix says how: .jsonl, .csv, .json, .tsv or .boris (BORIS), .eaf "
+        "(ELAN), .TextGrid (Praat), .vtt."
+    ),
+]
+ProvisionalOption = Annotated[bool, typer.Option(help="Provisional events too.")]
+ExplainOption = Annotated[
+    Path | None,
+    typer.Option(help="Write every candidate and what each rule measured: .jsonl, .csv or .json."),
+]
+OverlayVideoOption = Annotated[Path | None, typer.Option(help="Record what is shown.")]
+CsvDialectOption = Annotated[
+    str,
+    typer.Option(help="standard, or european: semicolon and decimal comma, for a European Excel."),
+]
+AppendOption = Annotated[
+    bool, typer.Option("--append", help="Add to event files that exist: .jsonl and .csv.")
+]
+OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace outputs that exist.")]
+
 # Data and training
 
 DataOption = Annotated[
@@ -101,6 +125,31 @@ class ServedOptions:
     device: DeviceOption = "cpu"
     runtime: RuntimeOption = "auto"
     precision: ServedPrecisionOption = "fp32"
+
+
+@dataclass(frozen=True, slots=True)
+class OutputOptions:
+    """Options of the files that a live run writes."""
+
+    events: EventsOption = None
+    csv_dialect: CsvDialectOption = "standard"
+    provisional: ProvisionalOption = False
+    explain: ExplainOption = None
+    overlay_video: OverlayVideoOption = None
+    append: AppendOption = False
+    overwrite: OverwriteOption = False
+
+
+@dataclass(frozen=True, slots=True)
+class SessionOptions:
+    """Options that name a recording session; the names are those of `SessionConfig`'s fields."""
+
+    participant: Annotated[
+        str, typer.Option(metavar="ID", help="Who is seen; kept beside the outputs.")
+    ] = ""
+    session: Annotated[
+        str, typer.Option(metavar="NAME", help="Which session it is; kept beside the outputs.")
+    ] = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Records shared by all rooms; each is immutable and compares by identity.
 
-Times are integers in ns of a monotonic clock (cameras) or of a file's own timestamps. Coordinates
-are pixels, x to the right and y down. "Crop" is the canonical face picture of
+Times are integers in ns, since the first frame of a run (cameras) or a file's own. Coordinates are
+pixels, x to the right and y down. "Crop" is the canonical face picture of
 `htnet.engine.face.alignment`, 140 wide and 170 high.
 """
 

@@ -4,6 +4,8 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Self
 
@@ -19,8 +21,9 @@ class CaptureThread:
     A live source, or a recording under ``pace``, fills a slot that holds the latest frame; an
     overwritten frame counts as dropped. Otherwise every frame is kept, up to ``depth`` of them read
     ahead. Under ``pace`` a frame becomes available when its own time has passed on ``clock``
-    since the first one did; its ``t_ns`` stays the recording's. ``wait(seconds)`` returns True
-    when it was woken to stop.
+    since the first one did; its ``t_ns`` stays the recording's. The frames of a live source count
+    from the first one, whose ``t_ns`` becomes 0. ``wait(seconds)`` returns True when it was woken
+    to stop. ``wall_clock``: returns the time of day, with its zone.
 
     A context manager and an iterator over the frames. An error of the source, or any other of the
     thread, is raised by `get` after the frames before it.
@@ -34,6 +37,7 @@ class CaptureThread:
         clock: Callable[[], int] = time.monotonic_ns,
         depth: int = 4,
         wait: Callable[[float], bool] | None = None,
+        wall_clock: Callable[[], datetime] = lambda: datetime.now().astimezone(),
     ) -> None:
         self._source = source
         self._pace = pace and not source.live
@@ -42,6 +46,9 @@ class CaptureThread:
         self._depth = max(1, depth)
         self._stop = threading.Event()
         self._wait = wait or self._stop.wait
+        self._wall_clock = wall_clock
+        self._started: datetime | None = None
+        self._zero_ns = 0
         self._changed = threading.Condition()
         self._frames: deque[tuple[Frame, int]] = deque()
         self._thread: threading.Thread | None = None
@@ -75,10 +82,16 @@ class CaptureThread:
     def arrived_ns(self) -> int:
         """Time on ``clock`` from which the latency of the frame last got is counted.
 
-        For a live source that is its grab, ``t_ns``; under ``pace``, the time it became due; for a
+        For a live source that is its grab; under ``pace``, the time it became due; for a
         recording read without loss, the time it was taken.
         """
         return self._arrived_ns
+
+    @property
+    def started(self) -> datetime | None:
+        """Wall clock at the grab of a live source's first frame, else when the first one was read;
+        None before."""
+        return self._started
 
     @property
     def waiting(self) -> bool:
@@ -166,7 +179,11 @@ class CaptureThread:
         try:
             while not self._stop.is_set():
                 frame = self._source.read()
-                if frame is None or not self._await_due(frame) or not self._put(frame):
+                if frame is None:
+                    break
+                if self._started is None:
+                    self._fix_start(frame)
+                if not self._await_due(frame) or not self._put(frame):
                     break
         except Exception as caught:  # noqa: BLE001 - raised again by get, in the caller's thread
             error = caught
@@ -179,6 +196,14 @@ class CaptureThread:
                 self._error = error
             self._done = True
             self._changed.notify_all()
+
+    def _fix_start(self, first: Frame) -> None:
+        """Fix the start on the wall clock, and of a live source the zero of its times."""
+        now = self._wall_clock()
+        if self._source.live:
+            self._zero_ns = first.t_ns
+            now -= timedelta(microseconds=max(self._clock() - first.t_ns, 0) // 1000)
+        self._started = now
 
     def _await_due(self, frame: Frame) -> bool:
         """Sleep until the frame is due; return False when woken to stop."""
@@ -202,7 +227,10 @@ class CaptureThread:
                 self._changed.wait()
             if self._stop.is_set():
                 return False
-            arrived = frame.t_ns if self._source.live else self._clock()
-            self._frames.append((frame, arrived))
+            if self._source.live:
+                counted = replace(frame, t_ns=frame.t_ns - self._zero_ns)
+                self._frames.append((counted, frame.t_ns))
+            else:
+                self._frames.append((frame, self._clock()))
             self._changed.notify_all()
             return True

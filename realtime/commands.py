@@ -13,8 +13,10 @@ from htnet.options import (
     FpsOption,
     JsonOption,
     LandmarkerOption,
+    OutputOptions,
     PaceOption,
     ServedOptions,
+    SessionOptions,
     SizeOption,
     SourceOptions,
     console,
@@ -25,6 +27,7 @@ from htnet.options import (
 if TYPE_CHECKING:
     from htnet.engine.recognition.recognizer import Recognizer
     from htnet.realtime.live import PathConfig
+    from htnet.realtime.sinks.outputs import OutputConfig
 
 
 def live(
@@ -33,17 +36,15 @@ def live(
     fps: FpsOption = None,
     pace: PaceOption = False,
     headless: Annotated[bool, typer.Option(help="Open no window.")] = False,
-    overlay_video: Annotated[Path | None, typer.Option(help="Record what is shown.")] = None,
-    events: Annotated[Path | None, typer.Option(help="Write events as JSON lines.")] = None,
-    provisional: Annotated[bool, typer.Option(help="Provisional events too.")] = False,
-    explain: Annotated[
-        Path | None,
-        typer.Option(help="Write every candidate and what each rule measured, as JSON lines."),
-    ] = None,
+    *,
+    outputs: OutputOptions,
+    session: SessionOptions,
+    rejected: Annotated[
+        bool, typer.Option("--rejected", help="List rejected events at the end too.")
+    ] = False,
     max_seconds: Annotated[
         float | None, typer.Option(min=0.001, help="Stop after so long.")
     ] = None,
-    *,
     served: ServedOptions,
     landmarker: LandmarkerOption = None,
     profile: Annotated[
@@ -58,15 +59,15 @@ def live(
     """Recognise micro-expressions as they happen: camera 0, or any camera, file or stream."""
     one_blas_thread()
     from htnet.realtime.live import RunConfig, run
+    from htnet.realtime.session_record import SessionConfig
 
     config = RunConfig(
         path=path_config(source, size, fps, served, landmarker),
         pace=pace,
         headless=headless,
-        overlay_video=overlay_video,
-        events=events,
-        provisional=provisional,
-        explain=explain,
+        outputs=output_config(outputs),
+        session=SessionConfig(**asdict(session)),
+        rejected=rejected,
         max_seconds=max_seconds,
         profile=profile,
         false_alarms=false_alarms,
@@ -171,6 +172,27 @@ def path_config(
         raise UsageError("expected a camera or the demo; got both: leave one out.")
     drawn = DemoConfig(seed=source.demo_seed, size=wanted, **(demo or {}))
     return PathConfig(source=None, demo=drawn, **model)
+
+
+def output_config(options: OutputOptions) -> "OutputConfig":
+    """Return the settings of a run's files; raises `UsageError`."""
+    from htnet.realtime.formats.rows import Dialect
+    from htnet.realtime.sinks.outputs import OutputConfig
+    from htnet.realtime.sinks.paths import existing_by
+
+    if options.csv_dialect not in list(Dialect):
+        raise UsageError(
+            f"expected {' or '.join(Dialect)} after --csv-dialect; got {options.csv_dialect!r}: "
+            "choose one of them."
+        )
+    return OutputConfig(
+        events=options.events,
+        provisional=options.provisional,
+        explain=options.explain,
+        overlay_video=options.overlay_video,
+        existing=existing_by(append=options.append, overwrite=options.overwrite),
+        dialect=Dialect(options.csv_dialect),
+    )
 
 
 def open_served(served: ServedOptions) -> "Recognizer":

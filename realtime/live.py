@@ -4,13 +4,14 @@ import errno
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 
 from rich.console import Console
 
-from htnet.engine.errors import HTNetError, UsageError
+from htnet.engine.errors import HTNetError
+from htnet.engine.models.weights import default_weights
 from htnet.engine.recognition.recognizer import Recognizer, open_recognizer
 from htnet.engine.runtimes.select import AUTO
 from htnet.engine.types import F32, Event, Tick
@@ -20,15 +21,21 @@ from htnet.realtime.pipeline import Pipeline
 from htnet.realtime.profiles.profile import Profile
 from htnet.realtime.profiles.store import read_profile
 from htnet.realtime.session import ticks
+from htnet.realtime.session_record import (
+    SessionConfig,
+    SessionRecord,
+    Tally,
+    observation,
+    source_facts,
+)
 from htnet.realtime.signals import ignore_signals, mute_lost_terminal, signals_restored
 from htnet.realtime.sinks.display import no_display
-from htnet.realtime.sinks.events import EventLog
-from htnet.realtime.sinks.outputs import Outputs
+from htnet.realtime.sinks.outputs import OutputConfig, Outputs
 from htnet.realtime.sinks.status_panel import StatusPanel
-from htnet.realtime.sinks.tables import summary_table, truth_table
+from htnet.realtime.sinks.tables import rejected_line, summary_table, truth_table
 from htnet.realtime.sinks.video import OverlayVideo
 from htnet.realtime.sinks.window import Window
-from htnet.realtime.sources.base import Source, SourceConfig, open_source
+from htnet.realtime.sources.base import Source, SourceConfig, open_source, shown
 from htnet.realtime.sources.camera_controls import open_steady
 from htnet.realtime.sources.demo import DemoConfig, DemoSource
 from htnet.realtime.sources.looped import LoopedSource
@@ -60,40 +67,19 @@ class PathConfig:
 class RunConfig:
     """Settings of a run and its outputs.
 
-    ``profile``: name of a stored profile. ``explain``: file for every candidate and the decisions
-    of all rules. ``false_alarms``: accepted rate a minute; None for the tuned operating point.
+    ``profile``: name of a stored profile. ``false_alarms``: accepted rate a minute; None for the
+    tuned operating point. ``rejected``: list the rejected events at the end too.
     """
 
     path: PathConfig
     pace: bool = False
     headless: bool = False
-    overlay_video: Path | None = None
-    events: Path | None = None
-    provisional: bool = False
-    explain: Path | None = None
+    outputs: OutputConfig = field(default_factory=OutputConfig)
+    session: SessionConfig = field(default_factory=SessionConfig)
+    rejected: bool = False
     max_seconds: float | None = None
     profile: str | None = None
     false_alarms: float | None = None
-
-
-@dataclass(slots=True, eq=False)
-class _Tally:
-    """The counts and final events of a run; times in ns of the source."""
-
-    final: list[Event] = field(default_factory=list)
-    frames: int = 0
-    faceless: int = 0
-    started_ns: int = 0
-    ended_ns: int = 0
-
-    def add(self, tick: Tick) -> None:
-        """Count a Tick and keep its final events."""
-        if not self.frames:
-            self.started_ns = tick.frame.t_ns
-        self.ended_ns = tick.frame.t_ns
-        self.frames += 1
-        self.faceless += tick.face is None
-        self.final += [event for event in tick.events if event.stage == "final"]
 
 
 @signals_restored()
@@ -104,11 +90,10 @@ def run(config: RunConfig, console: Console) -> list[Event]:
     An error of the source is raised after that.
     """
     # Paths, profile and weights are refused before a camera is opened; files are begun after.
-    _refuse_overwriting(config)
+    config.outputs.require(*_read(config.path))
     profile = None if config.profile is None else read_profile(config.profile)
     spotting = _spotter_config(config.false_alarms)
-    logs = _logs(config)
-    tally = _Tally()
+    tally = Tally()
     with ExitStack() as stack:
         tracker = TrackerProcess(config.path.landmarker)
         stack.callback(tracker.close)
@@ -120,9 +105,17 @@ def run(config: RunConfig, console: Console) -> list[Event]:
         reader = CaptureThread(source, pace=config.pace)
         stack.callback(reader.close)
         fps = float(getattr(source, "fps", 0) or _USUAL_FPS)
+        facts = source_facts(config.path.source, source)
+        logs = config.outputs.logs(observation(config.session, facts, recognizer.spec.classes))
+        weights = config.path.model or default_weights()
+        record = SessionRecord(
+            *(config.session, facts, config.outputs, logs),
+            model=(recognizer.model, weights),
+            settings=_settings(config, spotting) | {"recognizer": str(recognizer)},
+        )
         video = None
-        if config.overlay_video is not None:
-            video = stack.enter_context(OverlayVideo(config.overlay_video, fps, overlay))
+        if config.outputs.overlay_video is not None:
+            video = stack.enter_context(OverlayVideo(config.outputs.overlay_video, fps, overlay))
         tracker.wait()
         spotter = Spotter(spotting, RollingThreshold(least=least))
         pipeline = Pipeline(tracker, recognizer, spotter=spotter)
@@ -132,16 +125,20 @@ def run(config: RunConfig, console: Console) -> list[Event]:
         stack.enter_context(screen)
         for log in logs:
             stack.enter_context(log)
-        outputs = Outputs(logs, video, screen)
+        outputs = Outputs(logs, video, screen, partial(record.write, reader, tally))
         # A recording that is watched plays in its own time, and loses no frame for it.
         watched = not (source.live or config.headless) and (window or console.is_terminal)
         wait = _playback(window) if watched else _at_once
         failure = _play(reader, pipeline, outputs, tally, wait, config.max_seconds)
         rest = pipeline.finish()
         tally.final += rest
-        unwritten = outputs.finish(rest)
+        unwritten = outputs.finish(rest, good=failure is None)
         failure = failure or unwritten
-    _print_summary(console, source, reader.status, tally)
+        for path in outputs.saved():
+            record.add("window", path)
+        if outputs.begun:
+            failure = record.end(reader, tally, failure)
+    _print_summary(console, source, reader.status, tally, rejected=config.rejected)
     if failure is not None:
         raise failure
     return tally.final
@@ -151,7 +148,7 @@ def _play(
     reader: CaptureThread,
     pipeline: Pipeline,
     outputs: Outputs,
-    tally: _Tally,
+    tally: Tally,
     wait: Callable[[Tick], None],
     max_seconds: float | None,
 ) -> HTNetError | None:
@@ -186,17 +183,25 @@ def _play(
     return None
 
 
-def _print_summary(console: Console, source: Source, status: str, tally: _Tally) -> None:
-    """Print the events of a run; of the demo, beside the truth of what was played."""
+def _print_summary(
+    console: Console, source: Source, status: str, tally: Tally, *, rejected: bool
+) -> None:
+    """Print the events of a run; of the demo, beside the truth of what was played.
+
+    ``rejected``: list the rejected ones too, instead of their counts.
+    """
     if status and not source.live:
         console.print(status)
     if tally.faceless:
         console.print(f"no face in {tally.faceless} of {tally.frames} frames")
-    truth = [true for true in getattr(source, "truth", ()) if true.onset_ns <= tally.ended_ns]
+    truth = [true for true in getattr(source, "truth", ()) if true.onset_ns <= tally.last_ns]
     if truth:
         console.print(truth_table(truth, tally.final))
-    else:
-        console.print(summary_table(tally.final, tally.started_ns))
+    if rejected or not truth:
+        console.print(summary_table(tally.final, rejected=rejected))
+    counts = rejected_line(tally.final)
+    if counts:
+        console.print(counts, soft_wrap=True)
 
 
 def _spotter_config(false_alarms: float | None) -> SpotterConfig:
@@ -276,39 +281,22 @@ def _first(all_of_them: Iterator[Tick], count: int) -> Iterator[Tick]:
             return
 
 
-def _logs(config: RunConfig) -> list[EventLog]:
-    """Return the event files of a run, not yet opened."""
-    logs = []
-    if config.events is not None:
-        logs.append(EventLog(config.events, config.provisional))
-    if config.explain is not None:
-        logs.append(EventLog(config.explain, option="--explain", explain=True))
-    return logs
-
-
-def _refuse_overwriting(config: RunConfig) -> None:
-    """Raise `UsageError` if an output is a file that the run reads or writes already."""
-    path = config.path
+def _read(path: PathConfig) -> list[Path]:
+    """Return the files that a run reads."""
     source = path.source.source if path.source is not None else None
-    taken = {
-        Path(each).resolve()
-        for each in (source, path.model, path.landmarker)
-        if each is not None and "://" not in str(each)
-    }
-    outputs = (
-        ("--events", config.events),
-        ("--explain", config.explain),
-        ("--overlay-video", config.overlay_video),
-    )
-    for option, output in outputs:
-        if output is None:
-            continue
-        if output.resolve() in taken:
-            raise UsageError(
-                f"expected a file of its own after {option}; got {output}, which this run reads or "
-                "writes already: choose another name"
-            )
-        taken.add(output.resolve())
+    named = (source, path.model, path.landmarker)
+    return [Path(each) for each in named if each is not None and "://" not in str(each)]
+
+
+def _settings(config: RunConfig, spotting: SpotterConfig) -> dict[str, object]:
+    """Return the settings of a run for its record; an address without its password."""
+    settings = asdict(config)
+    source = config.path.source
+    if source is not None and source.source is not None:
+        settings["path"]["source"]["source"] = shown(source.source)
+    for own in ("outputs", "session"):  # the record tells them apart
+        del settings[own]
+    return settings | {"provisional": config.outputs.provisional, "spotter": asdict(spotting)}
 
 
 def _window(config: RunConfig, overlay: Overlay, fps: float, console: Console) -> Window | None:

@@ -32,7 +32,6 @@ class StatusPanel(LiveScreen):
     ) -> None:
         super().__init__(console, per_second=per_second, clock=clock)
         self._tick: Tick | None = None
-        self._start_ns: int | None = None
         self._status = ""
         self._motion: deque[tuple[int, float, float]] = deque(maxlen=_COLUMNS)
         self._events: deque[Event] = deque(maxlen=_EVENTS)
@@ -40,8 +39,6 @@ class StatusPanel(LiveScreen):
     def write(self, tick: Tick) -> None:
         """Take in ``tick``, and redraw if the last drawing is old enough."""
         self._tick = tick
-        if self._start_ns is None:
-            self._start_ns = tick.frame.t_ns
         column = tick.frame.t_ns // _SPARK_NS
         motion = tick.motion
         magnitude, threshold = (motion.magnitude, motion.threshold) if motion else (0.0, 0.0)
@@ -58,9 +55,7 @@ class StatusPanel(LiveScreen):
             if event.stage == "final":
                 self._events.append(event)
                 if self._live is None:
-                    self._console.print(
-                        _event_line(event, self._start_ns or 0), soft_wrap=True, highlight=False
-                    )
+                    self._console.print(_event_line(event), soft_wrap=True, highlight=False)
 
     def say(self, status: str) -> None:
         """Show a sentence about the source; "" removes it."""
@@ -85,8 +80,7 @@ class StatusPanel(LiveScreen):
         rows: list[RenderableType] = [self._state(tick), self._spark(tick)]
         rows += self._bars(tick)
         rows.append(Text())
-        start = self._start_ns or 0
-        rows += [_event_line(e, start) for e in reversed(self._events)]
+        rows += [_event_line(e) for e in reversed(self._events)]
         rows += [Text("no event yet", style="dim")] * (not self._events)
         rows += [Text()] * (_EVENTS - max(len(self._events), 1))
         rows.append(Text(self._status, style=ALERT) if self._status else Text("Ctrl-C ends", "dim"))
@@ -143,8 +137,8 @@ class StatusPanel(LiveScreen):
         return bars
 
 
-def _event_line(event: Event, start_ns: int) -> Text:
-    at = (event.onset_ns - start_ns) / 1e9
+def _event_line(event: Event) -> Text:
+    at = event.onset_ns / 1e9
     share = event.probabilities.get(event.label, 0.0)
     line = Text(f"{at:8.2f} s  ")
     if event.rejected is not None:

@@ -1,5 +1,6 @@
 """Events and profiles as tables for a terminal."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
@@ -21,31 +22,46 @@ ALERT: Final = "bold #ff8246"
 _WORDS = ("kind", "label", "true", "found", "result", "rejected", "profile", "made", "camera")
 
 
-def summary_table(events: Iterable[Event], start_ns: int = 0) -> Table:
-    """Return the final events of a run, rejected ones dimmed; times in ms since ``start_ns``."""
-    final = [e for e in events if e.stage == "final"]
-    believed = sum(e.rejected is None for e in final)
+def summary_table(events: Iterable[Event], *, rejected: bool = False) -> Table:
+    """Return the final events of a run that were found, by onset; times as in the rows.
+
+    ``rejected``: the rejected ones too, dimmed.
+    """
+    final = _by_onset(events)
+    found = sum(e.rejected is None for e in final)
     columns = ["time", "kind", "label", "prob.", "onset", "apex", "offset", "ms", "px"]
-    if believed < len(final):
+    if not rejected:
+        final = [e for e in final if e.rejected is None]
+    elif found < len(final):
         columns.append("rejected")
     table = _table("Events", columns)
     for event in final:
         cells: list[str | Text] = [
-            f"{(event.onset_ns - start_ns) / 1e9:.2f} s",
+            f"{event.onset_ns / 1e9:.2f} s",
             event.kind,
             Text(event.label, "" if event.rejected else LABELS.get(event.label, "")),
             f"{100 * event.probabilities.get(event.label, 0.0):.0f} %",
         ]
         for t_ns in (event.onset_ns, event.apex_ns, event.offset_ns):
-            cells.append(f"{(t_ns - start_ns) / NS_PER_MS:.0f}")
+            cells.append(f"{t_ns / NS_PER_MS:.0f}")
         cells += [f"{event.duration_ms:.0f}", f"{event.magnitude_px:.2f}"]
         if "rejected" in columns:
             cells.append(Text(event.rejected or ""))
         table.add_row(*cells, style="dim" if event.rejected else "")
-    table.caption = (
-        f"{believed} found, {len(final) - believed} rejected; onset, apex, offset and length in ms"
-    )
+    table.caption = f"{found} found; onset, apex, offset and length in ms"
     return table
+
+
+def rejected_line(events: Iterable[Event]) -> str:
+    """Return the rejected final events as counts by reason, the most frequent first; "" for none"""
+    reasons = Counter(e.rejected for e in _by_onset(events) if e.rejected is not None)
+    counts = ", ".join(f"{reason} {count}" for reason, count in reasons.most_common())
+    return f"{reasons.total()} rejected: {counts}" if counts else ""
+
+
+def _by_onset(events: Iterable[Event]) -> list[Event]:
+    """Return the final events by onset."""
+    return sorted((e for e in events if e.stage == "final"), key=lambda e: (e.onset_ns, e.id))
 
 
 def truth_table(truth: Iterable["SimulatedEvent"], events: Iterable[Event]) -> Table:

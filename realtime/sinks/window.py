@@ -28,7 +28,8 @@ class Window:
 
     ``closed`` turns True by q, Esc or the mouse. While ``paused`` the picture stands still; the
     reader of a file may stop reading and `pump`. Recordings and snapshots go to ``folder``. At most
-    ``max_fps`` pictures a second are drawn. For the main thread only.
+    ``max_fps`` pictures a second are drawn. ``saved``: recordings and snapshots begun so far. For
+    the main thread only.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class Window:
     ) -> None:
         self.closed = False
         self.paused = False
+        self.saved: list[Path] = []
         self._title = title
         self._overlay = overlay or Overlay()
         self._folder = Path(folder)
@@ -177,6 +179,7 @@ class Window:
             done, encoded = cv2.imencode(".png", self._scene)
             if done:
                 path.write_bytes(np.asarray(encoded, np.uint8).tobytes())
+                self.saved.append(path)
             self._tell(f"saved {path.name}" if done else "no snapshot: the picture is broken")
         except OSError as error:
             self._tell(f"no snapshot: {error.strerror or error}")
@@ -206,6 +209,7 @@ class Window:
             self._recording = OverlayVideo(
                 self._name(".mp4"), self._record_fps, self._overlay, option="a recording"
             )
+            self.saved.append(self._recording.path)
         except HTNetError as error:
             self._tell(f"no recording: {error}")
 

@@ -18,8 +18,9 @@ class Source(Protocol):
     """A source of frames, read one by one.
 
     ``name`` is shown to the user. ``live``: frames come in real time and the latest one wins; then
-    ``t_ns`` is the monotonic clock right after the grab, else the recording's own time. ``t_ns``
-    strictly increases and ``index`` counts from 0.
+    ``t_ns`` is the monotonic clock right after the grab, which `CaptureThread` counts from the
+    first frame, else the recording's own time. ``t_ns`` strictly increases and ``index`` counts
+    from 0.
 
     A source never writes to a frame's array again, so it may be kept. All holders of the frame
     share it, so draw on a copy.

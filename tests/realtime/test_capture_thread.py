@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
@@ -93,7 +94,7 @@ def test_a_camera_keeps_the_latest_and_counts_the_rest() -> None:
     source = Listed([10, 20, 30, 40], live=True)
     with CaptureThread(source) as reader:
         until(lambda: source.closed > 0)
-        assert reader.get().t_ns == 40
+        assert reader.get().t_ns == 30  # after the first one
         assert reader.dropped == 3
         assert reader.arrived_ns == 40
         assert reader.get() is None and reader.ended
@@ -106,7 +107,7 @@ def test_nothing_is_dropped_by_whoever_keeps_up() -> None:
         assert turn.acquire(timeout=10)
 
     with CaptureThread(Listed([1, 2, 3], live=True, gate=gate)) as reader:
-        for expected in (1, 2, 3):
+        for expected in (0, 1, 2):
             assert reader.get(timeout=10).t_ns == expected
             turn.release()
         assert reader.get(timeout=10) is None
@@ -120,8 +121,35 @@ def test_a_timeout_is_told_from_the_end() -> None:
             reader.get(timeout=0.01)
         assert not reader.ended
         blocked.set()
-        assert reader.get(timeout=10).t_ns == 1
+        assert reader.get(timeout=10).index == 0
         assert reader.get(timeout=10) is None
+
+
+def test_a_live_source_counts_from_its_first_frame() -> None:
+    uptime, noon = 9_000_000_000_000, datetime(2026, 7, 1, 12, tzinfo=UTC)
+    turn = threading.Semaphore(1)
+    source = Listed(
+        [uptime + at for at in (0, 33_000_000, 70_000_000)],
+        live=True,
+        gate=lambda index: turn.acquire(timeout=10) and None,
+    )
+    clock = uptime + 5_000_000  # the first frame was grabbed 5 ms ago
+    with CaptureThread(source, clock=lambda: clock, wall_clock=lambda: noon) as reader:
+        for expected in (0, 33_000_000, 70_000_000):
+            assert reader.get(timeout=10).t_ns == expected
+            assert reader.arrived_ns == uptime + expected  # latency stays on the clock
+            turn.release()
+        assert reader.started == noon - timedelta(milliseconds=5)
+
+
+def test_a_recording_keeps_its_own_times() -> None:
+    noon = datetime(2026, 7, 1, 12, tzinfo=UTC)
+    with CaptureThread(Listed([700, 800]), wall_clock=lambda: noon) as reader:
+        assert [frame.t_ns for frame in reader] == [700, 800]
+        assert reader.started == noon
+    never = CaptureThread(Listed([]))
+    assert never.started is None
+    never.close()
 
 
 def test_the_error_comes_after_the_frames_before_it_and_stays() -> None:

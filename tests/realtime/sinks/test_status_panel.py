@@ -23,7 +23,7 @@ from htnet.engine.types import (
     Tick,
 )
 from htnet.realtime.sinks.status_panel import StatusPanel
-from htnet.realtime.sinks.tables import summary_table, truth_table
+from htnet.realtime.sinks.tables import rejected_line, summary_table, truth_table
 
 ANSWER = {"negative": 0.05, "positive": 0.9, "surprise": 0.05}
 
@@ -79,7 +79,7 @@ def test_the_panel_says_it_all_in_eighty_columns() -> None:
     panel.say("camera 0 gives no pictures: opening it again, try 2")
     text = shown(panel.render())
     for piece in (
-        "camera 0 [red]", "rising", "positive", "90 %", "0.60", "0.25 px", "2.50 s", "283 ms",
+        "camera 0 [red]", "rising", "positive", "90 %", "0.60", "0.25 px", "3.50 s", "283 ms",
         "30 fps", "18 ms latency", "4 dropped", "try 2", "█",
     ):  # fmt: skip
         assert piece in text, piece
@@ -125,7 +125,7 @@ def test_without_a_terminal_each_final_event_is_a_line() -> None:
         panel.add([event(2, 4000, 4300, rejected="source ended")])
     lines = output(paper).splitlines()
     assert len(lines) == 3
-    assert " ".join(lines[0].split()) == "1.50 s positive 90 % micro 283 ms 1.04 px"
+    assert " ".join(lines[0].split()) == "2.50 s positive 90 % micro 283 ms 1.04 px"
     assert lines[1] == "camera 0 gives no pictures"
     assert "rejected: source ended" in lines[2]
 
@@ -138,18 +138,33 @@ def test_the_terminal_is_given_back_after_an_error() -> None:
     assert output(paper).count("\x1b[?25l") == output(paper).count("\x1b[?25h") == 1
 
 
-def test_the_summary_counts_from_the_start() -> None:
-    events = [
-        event(1, 10_500, 10_783),
-        event(2, 11_000, 11_200, stage="provisional"),
-        event(3, 12_000, 12_400, label="negative", rejected="blink"),
-    ]
-    text = shown(summary_table(events, start_ns=10_000 * NS_PER_MS))
-    assert "0.50 s" in text and "783" in text and "283" in text and "90 %" in text
-    assert "blink" in text and "1 found, 1 rejected" in text
-    assert len([line for line in text.splitlines() if "micro" in line]) == 2
-    assert "rejected" not in shown(summary_table(events[:1])).splitlines()[2]
+SPOTTED = [
+    event(4, 12_500, 12_700, rejected="speech"),
+    event(1, 10_500, 10_783),
+    event(2, 11_000, 11_200, stage="provisional"),
+    event(3, 12_000, 12_400, label="negative", rejected="blink"),
+    event(5, 9_000, 9_400, label="surprise"),
+    event(6, 13_000, 13_400, rejected="blink"),
+]
+
+
+def test_the_summary_has_what_was_found_by_onset() -> None:
+    text = shown(summary_table(SPOTTED))
+    rows = [line for line in text.splitlines() if "micro" in line]
+    assert [row.split()[0] for row in rows] == ["9.00", "10.50"]
+    assert "10783" in text and "283" in text and "90 %" in text and "2 found" in text
+    assert "rejected" not in text and "blink" not in text
     assert "0 found" in shown(summary_table([]))
+    assert max(map(len, text.splitlines())) <= 80
+
+
+def test_rejected_events_are_counted_in_a_line_or_listed() -> None:
+    assert rejected_line(SPOTTED) == "3 rejected: blink 2, speech 1"
+    assert rejected_line(SPOTTED[1:3]) == ""
+    text = shown(summary_table(SPOTTED, rejected=True))
+    rows = [line.split() for line in text.splitlines() if "micro" in line]
+    assert [row[0] for row in rows] == ["9.00", "10.50", "12.00", "12.50", "13.00"]
+    assert [row[-1] for row in rows[2:]] == ["blink", "speech", "blink"]
 
 
 def test_truth_and_found_side_by_side() -> None:

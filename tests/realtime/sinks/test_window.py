@@ -58,6 +58,8 @@ with Window(folder=sys.argv[1], max_fps=1e6) as window:
     window.pump()
     assert window.closed
     window.write(tick(16))
+    assert [path.suffix for path in window.saved] == [".mp4", ".png"]
+    assert all(path.exists() for path in window.saved)
 """
 
 BY_KEYS = """
@@ -79,7 +81,7 @@ with Window(folder=sys.argv[1] + "/gone", max_fps=1e6) as window:
     window.write(tick(0))
     window.press("s")
     window.press("r")
-    assert not window.recording
+    assert not window.recording and not window.saved
     window.write(tick(1))
     window.press("q")
     assert window.closed
