@@ -6,6 +6,7 @@ import numpy as np
 from PIL import Image
 
 from htnet.engine.errors import SourceError
+from htnet.engine.media.reader import printable
 from htnet.engine.media.timestamps import Timestamps
 from htnet.engine.types import U8
 
@@ -30,7 +31,7 @@ class AnimatedWebP:
             self._image.load()
         except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
             raise SourceError(
-                f"expected an animated WebP at {path}, but it cannot be read ({error}); "
+                f"expected an animated WebP at {printable(path)}, but it cannot be read ({error}); "
                 "copy or record it again"
             ) from error
         duration = self._image.info.get("duration") or 0

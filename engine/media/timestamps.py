@@ -13,6 +13,29 @@ def to_ns(count: int, time_base: Fraction) -> int:
     return (scaled + time_base.denominator // 2) // time_base.denominator
 
 
+class BestEffort:
+    """Chooses between a frame's presentation and decoding time, as FFmpeg's best effort.
+
+    Damage makes a decoder give a frame a time long past. Whichever of the two stepped back less
+    often is believed.
+    """
+
+    def __init__(self) -> None:
+        self._last: list[int | None] = [None, None]
+        self._faults = [0, 0]
+
+    def choose(self, pts: int | None, dts: int | None) -> int | None:
+        """Return the time of the next frame in ticks; None without any."""
+        for which, count, other in ((0, pts, dts), (1, dts, pts)):
+            last = self._last[which]
+            if count is not None and last is not None:
+                self._faults[which] += count <= last
+            self._last[which] = other if count is None else count
+        if pts is not None and (dts is None or self._faults[0] <= self._faults[1]):
+            return pts
+        return dts
+
+
 class Timestamps:
     """Converts a container's presentation times to strictly increasing ones.
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import av
 import numpy as np
-from av.container import InputContainer
+from av.container import Flags, InputContainer
 from av.stream import Disposition
 from av.video.frame import VideoFrame
 from av.video.reformatter import Interpolation, VideoReformatter
@@ -13,7 +13,7 @@ from av.video.stream import VideoStream
 
 from htnet.engine.media.deinterlacer import Deinterlacer
 from htnet.engine.media.display import Orientation, orientation, square_size
-from htnet.engine.media.timestamps import Timestamps, to_ns
+from htnet.engine.media.timestamps import BestEffort, Timestamps, to_ns
 from htnet.engine.types import U8
 
 # FFmpeg plays text files as the screens of a terminal.
@@ -41,6 +41,8 @@ def open_container(place: str, *, timeout_s: float | None = None) -> InputContai
     if container.format.name in _NO_VIDEO or _video_of(container) is None:
         container.close()
         return None
+    # PyAV asks for made-up presentation times, which are one frame late in AVI.
+    container.flags &= ~Flags.gen_pts.value
     return container
 
 
@@ -69,6 +71,7 @@ class VideoReader:
         self._stream = stream
         self._pixel = stream.sample_aspect_ratio
         self._orientation: Orientation | None = None
+        self._best_effort = BestEffort()
         self._stamps = Timestamps(self.fps)
         self._interval_ns = round(1e9 / self.fps) if self.fps else 0
         self._reformatter = VideoReformatter()
@@ -91,7 +94,7 @@ class VideoReader:
         if self._frame is None:
             return False
         time_base = self._frame.time_base or self._stream.time_base
-        count = self._frame.dts if self._frame.pts is None else self._frame.pts
+        count = self._best_effort.choose(self._frame.pts, self._frame.dts)
         known = None if count is None or time_base is None else to_ns(count, time_base)
         self.t_ns = self._stamps.next(known)
         self._reached_ns = max(self._reached_ns, self.t_ns + self._interval_ns)
@@ -135,7 +138,7 @@ class VideoReader:
             return to_ns((stream.start_time or 0) + stream.duration, stream.time_base)
         if container is None or container.duration is None:
             return None
-        return ((container.start_time or 0) + container.duration) * 1_000_000_000 // av.time_base
+        return container.duration * 1_000_000_000 // av.time_base
 
     def _deinterlaced(self) -> Generator[VideoFrame, None, None]:
         """Yield the frames; those from the first interlaced one on pass the deinterlacer."""
