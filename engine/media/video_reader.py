@@ -42,7 +42,8 @@ def open_container(place: str, *, timeout_s: float | None = None) -> InputContai
         container.close()
         return None
     # PyAV asks for made-up presentation times, which are one frame late in AVI.
-    container.flags &= ~Flags.gen_pts.value
+    made_up: Any = Flags.gen_pts.value
+    container.flags &= ~made_up
     return container
 
 

@@ -20,7 +20,7 @@ Size = tuple[int, int]
 
 
 class Grabber(Protocol):
-    """What cameras, streams and files are read by. `retrieve` returns a new array each time."""
+    """Reader of a camera, stream or file. `retrieve` returns a new array each time."""
 
     def grab(self) -> bool: ...
     def retrieve(self) -> tuple[bool, Any]: ...
