@@ -11,6 +11,7 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import Interpolation, VideoReformatter
 from av.video.stream import VideoStream
 
+from htnet.engine.errors import SourceError
 from htnet.engine.media.deinterlacer import Deinterlacer
 from htnet.engine.media.display import Orientation, orientation, square_size
 from htnet.engine.media.timestamps import BestEffort, Timestamps, to_ns
@@ -28,6 +29,7 @@ _DAMAGED_READS = 100
 def open_container(place: str, *, timeout_s: float | None = None) -> InputContainer | None:
     """Return the opened file or address ``place``; None where no video can be read from it.
 
+    Raises `SourceError` for a protocol that this FFmpeg has not.
     ``timeout_s``: longest wait for the opening and for each packet.
     """
     scheme = place.split("://", 1)[0].lower() if "://" in place else ""
@@ -36,6 +38,11 @@ def open_container(place: str, *, timeout_s: float | None = None) -> InputContai
         container = av.open(
             place, "r", options=options, metadata_errors="replace", timeout=timeout_s
         )
+    except av.ProtocolNotFoundError:
+        raise SourceError(
+            f"expected an address of a kind that this FFmpeg can open, but got {scheme}://; "
+            "have the camera or a converter serve RTSP or HTTP"
+        ) from None
     except (av.FFmpegError, OSError, ValueError, RuntimeError):
         return None
     if container.format.name in _NO_VIDEO or _video_of(container) is None:
