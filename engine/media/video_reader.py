@@ -24,13 +24,16 @@ _NO_VIDEO = frozenset({"tty", "bin", "xbin", "adf", "idf"})
 _LIVE_SCHEMES = frozenset({"rtmp", "rtmps", "rtp", "rtsp", "rtsps", "srt", "tcp", "udp"})
 _LIVE_OPTIONS = {"fflags": "nobuffer", "rtsp_transport": "tcp"}
 _DAMAGED_READS = 100
+# Packets of a live stream in a row without a picture, after which it counts as failed: more than
+# lie between two key frames.
+_LIVE_PATIENCE = 600
 
 
 def open_container(place: str, *, timeout_s: float | None = None) -> InputContainer | None:
     """Return the opened file or address ``place``; None where no video can be read from it.
 
-    Raises `SourceError` for a protocol that this FFmpeg has not.
-    ``timeout_s``: longest wait for the opening and for each packet.
+    ``timeout_s``: longest wait for the opening and for each packet. Raises `SourceError` for a
+    protocol that this FFmpeg has not.
     """
     scheme = place.split("://", 1)[0].lower() if "://" in place else ""
     options = _LIVE_OPTIONS if scheme in _LIVE_SCHEMES else {}
@@ -156,7 +159,7 @@ class VideoReader:
                 yield from filtering.flush()
                 filtering = None
             if filtering is None and frame.interlaced_frame:
-                filtering = Deinterlacer(frame)
+                filtering = _deinterlacer(frame)
             if filtering is None:
                 yield frame
             else:
@@ -165,13 +168,19 @@ class VideoReader:
             yield from filtering.flush()
 
     def _frames(self) -> Iterator[VideoFrame]:
+        waited = 0
         for packet in self._packets():
             try:
-                yield from packet.decode()
+                frames = packet.decode()
             except av.EOFError:
                 return
             except av.FFmpegError:
                 self.broken += 1
+                frames = []
+            yield from frames
+            waited = 0 if frames else waited + 1
+            if self.seconds is None and waited >= _LIVE_PATIENCE:
+                return
         try:
             yield from self._stream.decode(None)
         except av.FFmpegError:  # it has been flushed
@@ -199,6 +208,14 @@ class VideoReader:
         if not self._of_video and packet.pts is not None:
             end = to_ns(packet.pts + (packet.duration or 0), packet.time_base)
             self._reached_ns = max(self._reached_ns, end)
+
+
+def _deinterlacer(frame: VideoFrame) -> Deinterlacer | None:
+    """Return a deinterlacer from ``frame`` on; None where its size or format allows none."""
+    try:
+        return Deinterlacer(frame)
+    except (av.FFmpegError, ValueError):
+        return None
 
 
 def _orientation_of(frame: VideoFrame) -> Orientation:

@@ -89,11 +89,12 @@ class VideoFile(Closable):
         """
         slack = max(4.0, reader.frames * 0.05)
         short = reader.frames - self._grabbed > slack and reader.missing_s * reader.fps > slack
-        if short and reader.seconds:
-            reached_s = max(0.0, reader.seconds - reader.missing_s)
+        if short:
+            reached_s = reader.t_ns / 1e9 + 1 / reader.fps
+            promised_s = reached_s + reader.missing_s
             return (
                 f"{self.name} ends early, after {self._grabbed} of about {reader.frames} frames "
-                f"({reached_s:.1f} of {reader.seconds:.1f} s): it is cut short or damaged, "
+                f"({reached_s:.1f} of {promised_s:.1f} s): it is cut short or damaged, "
                 "and all that can be decoded was used"
             )
         if reader.broken:

@@ -241,6 +241,16 @@ def test_a_hole_in_a_video_is_told(tmp_path: Path) -> None:
     assert "a.mp4 is damaged: " in source.status or "a.mp4 ends early" in source.status
 
 
+@needs_ffmpeg
+def test_a_short_video_under_longer_sound_tells_its_own_length(tmp_path: Path) -> None:
+    sound = ("-f", "lavfi", "-i", "sine=duration=9", "-movflags", "+faststart", "-c:v", "mjpeg")
+    whole = clip(tmp_path / "a.mp4", *sound, "-map", "0", "-map", "1").read_bytes()
+    (tmp_path / "cut.mp4").write_bytes(whole[: len(whole) // 3])
+    source = opened(tmp_path / "cut.mp4")
+    drain(source)
+    assert "of 2.0 s" in source.status and "of about 60 frames" in source.status
+
+
 NO_DAMAGE = {
     "cut by an edit list": ("-ss", "0.53", "-i", "{}", "-c", "copy"),
     "begins after its sound": (

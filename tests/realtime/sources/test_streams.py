@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from htnet.engine.errors import SourceError, UsageError
-from htnet.engine.media import reader
+from htnet.engine.media import reader, video_reader
 from htnet.realtime.capture_thread import CaptureThread
 from htnet.realtime.sources.base import Source, SourceConfig, open_source
 
@@ -28,10 +28,13 @@ def jpeg(value: int) -> bytes:
 
 
 @contextmanager
-def mjpeg_server(pictures: int, connections: int = 100, stalls: int = 0) -> Iterator[str]:
+def mjpeg_server(
+    pictures: int, connections: int = 100, stalls: int = 0, whole: int = 10_000
+) -> Iterator[str]:
     """Serves ``pictures`` JPEGs on each of the first ``connections``, then answers 503.
 
-    The first ``stalls`` connections are then left open without a word.
+    The first ``stalls`` connections are then left open without a word. Those after the first
+    ``whole`` pictures of a connection are broken.
     """
     over = threading.Event()
     served = [0]
@@ -48,6 +51,7 @@ def mjpeg_server(pictures: int, connections: int = 100, stalls: int = 0) -> Iter
             try:
                 for i in range(pictures):
                     data = jpeg(i + 7 * served[0])
+                    data = data if i < whole else data[:2] + b"broken" * 20
                     head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(data)}"
                     self.wfile.write(head.encode() + b"\r\n\r\n" + data + b"\r\n")
                     time.sleep(0.01)
@@ -106,6 +110,19 @@ def test_a_stream_that_stalls_is_opened_again(monkeypatch: pytest.MonkeyPatch) -
     assert [f.index for f in frames] == list(range(80))
     gaps = np.diff([f.t_ns for f in frames])
     assert (gaps > 0).all() and gaps.max() > 1.5e9
+
+
+def test_a_stream_that_only_sends_broken_pictures_has_failed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(video_reader, "_LIVE_PATIENCE", 20)
+    with mjpeg_server(pictures=300, whole=60) as url:
+        stream = reader.open_address(url, "a camera")
+        count = 0
+        while stream.grab():
+            count += 1
+        stream.release()
+    assert 50 < count <= 60 and 20 <= stream.broken < 30
 
 
 @pytest.mark.slow
