@@ -23,7 +23,7 @@ def read_picture(
     path: Path,
     what: str = "a picture",
     error: type[HTNetError] = SourceError,
-    remedy: str = "give a PNG or JPEG",
+    remedy: str = "",
     depth: int = 0,
 ) -> U8:
     """Read a still picture (H, W, 3) uint8, BGR, the right way up as its EXIF tells.
@@ -32,12 +32,12 @@ def read_picture(
     ``depth`` where it is not 0, else the fewest that hold the brightest sample. So 12 bits stored
     in 16 keep their brightness. OpenCV decodes what it can, Pillow the rest, since Pillow cuts
     16-bit colour to its upper 8 bits. Raises ``error``, which calls the
-    picture ``what`` and ends with ``remedy``.
+    picture ``what`` and ends with ``remedy``, by default the usual one.
     """
-    data, trouble = _bytes_of(path)
+    data, trouble, usual = _bytes_of(path)
     picture = _decoded(data) if data else None
     if picture is None:
-        raise error(f"expected {what} in {printable(path)}; {trouble}: {remedy}.")
+        raise error(f"expected {what} in {printable(path)}; {trouble}: {remedy or usual}.")
     if picture.dtype == np.uint16:
         samples = np.asarray(picture, np.uint16)
         return to_8_bits(samples, depth or needed_depth(samples))
@@ -46,7 +46,7 @@ def read_picture(
 
 def depth_of(path: Path) -> int:
     """Return the significant bits of the samples of a picture; 0 for 8 bits and where none is."""
-    data, _ = _bytes_of(path)
+    data, *_ = _bytes_of(path)
     picture = _decoded(data) if data else None
     if picture is None or picture.dtype != np.uint16:
         return 0
@@ -66,15 +66,16 @@ def to_8_bits(samples: NDArray[np.uint16], depth: int) -> U8:
     return np.asarray(table.clip(max=255).astype(np.uint8)[samples], np.uint8)
 
 
-def _bytes_of(path: Path) -> tuple[bytes, str]:
-    """Return a file's bytes, and the reason for which they are no picture."""
+def _bytes_of(path: Path) -> tuple[bytes, str, str]:
+    """Return a file's bytes, the reason for which they are no picture, and what to do about it."""
+    if not path.is_file():
+        return b"", "there is no such file", "check the path"
     try:
         data = path.read_bytes()
-    except FileNotFoundError:
-        return b"", "there is no such file"
     except OSError as failure:
-        return b"", f"it cannot be read ({failure.strerror or failure})"
-    return data, "it holds none that can be decoded" if data else "the file is empty"
+        return b"", f"it cannot be read ({failure.strerror or failure})", "check its permissions"
+    trouble = "it holds none that can be decoded" if data else "the file is empty"
+    return data, trouble, "give a PNG or JPEG"
 
 
 def _decoded(data: bytes) -> U8 | NDArray[np.uint16] | None:

@@ -94,7 +94,17 @@ def test_what_is_no_picture_is_told_in_the_callers_words(content: bytes, tmp_pat
     path.write_bytes(content)
     with pytest.raises(DataError, match=r"expected a flow map in .*a\.png; it holds none.*: see x"):
         read_picture(path, "a flow map", DataError, "see x")
-    with pytest.raises(UsageError, match="there is no such file"):
-        read_picture(tmp_path / "b.png", error=UsageError)
-    with pytest.raises(SourceError, match="cannot be read"):
-        read_picture(tmp_path)
+
+
+def test_a_path_without_a_file_is_a_sentence(tmp_path: Path) -> None:
+    for path in (tmp_path / "gone.png", tmp_path):
+        with pytest.raises(UsageError, match=r"there is no such file: check the path\.$"):
+            read_picture(path, error=UsageError)
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_grey_and_alpha_are_read_as_bgr(channels: int, tmp_path: Path) -> None:
+    gray = RAMP.astype(np.uint8)
+    opaque = [gray] * 3 + [np.full_like(gray, 9)]
+    picture = gray if channels == 1 else np.dstack(opaque[:channels])
+    assert np.array_equal(read_picture(written(tmp_path / "größe.png", picture))[..., 1], gray)
