@@ -11,7 +11,14 @@ import typer
 from htnet.calib.commands.calibrate import calibrate
 from htnet.calib.commands.engines import evaluate_runtimes, export_onnx, export_trt
 from htnet.calib.commands.evaluate import evaluate_demo, evaluate_live
-from htnet.calib.commands.machine import bench_flow, bench_live, bench_model, bench_pair, doctor
+from htnet.calib.commands.machine import (
+    bench_flow,
+    bench_live,
+    bench_media,
+    bench_model,
+    bench_pair,
+    doctor,
+)
 from htnet.calib.commands.simulate import simulate
 from htnet.engine.errors import HTNetError
 from htnet.options import expand_groups
@@ -39,6 +46,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "doctor": doctor,
     "bench live": bench_live,
     "bench flow": bench_flow,
+    "bench media": bench_media,
     "bench model": bench_model,
     "bench pair": bench_pair,
     "evaluate loso": evaluate_loso,

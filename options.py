@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 CameraOption = Annotated[int | None, typer.Option(help="Camera number; see htnet cameras.")]
 SourceOption = Annotated[
     str | None,
-    typer.Option(help="Video file, folder of pictures, RTSP or HTTP address, or 'demo'."),
+    typer.Option(help="Video, folder of pictures, img%04d.png, RTSP or HTTP address, or 'demo'."),
 ]
 SeedOption = Annotated[int, typer.Option(help="What the demo clip is drawn from.")]
 SizeOption = Annotated[str, typer.Option(help="Picture size to ask a camera for.")]

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -129,6 +130,22 @@ def bench_flow(
         seconds=seconds,
     )
     print(json.dumps(row)) if as_json else console().print(flow_table(row))
+
+
+def bench_media(
+    video: Annotated[
+        Path | None, typer.Argument(help="A video; default: a clip made for it.")
+    ] = None,
+    size: Annotated[str, typer.Option(help="Of the clip that is made.")] = "1280x720",
+    rounds: RoundsOption = 10,
+    seconds: SecondsOption = 30.0,
+    as_json: JsonOption = False,
+) -> None:
+    """Time the reading of a video, PyAV beside OpenCV in the same run."""
+    from htnet.calib.bench.media import bench_media, media_table
+
+    row = bench_media(video, parse_size(size), rounds, seconds=seconds)
+    print(json.dumps(row)) if as_json else console().print(media_table(row))
 
 
 def bench_model(comparison: ComparisonOptions, device: DeviceOption = "cpu") -> None:

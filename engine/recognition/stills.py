@@ -10,6 +10,7 @@ from htnet.engine.errors import FaceError, UsageError
 from htnet.engine.face.alignment import CROP_HEIGHT, CROP_WIDTH, align_once, as_crop
 from htnet.engine.face.regions import REGIONS, region_centres
 from htnet.engine.face.tracker import find_face
+from htnet.engine.media.pictures import read_picture
 from htnet.engine.motion.preprocess import flow_map
 from htnet.engine.recognition.recognizer import Recognizer
 from htnet.engine.types import F32, NEUTRAL, U8, AlignedFace, Face, Pair, Prediction
@@ -46,7 +47,7 @@ def recognize(
     removed. The label is "neutral" if no region moves by more than 0.1 px, which is above sensor
     noise. Raises `UsageError` for a picture that cannot be read and `FaceError` without a face.
     """
-    pictures = [read_picture(path) for path in (onset, apex)]
+    pictures = [read_picture(path, error=UsageError) for path in (onset, apex)]
     crop_shaped = all(picture.shape[:2] == (CROP_HEIGHT, CROP_WIDTH) for picture in pictures)
     faces = [] if aligned else [find_face(picture) for picture in pictures]
     found = [face for face in faces if face is not None]
@@ -74,27 +75,6 @@ def recognize(
         as_crops=registered,
         crop_shaped=crop_shaped and not registered,
     )
-
-
-def read_picture(path: Path) -> U8:
-    """Read a picture (H, W, 3) uint8, BGR; raises `UsageError` where there is none."""
-    if not path.is_file():
-        raise UsageError(f"expected a picture at {path}; there is no such file: check the path.")
-    try:
-        data = np.fromfile(path, np.uint8)
-    except OSError as error:
-        raise UsageError(
-            f"expected a picture in {path}; it cannot be read ({error.strerror}): check its "
-            "permissions."
-        ) from None
-    try:
-        picture = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
-    except cv2.error:  # the header claims more pixels than OpenCV allows
-        picture = None
-    if picture is None:
-        what = "the file is empty" if not data.size else "it holds none that OpenCV can decode"
-        raise UsageError(f"expected a picture in {path}; {what}: give a PNG or JPEG.")
-    return np.asarray(picture, np.uint8)
 
 
 def save_map(map_: F32, path: Path) -> None:

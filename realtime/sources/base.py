@@ -45,7 +45,8 @@ class Source(Protocol):
 class SourceConfig:
     """The source and its settings. One of ``camera`` and ``source``; neither is camera 0.
 
-    ``source``: a video file, a folder of pictures or an address (RTSP, HTTP MJPEG).
+    ``source``: a video file, a folder of pictures, a pattern of their names (img%04d.png,
+    img*.png) or an address (RTSP, HTTP MJPEG).
     ``size``: width and height asked of a camera, which may give another.
     ``fps``: rate asked of a camera (None: its highest), or of a folder's pictures (None: 30). A
     video file keeps its own.
@@ -135,9 +136,9 @@ def _camera(config: SourceConfig, clock: Callable[[], int]) -> Source:
 
 
 def _stream(config: SourceConfig, url: str, clock: Callable[[], int]) -> Source:
+    from htnet.engine.media.reader import open_address
     from htnet.realtime.sources.files import VideoFile
     from htnet.realtime.sources.reconnecting import ReconnectingSource, RetryPolicy
-    from htnet.realtime.sources.streams import frame_count, open_stream
 
     scheme, name = url.split("://", 1)[0].lower(), shown(url)
     if scheme not in _STREAM_SCHEMES:
@@ -145,33 +146,40 @@ def _stream(config: SourceConfig, url: str, clock: Callable[[], int]) -> Source:
             f"expected an address that begins with one of {', '.join(_STREAM_SCHEMES)}, "
             f"but got {name}; give a file by its path alone"
         )
-    capture = open_stream(url, name)
-    if scheme in ("http", "https") and frame_count(capture) > 0:
-        return VideoFile(name, capture)  # a recording behind an address is still a recording
+    reader = open_address(url, name)
+    if scheme in ("http", "https") and reader.seconds:
+        return VideoFile(name, reader)  # a recording behind an address is still a recording
     return ReconnectingSource(
         name,
-        lambda: open_stream(url, name),
-        capture=capture,
+        lambda: open_address(url, name),
+        capture=reader,
         retry=RetryPolicy(give_up=config.give_up_s),
         clock=clock,
     )
 
 
 def _files(config: SourceConfig, source: str) -> Source:
-    from htnet.realtime.sources.files import ImageFolder, open_video
+    from htnet.engine.media.reader import printable
+    from htnet.realtime.sources import files
 
     path = Path(source).expanduser()
+    fps = config.fps or _FOLDER_FPS
     try:
         if path.is_dir():
-            return ImageFolder(path, config.fps or _FOLDER_FPS)
+            name = printable(path.name or path)
+            return files.ImageFolder(name, files.folder_pictures(path), fps)
+        if files.is_pattern(path) and not path.exists():
+            return files.ImageFolder(printable(path.name), files.pattern_pictures(path), fps)
         if source.isdecimal() and not path.exists():
             raise UsageError(
                 f"expected a file, folder or address after --source, but got the number {source}; "
                 f"for a camera use --camera {source}"
             )
-        return open_video(path)
+        if files.is_picture(path):
+            return files.ImageFolder(printable(path.name), [path], fps)
+        return files.open_video(path)
     except (OSError, ValueError) as error:
         raise SourceError(
-            f"expected a video file or a folder of pictures at {source!r}, "
+            f"expected a video file or a folder of pictures at {printable(source)!r}, "
             f"but that path cannot be used: {error}; check it"
         ) from error

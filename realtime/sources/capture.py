@@ -1,4 +1,4 @@
-"""The interface to OpenCV's VideoCapture, and what all sources share."""
+"""The interface to OpenCV's VideoCapture, for local cameras, and what all sources share."""
 
 import os
 import threading
@@ -12,23 +12,27 @@ import numpy as np
 from htnet.engine.errors import SourceError
 from htnet.engine.types import U8, Frame
 
-# OpenCV reads them when it first opens something; values that the user has set stay. Without the
-# first, a V4L2 camera that stalls blocks its reader for ten seconds. Without the second, the
-# decoder writes a line to stderr for every broken packet.
-_ENVIRONMENT = {"OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT": "2", "OPENCV_FFMPEG_LOGLEVEL": "-8"}
+# OpenCV reads it when it first opens a camera; a value that the user has set stays. Without it, a
+# V4L2 camera that stalls blocks its reader for ten seconds.
+_ENVIRONMENT = {"OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT": "2"}
 
 Size = tuple[int, int]
 
 
-class Capture(Protocol):
-    """The used part of ``cv2.VideoCapture``. `retrieve` returns a new array each time."""
+class Grabber(Protocol):
+    """Reader of a camera, stream or file. `retrieve` returns a new array each time."""
 
-    def isOpened(self) -> bool: ...
     def grab(self) -> bool: ...
     def retrieve(self) -> tuple[bool, Any]: ...
+    def release(self) -> None: ...
+
+
+class Capture(Grabber, Protocol):
+    """The used part of ``cv2.VideoCapture``."""
+
+    def isOpened(self) -> bool: ...
     def get(self, propId: int, /) -> float: ...
     def set(self, propId: int, value: float, /) -> bool: ...
-    def release(self) -> None: ...
 
 
 CaptureFactory = Callable[..., Capture]
@@ -43,10 +47,10 @@ def new_capture(*arguments: Any) -> Capture:
     return cv2.VideoCapture(*arguments)
 
 
-def take(capture: Capture) -> U8 | None:
+def take(grabber: Grabber) -> U8 | None:
     """Return the picture last grabbed as (H, W, 3) uint8 BGR; None if it cannot be decoded."""
     try:
-        ok, image = capture.retrieve()
+        ok, image = grabber.retrieve()
         if not ok or image is None or image.size == 0:
             return None
         if image.ndim == 2 or image.shape[2] == 1:

@@ -2,14 +2,12 @@
 
 from pathlib import Path
 
-from htnet.engine.errors import FaceError
+from htnet.engine.errors import FaceError, UsageError
 from htnet.engine.face.tracker import open_tracker
-from htnet.engine.recognition.stills import read_picture
+from htnet.engine.media.pictures import PICTURES, read_picture
 from htnet.engine.synth.face.portrait import Portrait, load_portrait, portrait_of
 from htnet.engine.types import F32, U8
 from htnet.realtime.sources.base import SourceConfig, open_source
-
-PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff")
 
 
 def open_portrait(face: Path | None = None) -> Portrait:
@@ -29,7 +27,7 @@ def open_portrait(face: Path | None = None) -> Portrait:
 
     try:
         if face.suffix.lower() in PICTURES:
-            return portrait_of(read_picture(face), find)
+            return portrait_of(read_picture(face, error=UsageError), find)
         source = open_source(SourceConfig(source=str(face)))
         try:
             while (frame := source.read()) is not None:

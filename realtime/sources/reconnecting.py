@@ -8,7 +8,7 @@ import cv2
 
 from htnet.engine.errors import SourceError
 from htnet.engine.types import U8, Frame
-from htnet.realtime.sources.capture import Capture, Closable, Size, Stillness, require_size, take
+from htnet.realtime.sources.capture import Closable, Grabber, Size, Stillness, require_size, take
 
 _BROKEN_PICTURES = 5
 
@@ -42,9 +42,9 @@ class ReconnectingSource(Closable):
     def __init__(
         self,
         name: str,
-        reopen: Callable[[], Capture],
+        reopen: Callable[[], Grabber],
         *,
-        capture: Capture | None = None,
+        capture: Grabber | None = None,
         retry: RetryPolicy | None = None,
         clock: Callable[[], int] = time.monotonic_ns,
         wait: Callable[[float], bool] | None = None,
@@ -56,7 +56,7 @@ class ReconnectingSource(Closable):
         self._reopen = reopen
         self._clock = clock
         self._wait = wait or self._closing.wait
-        self._capture: Capture | None = reopen() if capture is None else capture
+        self._capture: Grabber | None = reopen() if capture is None else capture
         self._stillness = Stillness()
         self._frozen_s = self._retry.frozen
         self._size: Size | None = None

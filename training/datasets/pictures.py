@@ -5,10 +5,8 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import cv2
-import numpy as np
-
 from htnet.engine.errors import DataError
+from htnet.engine.media import pictures as media
 from htnet.engine.types import U8
 
 PICTURES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff"})
@@ -88,13 +86,7 @@ def numbered(folder: Path, frame: re.Pattern[str] = _FRAME) -> dict[int, Path]:
 
 def read_picture(path: Path, what: str = "a picture") -> U8:
     """Read a picture (H, W, 3) BGR; raises `DataError`, which calls it ``what``."""
-    picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if picture is None:
-        found = "an unreadable file" if path.exists() else "nothing"
-        raise DataError(
-            f"expected {what} at {path}; found {found}: see the README on how to lay the data out."
-        )
-    return np.asarray(picture, np.uint8)
+    return media.read_picture(path, what, DataError, "see the README on how to lay the data out")
 
 
 def _scan(folder: Path) -> list[os.DirEntry[str]]:

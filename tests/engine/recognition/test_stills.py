@@ -12,7 +12,7 @@ import pytest
 from htnet.engine.errors import FaceError, UsageError
 from htnet.engine.models.weights import default_weights, load
 from htnet.engine.recognition.recognizer import Recognizer
-from htnet.engine.recognition.stills import read_picture, recognize, save_map
+from htnet.engine.recognition.stills import recognize, save_map
 from htnet.engine.types import CLASSES, NEUTRAL, U8
 
 
@@ -164,9 +164,9 @@ def huge_png(side: int) -> bytes:
     "content, what",
     [
         (b"", "the file is empty"),
-        (b"garbage " * 99, "it holds none that OpenCV can decode"),
-        (b"\xff\xd8\xff\xe0 a jpeg no more", "it holds none that OpenCV can decode"),
-        (huge_png(60_000), "it holds none that OpenCV can decode"),
+        (b"garbage " * 99, "it holds none that can be decoded"),
+        (b"\xff\xd8\xff\xe0 a jpeg no more", "it holds none that can be decoded"),
+        (huge_png(60_000), "it holds none that can be decoded"),
     ],
 )
 def test_a_file_that_is_no_picture_is_a_sentence(
@@ -178,26 +178,6 @@ def test_a_file_that_is_no_picture_is_a_sentence(
         with pytest.raises(UsageError) as e:
             recognize(onset, apex, recognizer, aligned=True)
         assert str(e.value) == f"expected a picture in {bad}; {what}: give a PNG or JPEG."
-
-
-def test_a_path_without_a_file_is_a_sentence(tmp_path: Path) -> None:
-    for path in (tmp_path / "gone.png", tmp_path):
-        with pytest.raises(UsageError, match=r"there is no such file: check the path\.$"):
-            read_picture(path)
-
-
-@pytest.mark.parametrize("name", ["gray.png", "colour.jpg", "alpha.png", "deep.png", "größe.png"])
-def test_pictures_of_all_kinds_are_read_as_bgr(name: str, tmp_path: Path) -> None:
-    gray = shade()
-    pictures = {
-        "gray.png": gray,
-        "colour.jpg": cv2.merge([gray, gray, gray]),
-        "alpha.png": cv2.merge([gray, gray, gray, np.full_like(gray, 9)]),
-        "deep.png": gray.astype(np.uint16) * 257,
-    }
-    read = read_picture(written(tmp_path, name, pictures.get(name, gray)))
-    assert read.shape == (170, 140, 3) and read.dtype == np.uint8
-    assert np.abs(read.astype(int) - gray[..., None]).mean() < 2
 
 
 def test_a_saved_map_is_rgb_as_the_published_ones(tmp_path: Path) -> None:

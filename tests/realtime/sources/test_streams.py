@@ -1,6 +1,8 @@
 """Addresses, against a server on the loopback interface."""
 
+import shutil
 import socket
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -12,8 +14,11 @@ import numpy as np
 import pytest
 
 from htnet.engine.errors import SourceError, UsageError
+from htnet.engine.media import reader, video_reader
 from htnet.realtime.capture_thread import CaptureThread
-from htnet.realtime.sources.base import SourceConfig, open_source
+from htnet.realtime.sources.base import Source, SourceConfig, open_source
+
+needs_ffmpeg = pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not installed")
 
 
 def jpeg(value: int) -> bytes:
@@ -23,8 +28,15 @@ def jpeg(value: int) -> bytes:
 
 
 @contextmanager
-def mjpeg_server(pictures: int, connections: int = 100) -> Iterator[str]:
-    """Serves ``pictures`` JPEGs on each of the first ``connections``, then answers 503."""
+def mjpeg_server(
+    pictures: int, connections: int = 100, stalls: int = 0, whole: int = 10_000
+) -> Iterator[str]:
+    """Serves ``pictures`` JPEGs on each of the first ``connections``, then answers 503.
+
+    The first ``stalls`` connections are then left open without a word. Those after the first
+    ``whole`` pictures of a connection are broken.
+    """
+    over = threading.Event()
     served = [0]
 
     class Handler(BaseHTTPRequestHandler):
@@ -39,9 +51,12 @@ def mjpeg_server(pictures: int, connections: int = 100) -> Iterator[str]:
             try:
                 for i in range(pictures):
                     data = jpeg(i + 7 * served[0])
+                    data = data if i < whole else data[:2] + b"broken" * 20
                     head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(data)}"
                     self.wfile.write(head.encode() + b"\r\n\r\n" + data + b"\r\n")
                     time.sleep(0.01)
+                if served[0] <= stalls:
+                    over.wait()
             except OSError:
                 pass  # the client has gone
 
@@ -55,6 +70,7 @@ def mjpeg_server(pictures: int, connections: int = 100) -> Iterator[str]:
     try:
         yield f"http://127.0.0.1:{server.server_port}/video"
     finally:
+        over.set()
         server.shutdown()
         server.server_close()
 
@@ -84,12 +100,76 @@ def test_a_stream_that_drops_is_opened_again_and_one_that_dies_is_given_up() -> 
     assert "opening it again" in source.status
 
 
+@pytest.mark.slow
+def test_a_stream_that_stalls_is_opened_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reader, "_TIMEOUT_S", 1.5)
+    with mjpeg_server(pictures=60, stalls=1) as url:
+        source = open_source(SourceConfig(source=url))
+        frames = [source.read() for _ in range(80)]
+        source.close()
+    assert [f.index for f in frames] == list(range(80))
+    gaps = np.diff([f.t_ns for f in frames])
+    assert (gaps > 0).all() and gaps.max() > 1.5e9
+
+
+def test_a_stream_that_only_sends_broken_pictures_has_failed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(video_reader, "_LIVE_PATIENCE", 20)
+    with mjpeg_server(pictures=300, whole=60) as url:
+        stream = reader.open_address(url, "a camera")
+        count = 0
+        while stream.grab():
+            count += 1
+        stream.release()
+    assert 50 < count <= 60 and 20 <= stream.broken < 30
+
+
+@pytest.mark.slow
+@needs_ffmpeg
+@pytest.mark.parametrize("options", [("-tune", "zerolatency"), ("-bf", "2")])
+def test_a_live_h264_stream_is_whole_and_in_order(options: tuple[str, ...], capfd) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    # The left of the picture brightens with every frame, 4 grey levels each.
+    drawn = "nullsrc=size=64x48:rate=30,format=gray,geq=lum='mod(N*4\\,200)+20'"
+    command = ["ffmpeg", "-v", "quiet", "-re", "-f", "lavfi", "-i", drawn, "-c:v", "libx264"]
+    command += [*options, "-g", "15", "-f", "mpegts", f"tcp://127.0.0.1:{port}?listen=1"]
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL) as sender:
+        try:
+            source = _opened_in_time(f"tcp://127.0.0.1:{port}")
+            frames = [source.read() for _ in range(45)]
+            source.close()
+        finally:
+            sender.terminate()
+    assert source.live
+    steps = np.diff([float(f.bgr.mean()) for f in frames])
+    assert ((abs(steps - 4.65) < 3) | (steps < -150)).all()  # of the full range, and once around
+    assert capfd.readouterr().err == ""
+
+
+def _opened_in_time(url: str) -> Source:
+    """Opens an address whose server may not listen yet."""
+    for _ in range(100):
+        try:
+            return open_source(SourceConfig(source=url))
+        except SourceError:
+            time.sleep(0.1)
+    raise AssertionError("the server has not come up")
+
+
+def test_a_protocol_that_ffmpeg_has_not_is_named() -> None:
+    with pytest.raises(SourceError, match=r"got nonsense://; have the camera"):
+        reader.open_address("nonsense://host/a", "a camera")
+
+
 def test_the_reader_ends_promptly_on_a_stream() -> None:
     with mjpeg_server(pictures=300) as url:
-        with CaptureThread(open_source(SourceConfig(source=url))) as reader:
-            frame = reader.get(timeout=10)
-            assert frame is not None and reader.arrived_ns == frame.t_ns
-        assert reader.get() is None
+        with CaptureThread(open_source(SourceConfig(source=url))) as thread:
+            frame = thread.get(timeout=10)
+            assert frame is not None and thread.arrived_ns == frame.t_ns
+        assert thread.get() is None
 
 
 def test_an_address_where_nobody_listens_is_an_error_without_its_password(capfd) -> None:

@@ -203,7 +203,7 @@ def test_frames_have_the_times_of_their_numbers(tmp_path: Path) -> None:
     assert [frame.index for frame in first] == [0, 1, 2, 3]
     assert [frame.fresh for frame in first] == [True, False, False, False]
     assert first[3].bgr.shape == (8, 6, 3)
-    with pytest.raises(DataError, match=r"006_1_0006\.jpg; found an unreadable file"):
+    with pytest.raises(DataError, match=r"006_1_0006\.jpg; the file is empty"):
         next(frames)
 
 
