@@ -8,7 +8,7 @@ import pytest
 
 from htnet.engine.types import Frame, Health, State, Tick
 from htnet.realtime.capture_thread import CaptureThread
-from htnet.realtime.pipeline import TrackedFrame
+from htnet.realtime.tracking import TrackedFrame
 from htnet.realtime.session import ticks
 from htnet.realtime.sources.looped import LoopedSource
 
