@@ -13,6 +13,7 @@ from htnet.calib.analysis.config import AnalysisConfig, VideoJob, VideoResult
 from htnet.calib.analysis.neutral import neutral_profile
 from htnet.calib.analysis.tables import FrameCsv, FrameParquet, FrameTable, write_events
 from htnet.calib.analysis.tracking_process import TrackingConfig, TrackingProcess
+from htnet.calib.analysis.turned import lies, turn_advice
 from htnet.engine.recognition.recognizer import Recognizer, open_recognizer
 from htnet.engine.types import F32, Event, Tick
 from htnet.realtime.overlay.compose import Overlay
@@ -26,13 +27,14 @@ from htnet.realtime.spotting.threshold import RollingThreshold
 from htnet.realtime.tracking import TrackedFrame
 
 Progress = Callable[[float], None]
-"""Is given the time in s of the video up to which it is analysed."""
+"""Is given the share of the video that is analysed, 0 to 1."""
 
 _TOLD_EVERY = 15
+_MOSTLY = 0.5  # of the frames: with no face, or a lying one, in more, the picture may lie too
 _USUAL_FPS = 30.0
 
 
-def no_progress(seconds: float) -> None:
+def no_progress(share: float) -> None:
     """Show no progress."""
 
 
@@ -40,7 +42,7 @@ class _Tally:
     """Counts and final events of a video."""
 
     def __init__(self) -> None:
-        self.frames = self.faceless = 0
+        self.frames = self.faceless = self.lying = 0
         self.size = (0, 0)
         self.events: list[Event] = []
         self._first_ns = self._last_ns = self._step_ns = 0
@@ -61,6 +63,7 @@ class _Tally:
         self._last_ns = t_ns
         self.frames += 1
         self.faceless += tick.face is None
+        self.lying += tick.face is not None and lies(tick.face)
         self.keep(tick.events)
 
     def keep(self, events: tuple[Event, ...]) -> None:
@@ -75,8 +78,9 @@ def analyze_video(job: VideoJob, folder: Path, progress: Progress = no_progress)
     """
     began, config = time.monotonic(), job.config
     tally, notes = _Tally(), list[str]()
+    tracked_as = _tracked(job.video, config)
     with ExitStack() as stack:
-        tracking = stack.enter_context(TrackingProcess(_tracked(job.video, config)))
+        tracking = stack.enter_context(TrackingProcess(tracked_as))
         recognizer = _recognizer(config)
         classes = recognizer.spec.classes
         tracking.open()
@@ -109,13 +113,16 @@ def analyze_video(job: VideoJob, folder: Path, progress: Progress = no_progress)
             if overlay is not None:
                 overlay.write(tick)
             tally.add(tick)
-            if tally.frames % _TOLD_EVERY == 0:
-                progress(tally.seconds)
+            if tally.frames % _TOLD_EVERY == 0 and tracking.seconds > 0:
+                progress(min(tally.seconds / tracking.seconds, 1.0))
         rest = pipeline.finish()
         log.add(rest)
         tally.keep(rest)
     events = tuple(sorted(tally.events, key=lambda event: (event.onset_ns, event.id)))
     write_events(folder / "events.csv", events, classes)
+    unfit = tally.faceless + tally.lying
+    if unfit > _MOSTLY * tally.frames and (advice := turn_advice(tracked_as)):
+        notes.append(advice)
     return VideoResult(
         name=job.name,
         video=str(job.video),
@@ -123,8 +130,9 @@ def analyze_video(job: VideoJob, folder: Path, progress: Progress = no_progress)
         faceless=tally.faceless,
         seconds=round(tally.seconds, 6),
         took_s=round(time.monotonic() - began, 3),
-        size=tally.size,
-        events=events,
+        width=tally.size[0],
+        height=tally.size[1],
+        events=tuple(event.explained() for event in events),
         notes=(*notes, *([tracking.status] if tracking.status else [])),
     )
 

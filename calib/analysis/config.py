@@ -1,10 +1,10 @@
 """Records of an analysis: its settings, the video that it is of, and its result."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from htnet.engine.runtimes.select import AUTO
-from htnet.engine.types import Event
 from htnet.realtime.profiles.profile import Profile
 
 Span = tuple[float, float]
@@ -53,14 +53,18 @@ class VideoJob:
         return self.folder.name
 
 
+Row = dict[str, Any]
+"""An event as JSON, as `Event.explained` returns it."""
+
+
 @dataclass(frozen=True, slots=True)
 class VideoResult:
-    """Result of a video.
+    """Result of a video, all of it plain values for JSON.
 
     ``events``: final events in the order of their onsets, rejected ones among them. ``seconds``:
-    duration of the analysed stretch. ``took_s``: time that the analysis took. ``size``: (width,
-    height) of the pictures. ``notes``: sentences about the video. ``failure``: sentence, "" where
-    the analysis ended well; then all else but ``name`` and ``video`` is empty.
+    duration of the analysed stretch. ``took_s``: time that the analysis took. ``width``,
+    ``height``: of the pictures. ``notes``: sentences about the video. ``facts``: settings and
+    versions by name. ``failure``: sentence, "" where the analysis ended well.
     """
 
     name: str
@@ -69,13 +73,14 @@ class VideoResult:
     faceless: int = 0
     seconds: float = 0.0
     took_s: float = 0.0
-    size: tuple[int, int] = (0, 0)
-    events: tuple[Event, ...] = ()
+    width: int = 0
+    height: int = 0
+    events: tuple[Row, ...] = ()
     notes: tuple[str, ...] = ()
+    facts: dict[str, str] | None = None
     failure: str = ""
-    resumed: bool = field(default=False, compare=False)
 
     @property
-    def believed(self) -> tuple[Event, ...]:
+    def believed(self) -> tuple[Row, ...]:
         """The events that no rule rejects."""
-        return tuple(event for event in self.events if event.rejected is None)
+        return tuple(event for event in self.events if event["rejected"] is None)

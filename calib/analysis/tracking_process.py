@@ -14,6 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import av
 import numpy as np
 
 from htnet.calib.analysis.stretch import Stretch
@@ -44,10 +45,11 @@ class TrackingConfig:
 
 @dataclass(frozen=True, slots=True)
 class _Opened:
-    """First message of the process: the video's name and nominal rate."""
+    """First message of the process: fields as in `TrackingProcess`."""
 
     name: str
     fps: float
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +62,9 @@ class _Ended:
 class TrackingProcess:
     """The tracked frames of a video, in order, as an iterator; a context manager.
 
-    Raises the errors of the source and of the tracker, and `SourceError` where the process is lost.
-    ``status`` is the source's, once the frames have ended.
+    ``fps``: the video's nominal rate, ``seconds``: the stretch's length by the container; 0 where
+    unknown. ``status``: the source's, once the frames have ended. Raises the errors of the source
+    and of the tracker, and `SourceError` where the process is lost.
     """
 
     def __init__(self, config: TrackingConfig) -> None:
@@ -73,7 +76,8 @@ class TrackingProcess:
         )
         self._process.start()
         theirs.close()
-        self.name, self.fps, self.status = config.video.name, 0.0, ""
+        self.name, self.status = config.video.name, ""
+        self.fps = self.seconds = 0.0
 
     def __enter__(self) -> Self:
         return self
@@ -82,7 +86,7 @@ class TrackingProcess:
         """Wait until the video is opened; raises its error."""
         message = self._hear()
         assert isinstance(message, _Opened)
-        self.name, self.fps = message.name, message.fps
+        self.name, self.fps, self.seconds = message.name, message.fps, message.seconds
 
     def __iter__(self) -> Iterator[TrackedFrame]:
         while not isinstance(message := self._hear(), _Ended):
@@ -131,7 +135,7 @@ def _serve(pipe: Connection, config: TrackingConfig) -> None:
 def _messages(config: TrackingConfig) -> Iterator[_Opened | TrackedFrame | _Ended]:
     source = open_stretch(config)
     with contextlib.closing(source):
-        yield _Opened(source.name, source.fps)
+        yield _Opened(source.name, source.fps, _seconds(config))
         tracking = Tracking(open_tracker(config.landmarker))
         with contextlib.closing(tracking):
             while (frame := source.read()) is not None:
@@ -148,6 +152,17 @@ def open_stretch(config: TrackingConfig) -> Stretch:
     except BaseException:
         source.close()
         raise
+
+
+def _seconds(config: TrackingConfig) -> float:
+    """Return the stretch's length by the container, s; 0 where it does not say."""
+    try:
+        with av.open(str(config.video)) as container:
+            whole = (container.duration or 0) / av.time_base
+    except (av.error.FFmpegError, OSError, ValueError):  # a folder of pictures, an odd name
+        return 0.0
+    end_s = whole if config.end_s is None else min(config.end_s, whole)
+    return max(end_s - config.start_s, 0.0)
 
 
 class _Black(Frame):
