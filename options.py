@@ -251,10 +251,11 @@ def console(*, stderr: bool = False) -> "Console":
 
 @contextmanager
 def progress_bar(title: str) -> Iterator[Callable[[float, int], None]]:
-    """Show a progress bar on stderr; yields a function of (done, total)."""
+    """Show a progress bar where stderr is a terminal; yields a function of (done, total)."""
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(24), TimeRemainingColumn())
-    with Progress(*columns, console=console(stderr=True), transient=True) as shown:
+    err = console(stderr=True)
+    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as shown:
         task = shown.add_task(title, total=None)
         yield lambda done, total: shown.update(task, completed=done, total=total)

@@ -10,7 +10,11 @@ import numpy as np
 
 from htnet.calib.analysis.columns import cells
 from htnet.calib.analysis.config import AnalysisConfig, VideoJob, VideoResult
+from htnet.calib.analysis.curve import MotionCourse
+from htnet.calib.analysis.facts import facts
 from htnet.calib.analysis.neutral import neutral_profile
+from htnet.calib.analysis.pictures import Album
+from htnet.calib.analysis.report import write_report
 from htnet.calib.analysis.tables import FrameCsv, FrameParquet, FrameTable, write_events
 from htnet.calib.analysis.tracking_process import TrackingConfig, TrackingProcess
 from htnet.calib.analysis.turned import lies, turn_advice
@@ -77,12 +81,12 @@ def analyze_video(job: VideoJob, folder: Path, progress: Progress = no_progress)
     Raises the errors of `live`, and `OSError` where the folder cannot be written.
     """
     began, config = time.monotonic(), job.config
-    tally, notes = _Tally(), list[str]()
+    tally, course, notes = _Tally(), MotionCourse(), list[str]()
     tracked_as = _tracked(job.video, config)
     with ExitStack() as stack:
         tracking = stack.enter_context(TrackingProcess(tracked_as))
         recognizer = _recognizer(config)
-        classes = recognizer.spec.classes
+        classes, album = recognizer.spec.classes, Album(recognizer)
         tracking.open()
         frames = iter(tracking)
         first = next(frames)
@@ -99,11 +103,8 @@ def analyze_video(job: VideoJob, folder: Path, progress: Progress = no_progress)
                     option="--overlay",
                 )
             )
-        score = config.false_alarms
-        spotting = SpotterConfig() if score is None else SpotterConfig(score=score_for(score))
-        pipeline = Pipeline(
-            None, recognizer, spotter=Spotter(spotting, RollingThreshold(least=least))
-        )
+        spotter = Spotter(_spotting(config), RollingThreshold(least=least))
+        pipeline = Pipeline(None, recognizer, spotter=spotter)
         for tracked in chain([first], frames):
             tick = pipeline.judge(tracked)
             row = cells(tick, classes)
@@ -113,17 +114,21 @@ def analyze_video(job: VideoJob, folder: Path, progress: Progress = no_progress)
             if overlay is not None:
                 overlay.write(tick)
             tally.add(tick)
+            course.take(tick)
+            album.take(tick)
             if tally.frames % _TOLD_EVERY == 0 and tracking.seconds > 0:
                 progress(min(tally.seconds / tracking.seconds, 1.0))
         rest = pipeline.finish()
         log.add(rest)
         tally.keep(rest)
+        for event in rest:
+            album.add(event)
     events = tuple(sorted(tally.events, key=lambda event: (event.onset_ns, event.id)))
     write_events(folder / "events.csv", events, classes)
     unfit = tally.faceless + tally.lying
     if unfit > _MOSTLY * tally.frames and (advice := turn_advice(tracked_as)):
         notes.append(advice)
-    return VideoResult(
+    result = VideoResult(
         name=job.name,
         video=str(job.video),
         frames=tally.frames,
@@ -134,7 +139,16 @@ def analyze_video(job: VideoJob, folder: Path, progress: Progress = no_progress)
         height=tally.size[1],
         events=tuple(event.explained() for event in events),
         notes=(*notes, *([tracking.status] if tracking.status else [])),
+        facts=facts(config, recognizer, _spotting(config)),
     )
+    if config.report:
+        write_report(folder / "report.html", result, course, album.pictures)
+    return result
+
+
+def _spotting(config: AnalysisConfig) -> SpotterConfig:
+    rate = config.false_alarms
+    return SpotterConfig() if rate is None else SpotterConfig(score=score_for(rate))
 
 
 def _tracked(video: Path, config: AnalysisConfig) -> TrackingConfig:

@@ -8,6 +8,7 @@ from pathlib import Path
 from htnet.calib.analysis.config import AnalysisConfig, VideoResult
 from htnet.calib.analysis.fleet import analyze_here, analyze_on_ray, analyze_parallel
 from htnet.calib.analysis.neutral import require_long_enough
+from htnet.calib.analysis.report import write_index
 from htnet.calib.analysis.store import finished, make_jobs, require_own_folders, stored_results
 from htnet.calib.analysis.summary import result_line, write_summary
 from htnet.engine.errors import UsageError
@@ -74,8 +75,10 @@ def analyze_all(
         else:
             analyze_here(waiting, done, share)
     made = [result for result in results if result is not None]
-    stored = stored_results(run.out)
-    write_summary(run.out / "summary.csv", [*stored, *(own for own in made if own.failure)])
+    told = [*stored_results(run.out), *(own for own in made if own.failure)]
+    write_summary(run.out / "summary.csv", told)
+    if config.report:
+        write_index(run.out / "index.html", told)
     return made
 
 
