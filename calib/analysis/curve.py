@@ -118,11 +118,11 @@ def _row(
         middle = min(max((onset + offset) / 2, span[0]), span[1])
         axes.text(
             middle,
-            0.97,
+            1.02,
             str(event["number"]),
             transform=axes.get_xaxis_transform(),
             ha="center",
-            va="top",
+            va="bottom",
             fontsize=10,
             weight="bold",
             color=colour,

@@ -28,7 +28,7 @@ def facts(
     return {
         "Stretch": f"from {config.start_s:g} s to {end}",
         "Thresholds": reference,
-        "Operating point": f"{spotting.score:g} times what is required of a movement",
+        "Operating point": f"{spotting.score:g} times the least strength that counts",
         **({"Turned": f"{config.rotate} degrees clockwise"} if config.rotate else {}),
         "Model": f"{recognizer}; weights {digest[:12]}",
         "Analysed": f"{datetime.now().astimezone():%Y-%m-%d %H:%M %Z}",

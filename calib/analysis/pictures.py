@@ -21,6 +21,7 @@ _KEPT_NS = 6_000_000_000  # the longest movement and the delay of its answer
 _SCALE = 2
 _GRID = 10  # px between arrows
 _LEAST_PX, _LEAST_STRAIN = 0.5, 0.05  # full colour, so that noise stays dark
+_CLEAR = 0.15  # of the brightest: below it the face is seen, above twice as much the colour
 _BORDER = 10  # px; flow solvers report false motion there
 
 
@@ -120,10 +121,12 @@ def _strength(bar: MuscleBar) -> float:
 
 
 def _inside(picture: F32) -> F32:
-    """Return a map (170, 140, ...) with its border set to 0."""
-    kept: F32 = np.zeros_like(picture)
-    kept[_BORDER:-_BORDER, _BORDER:-_BORDER] = picture[_BORDER:-_BORDER, _BORDER:-_BORDER]
-    return kept
+    """Return a map (170, 140, ...) that fades to 0 at its border."""
+    kept = np.zeros(picture.shape[:2], np.float32)
+    kept[_BORDER:-_BORDER, _BORDER:-_BORDER] = 1
+    faded = cv2.GaussianBlur(kept, (0, 0), _BORDER / 4)
+    result: F32 = picture * (faded if picture.ndim == 2 else faded[..., None])
+    return result
 
 
 def _enlarged(gray: U8) -> U8:
@@ -137,7 +140,7 @@ def _heat(face: U8, level: F32) -> U8:
     size = face.shape[1], face.shape[0]
     high = cv2.resize(np.clip(level, 0, 1), size)
     colours = cv2.applyColorMap((255 * high).astype(np.uint8), cv2.COLORMAP_INFERNO)
-    opacity = 0.85 * np.sqrt(high)[..., None]
+    opacity = 0.85 * np.clip((high - _CLEAR) / _CLEAR, 0, 1)[..., None]
     return np.asarray(face * (1 - opacity) + colours * opacity, np.uint8)
 
 

@@ -70,8 +70,8 @@ def found_in_words(result: VideoResult) -> str:
         return f"In {length} of video no expression was found."
     return (
         f"In {length} of video {_counted(micro + macro, 'expression was', 'expressions were')} "
-        f"found: {_counted(micro, 'micro-expression', 'micro-expressions')} of at most half a "
-        f"second, and {_counted(macro, 'longer one', 'longer ones')}."
+        f"found: {_counted(micro, 'micro-expression', 'micro-expressions')} (of at most half a "
+        f"second) and {_counted(macro, 'longer one', 'longer ones')}."
     )
 
 
@@ -82,14 +82,16 @@ def _counted(number: int, one: str, many: str) -> str:
 def _card(event: Row, pictures: EventPictures | None) -> dict[str, Any]:
     times = {name: clock(event[f"{name}_ms"] / 1e3, 2) for name in ("onset", "apex", "offset")}
     answers = sorted(event["probabilities"].items(), key=lambda answer: -answer[1])
-    bars = () if pictures is None else pictures.muscles[:_SHOWN_MUSCLES]
-    most = max((_largest(bar) for bar in bars), default=1.0) or 1.0
+    muscles = () if pictures is None else pictures.muscles
+    bars = [bar for bar in muscles if _largest(bar) > 0][:_SHOWN_MUSCLES]
+    most = max((_largest(bar) for bar in bars), default=1.0)
     return {
         "event": event,
         "muscle": muscle_in_words(event["muscle"]),
         "answers": answers,
         "pictures": pictures,
         "bars": [_bar(bar, most) for bar in bars],
+        "sided": any(bar.left is not None for bar in bars),
         **times,
     }
 
