@@ -117,7 +117,8 @@ def muscle_bars(motion: Motion) -> tuple[MuscleBar, ...]:
 
 
 def _strength(bar: MuscleBar) -> float:
-    return bar.both / bar.threshold if bar.threshold else bar.both
+    most = max(px for px in (bar.left, bar.right, bar.both) if px is not None)
+    return most / bar.threshold if bar.threshold else most
 
 
 def _inside(picture: F32) -> F32:

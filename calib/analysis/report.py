@@ -13,7 +13,7 @@ from htnet.engine.files import write_text
 from htnet.realtime.overlay.reasons import in_words
 
 _MOST_REJECTED = 500  # rows of the table; the counts by reason are of all
-_SHOWN_MUSCLES = 4
+_SHOWN_MUSCLES = 3
 
 
 def write_report(
@@ -85,26 +85,26 @@ def _card(event: Row, pictures: EventPictures | None) -> dict[str, Any]:
     muscles = () if pictures is None else pictures.muscles
     bars = [bar for bar in muscles if _largest(bar) > 0][:_SHOWN_MUSCLES]
     most = max((_largest(bar) for bar in bars), default=1.0)
+    side = event.get("side", "both")
     return {
         "event": event,
+        "side": "" if side == "both" else f", on the person's {side}",
         "muscle": muscle_in_words(event["muscle"]),
         "answers": answers,
         "pictures": pictures,
         "bars": [_bar(bar, most) for bar in bars],
         "sided": any(bar.left is not None for bar in bars),
+        "other_way": any(px is not None and px < 0 for bar in bars for px in (bar.left, bar.right)),
         **times,
     }
 
 
 def _bar(bar: MuscleBar, most: float) -> dict[str, Any]:
-    sides = {"left": bar.left, "right": bar.right, "both": bar.both}
-    return {
-        "name": muscle_in_words(bar.muscle),
-        "threshold": bar.threshold,
-        "sides": [
-            (side, px, 100 * max(px, 0.0) / most) for side, px in sides.items() if px is not None
-        ],
-    }
+    sides = {"left": bar.left, "right": bar.right}
+    if bar.left is None:
+        sides = {"": bar.both}
+    rows = [(side, px, 100 * max(px, 0.0) / most) for side, px in sides.items() if px is not None]
+    return {"name": muscle_in_words(bar.muscle), "sides": rows}
 
 
 def _largest(bar: MuscleBar) -> float:
