@@ -139,14 +139,15 @@ def test_a_neutral_stretch_gives_the_persons_own_thresholds(
 ) -> None:
     video = data / "faces" / "neutral_stare.mp4"
     told = []
-    for number, option in enumerate(((), ("--neutral", "0-3.5"))):
-        code, _, _ = htnet("analyze", video, "--end", 4, *option, "--out", tmp_path / str(number))
+    for number, option in enumerate(((), ("--neutral", "0-3.1"))):
+        code, _, _ = htnet("analyze", video, "--end", 2, *option, "--out", tmp_path / str(number))
         assert code == 0
         table = rows(tmp_path / str(number) / "neutral_stare" / "frames.csv")
         told.append([float(row["motion_threshold_px"]) for row in table])
-    assert len(told[0]) == len(told[1]) == 120
+    assert len(told[0]) == len(told[1]) == 60
+    # Until a second of rest was seen they are 1 px; then the person's own are no lower.
     assert told[0] != told[1]
-    assert all(own >= plain - 1e-6 for plain, own in zip(*told, strict=True) if plain == own)
+    assert min(told[1]) >= min(told[0])
 
 
 def test_a_stretch_that_is_not_at_rest_is_no_reference(data: Path, tmp_path: Path, htnet) -> None:
@@ -177,7 +178,7 @@ def test_a_video_that_ends_in_garbage_is_analysed_and_told(
     whole = cut.read_bytes()
     half = len(whole) // 2
     cut.write_bytes(whole[:half] + b"\0garbage" * ((len(whole) - half) // 8))
-    code, out, _ = htnet("analyze", cut, "--out", tmp_path / "out", "--no-report")
+    code, _, _ = htnet("analyze", cut, "--out", tmp_path / "out", "--no-report")
     assert code == 0
     told = rows(tmp_path / "out" / "cut" / "frames.csv")
     assert 10 < len(told) < 72
