@@ -3,11 +3,13 @@
 The functions import what is heavy in their bodies, so that ``htnet --help`` answers at once.
 """
 
+import re
 import sys
 from collections.abc import Callable
 
 import typer
 
+from htnet.calib.commands.analyze import analyze
 from htnet.calib.commands.calibrate import calibrate
 from htnet.calib.commands.engines import evaluate_runtimes, export_onnx, export_trt
 from htnet.calib.commands.evaluate import evaluate_demo, evaluate_live
@@ -34,6 +36,7 @@ GROUPS = {
 }
 COMMANDS: dict[str, Callable[..., None]] = {
     "live": live,
+    "analyze": analyze,
     "calibrate": calibrate,
     "profiles": profiles,
     "simulate": simulate,
@@ -60,6 +63,9 @@ COMMANDS: dict[str, Callable[..., None]] = {
 }
 
 
+_ADDRESS = re.compile(r"auto|local|(ray://)?[^/\\]+:[0-9]+")
+
+
 def command_line() -> typer.Typer:
     """Return the Typer application of all `COMMANDS`."""
     app = typer.Typer(
@@ -81,12 +87,14 @@ def command_line() -> typer.Typer:
 
 def _ray_address(arguments: list[str]) -> list[str]:
     """Return ``arguments`` with "local" after a ``--ray`` without an address; Typer has no options
-    with an optional value."""
+    with an optional value. After `analyze --ray` a video may come."""
     made = []
     for place, each in enumerate(arguments):
         made.append(each)
-        after = arguments[place + 1 : place + 2]
-        if each == "--ray" and (not after or after[0].startswith("--")):
+        if each != "--ray":
+            continue
+        after = (*arguments[place + 1 : place + 2], "--")[0]
+        if after.startswith("--") or (arguments[0] == "analyze" and not _ADDRESS.fullmatch(after)):
             made.append("local")
     return made
 

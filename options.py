@@ -6,6 +6,7 @@ is loaded.
 
 import inspect
 import os
+import re
 import shlex
 import sys
 from collections.abc import Callable, Iterator
@@ -245,6 +246,32 @@ def parse_size(text: str) -> tuple[int, int]:
     return int(width), int(height)
 
 
+def parse_time(text: str) -> float:
+    """Parse a time such as 90, 1:30 or 0:01:30.5 into seconds; raises `UsageError`."""
+    parts = text.strip().split(":")
+    if (
+        len(parts) > 3
+        or not re.fullmatch(r"[0-9]+(\.[0-9]*)?|\.[0-9]+", parts[-1])
+        or not all(re.fullmatch("[0-9]+", part) for part in parts[:-1])
+    ):
+        raise UsageError(f"expected a time such as 90, 1:30 or 0:01:30.5; got {text!r}.")
+    seconds = 0.0
+    for part in parts:
+        seconds = 60 * seconds + float(part)
+    return seconds
+
+
+def parse_stretch(text: str) -> tuple[float, float]:
+    """Parse a stretch such as 2-8 or 0:02-0:08 into seconds; raises `UsageError`."""
+    first, dash, last = text.partition("-")
+    if not dash:
+        raise UsageError(f"expected a stretch such as 2-8 or 0:02-0:08; got {text!r}.")
+    start_s, end_s = parse_time(first), parse_time(last)
+    if end_s <= start_s:
+        raise UsageError(f"expected a stretch that ends after its start; got {text!r}.")
+    return start_s, end_s
+
+
 def running_command() -> str:
     """Return the command line that is running, for a page that it writes."""
     return shlex.join(["htnet", *sys.argv[1:]])
@@ -272,11 +299,12 @@ def console(*, stderr: bool = False) -> "Console":
 
 
 @contextmanager
-def progress_bar(title: str) -> Iterator[Callable[[int, int], None]]:
-    """Show a progress bar on stderr; yields a function of (done, total)."""
+def progress_bar(title: str) -> Iterator[Callable[[float, int], None]]:
+    """Show a progress bar where stderr is a terminal; yields a function of (done, total)."""
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(24), TimeRemainingColumn())
-    with Progress(*columns, console=console(stderr=True), transient=True) as shown:
+    err = console(stderr=True)
+    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as shown:
         task = shown.add_task(title, total=None)
         yield lambda done, total: shown.update(task, completed=done, total=total)

@@ -22,7 +22,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -40,7 +40,6 @@ from htnet.engine.types import (
     NS_PER_MS,
     AlignedFace,
     Event,
-    Face,
     Frame,
     Health,
     Motion,
@@ -53,6 +52,7 @@ from htnet.realtime.spotting.arbiter import Arbiter, ArbiterConfig
 from htnet.realtime.spotting.large import LargeMovementSpotter
 from htnet.realtime.spotting.spot import Spot
 from htnet.realtime.spotting.spotter import Spotter
+from htnet.realtime.tracking import TrackedFrame, Tracking
 
 _GAP_NS = 500 * NS_PER_MS
 _CORNERS = np.array(
@@ -60,32 +60,24 @@ _CORNERS = np.array(
 )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class TrackedFrame:
-    """A frame with its face found and aligned; ``timings_ms``: of the stages so far."""
-
-    frame: Frame
-    face: Face | None
-    aligned: AlignedFace | None
-    timings_ms: dict[str, float]
-
-
 class Pipeline:
-    """Turns Frames into Ticks. ``clock`` (ns) only times the stages."""
+    """Turns Frames into Ticks. ``clock`` (ns) only times the stages.
+
+    ``tracker``: None where `judge` alone is called, with frames that were tracked elsewhere.
+    """
 
     def __init__(
         self,
-        tracker: FaceTracker,
+        tracker: FaceTracker | None,
         recognizer: Recognizer,
         *,
         spotter: Spotter | None = None,
         aligner: Aligner | None = None,
         clock: Callable[[], int] = time.perf_counter_ns,
     ) -> None:
-        self._tracker = tracker
+        self._tracking = None if tracker is None else Tracking(tracker, aligner, clock)
         self._recognizer = recognizer
         self._spotter = spotter or Spotter()
-        self._aligner = aligner or Aligner()
         self._clock = clock
         self._muscle_fit: MuscleFit | None = None
         self._measures: LandmarkMeasures | None = None
@@ -95,7 +87,8 @@ class Pipeline:
 
     def close(self) -> None:
         """Free the face tracker."""
-        self._tracker.close()
+        if self._tracking is not None:
+            self._tracking.close()
 
     def step(self, frame: Frame, health: Health | None = None) -> Tick:
         """Return the Tick of ``frame``."""
@@ -103,24 +96,9 @@ class Pipeline:
 
     def track(self, frame: Frame) -> TrackedFrame:
         """Find the face of a frame and align it."""
-        if frame.fresh:
-            self._tracker.reset()
-            self._aligner.reset()
-        began = self._clock()
-        face = self._tracker.find(frame.bgr, frame.t_ns)
-        found = self._clock()
-        aligned = None
-        if face is None:
-            self._aligner.reset()
-        else:
-            if face.another:
-                self._aligner.reset()
-            aligned = self._aligner.align(frame, face)
-        timings = {
-            "face": (found - began) / NS_PER_MS,
-            "align": (self._clock() - found) / NS_PER_MS,
-        }
-        return TrackedFrame(frame, face, aligned, timings)
+        if self._tracking is None:
+            raise ValueError("this pipeline has no face tracker")
+        return self._tracking.track(frame)
 
     def judge(self, tracked: TrackedFrame, health: Health | None = None) -> Tick:
         """Return the Tick of a tracked frame: motion, live pair, prediction and events."""

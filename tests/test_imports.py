@@ -39,7 +39,9 @@ _LIVE_PARTS = {
     *("realtime.spotting", "realtime.sources", "realtime.sinks", "realtime.overlay"),
     *("realtime.profiles", "realtime.formats"),
 }
-_LIVE_PIPELINE = {"realtime.pipeline", "realtime.capture_thread"} | _LIVE_PARTS
+_LIVE_PIPELINE = {
+    *("realtime.pipeline", "realtime.tracking", "realtime.capture_thread"),
+} | _LIVE_PARTS
 _LIVE_SESSION = {"realtime.session", "realtime.tracker_process"} | _LIVE_PIPELINE
 _SETTINGS = {"training.config", "training.recipes", "training.views"}
 _DATA = {"training.datasets", "training.spotting"} | _SETTINGS
@@ -70,7 +72,8 @@ UNIT_MAY_IMPORT: dict[str, set[str]] = {
     "realtime.live": {"realtime.session_record", "realtime.signals"} | _LIVE_SESSION,
     "realtime.session_record": {"realtime.sinks", "realtime.formats", "realtime.sources"},
     "realtime.session": _LIVE_PIPELINE,
-    "realtime.pipeline": _LIVE_PARTS,
+    "realtime.pipeline": {"realtime.tracking"} | _LIVE_PARTS,
+    "realtime.tracking": set(),
     "realtime.capture_thread": {"realtime.sources"},
     "realtime.tracker_process": {"realtime.signals"},
     "realtime.signals": set(),
@@ -100,7 +103,7 @@ UNIT_MAY_IMPORT: dict[str, set[str]] = {
     "calib.engines": {"calib.bench"},
     "calib.calibration": {"calib.probe"},
     "calib.probe": {"calib.evaluation"},
-    "calib.analysis": {"calib.calibration"},
+    "calib.analysis": {"calib.calibration", "calib.evaluation"},
     "calib.bench": set(),
 }
 SYNTH_IMPORTERS = (

@@ -70,10 +70,10 @@ def run_all(
     return [made[number] for number in range(len(jobs))]
 
 
-def code_digest(root: Path = _ROOT) -> str:
+def code_digest(root: Path = _ROOT, folders: Sequence[str] = CODE) -> str:
     """Return the digest of all code and shipped files that determine a result, sub-folders too."""
     total = hashlib.sha256()
-    for name in CODE:
+    for name in folders:
         path = root / name
         for each in sorted(path.rglob("*")) if path.is_dir() else [path]:
             if each.is_file() and each.suffix != ".pyc":

@@ -1,0 +1,42 @@
+"""Settings and versions of an analysis, for its report and its state file."""
+
+import platform
+from datetime import datetime
+from importlib.metadata import version
+
+from htnet import __version__
+from htnet.calib.analysis.config import AnalysisConfig
+from htnet.calib.evaluation.run import file_digest
+from htnet.engine.models.weights import default_weights
+from htnet.engine.recognition.recognizer import Recognizer
+from htnet.realtime.spotting.config import SpotterConfig
+
+_LIBRARIES = ("mediapipe", "opencv-contrib-python", "av", "numpy", "torch", "onnxruntime")
+
+
+def facts(
+    config: AnalysisConfig, recognizer: Recognizer, spotting: SpotterConfig
+) -> dict[str, str]:
+    """Return what the results depend on beside the video, in words by name."""
+    end = "its end" if config.end_s is None else f"{config.end_s:g} s"
+    reference = "measured as the video runs"
+    if config.neutral is not None:
+        reference = "the person's own, at rest from {:g} to {:g} s".format(*config.neutral)
+    elif config.profile is not None:
+        reference = f"profile {config.profile.name}, made {config.profile.made[:10]}"
+    digest = file_digest(config.model or default_weights())
+    return {
+        "Stretch": f"from {config.start_s:g} s to {end}",
+        "Thresholds": reference,
+        "Operating point": f"{spotting.score:g} times the least strength that counts",
+        **({"Turned": f"{config.rotate} degrees clockwise"} if config.rotate else {}),
+        "Model": f"{recognizer}; weights {digest[:12]}",
+        "Analysed": f"{datetime.now().astimezone():%Y-%m-%d %H:%M %Z}",
+        "Versions": ", ".join(
+            (
+                f"htnet {__version__}",
+                f"Python {platform.python_version()}",
+                *(f"{name} {version(name)}" for name in _LIBRARIES),
+            )
+        ),
+    }
