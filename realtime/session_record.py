@@ -16,7 +16,7 @@ from typing import Any, Protocol
 import htnet
 from htnet.engine.errors import HTNetError
 from htnet.engine.files import plain, write_text
-from htnet.engine.types import NS_PER_MS, Event, Tick
+from htnet.engine.types import NS_PER_MS, Event, Frame, Tick
 from htnet.realtime.formats.observation import Observation
 from htnet.realtime.sinks.events import EventLog
 from htnet.realtime.sinks.outputs import OutputConfig
@@ -70,13 +70,17 @@ class Tally:
 
     def add(self, tick: Tick) -> None:
         """Count a Tick and keep its final events."""
-        if not self.frames:
-            self.first_ns = tick.frame.t_ns
-            self.size = tick.frame.bgr.shape[1], tick.frame.bgr.shape[0]
-        self.last_ns = tick.frame.t_ns
-        self.frames += 1
-        self.faceless += tick.face is None
+        self.count(tick.frame, tick.face is not None)
         self.final += [event for event in tick.events if event.stage == "final"]
+
+    def count(self, frame: Frame, seen: bool) -> None:
+        """Count a frame; ``seen``: a face is in it."""
+        if not self.frames:
+            self.first_ns = frame.t_ns
+            self.size = frame.bgr.shape[1], frame.bgr.shape[0]
+        self.last_ns = frame.t_ns
+        self.frames += 1
+        self.faceless += not seen
 
 
 class Clocked(Protocol):

@@ -1,29 +1,34 @@
 """Analysis of one video: every frame through the live path, its results into a folder."""
 
 import time
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from datetime import datetime
 from itertools import chain
 from pathlib import Path
 
 import numpy as np
 
-from htnet.calib.analysis.columns import cells
 from htnet.calib.analysis.config import AnalysisConfig, VideoJob, VideoResult
-from htnet.calib.analysis.curve import MotionCourse
 from htnet.calib.analysis.facts import facts
 from htnet.calib.analysis.neutral import neutral_profile
-from htnet.calib.analysis.pictures import Album
-from htnet.calib.analysis.report import write_report
-from htnet.calib.analysis.tables import FrameCsv, FrameParquet, FrameTable, write_events
-from htnet.calib.analysis.tracking_process import TrackingConfig, TrackingProcess
-from htnet.calib.analysis.turned import lies, turn_advice
+from htnet.calib.analysis.people import PeoplePipeline
+from htnet.calib.analysis.report import write_index
+from htnet.calib.analysis.results import PersonResults, ResultsConfig
+from htnet.calib.analysis.session import video_observation, write_session
+from htnet.calib.analysis.summary import write_summary
+from htnet.calib.analysis.tracking_process import (
+    TrackingConfig,
+    TrackingProcess,
+    open_stretch,
+    stretch_seconds,
+)
+from htnet.calib.analysis.turned import turn_advice
+from htnet.engine.face.tracker import FaceTracker
 from htnet.engine.recognition.recognizer import Recognizer, open_recognizer
-from htnet.engine.types import F32, Event, Tick
-from htnet.realtime.overlay.compose import Overlay
+from htnet.engine.types import F32, Frame
 from htnet.realtime.pipeline import Pipeline
-from htnet.realtime.sinks.events import EventLog
-from htnet.realtime.sinks.video import OverlayVideo
+from htnet.realtime.session_record import Tally
 from htnet.realtime.spotting.config import SpotterConfig
 from htnet.realtime.spotting.operating_point import score_for
 from htnet.realtime.spotting.spotter import Spotter
@@ -35,44 +40,10 @@ Progress = Callable[[float], None]
 
 _TOLD_EVERY = 15
 _MOSTLY = 0.5  # of the frames: with no face, or a lying one, in more, the picture may lie too
-_USUAL_FPS = 30.0
 
 
 def no_progress(share: float) -> None:
     """Show no progress."""
-
-
-class _Tally:
-    """Counts and final events of a video."""
-
-    def __init__(self) -> None:
-        self.frames = self.faceless = self.lying = 0
-        self.size = (0, 0)
-        self.events: list[Event] = []
-        self._first_ns = self._last_ns = self._step_ns = 0
-
-    @property
-    def seconds(self) -> float:
-        """Duration, the last frame as long as the one before it."""
-        return (self._last_ns - self._first_ns + self._step_ns) / 1e9
-
-    def add(self, tick: Tick) -> None:
-        """Count a Tick and keep its final events."""
-        t_ns = tick.frame.t_ns
-        if self.frames:
-            self._step_ns = t_ns - self._last_ns
-        else:
-            self._first_ns = t_ns
-            self.size = tick.frame.bgr.shape[1], tick.frame.bgr.shape[0]
-        self._last_ns = t_ns
-        self.frames += 1
-        self.faceless += tick.face is None
-        self.lying += tick.face is not None and lies(tick.face)
-        self.keep(tick.events)
-
-    def keep(self, events: tuple[Event, ...]) -> None:
-        """Keep the final ones of ``events``."""
-        self.events += [event for event in events if event.stage == "final"]
 
 
 def analyze_video(job: VideoJob, folder: Path, progress: Progress = no_progress) -> VideoResult:
@@ -80,70 +51,116 @@ def analyze_video(job: VideoJob, folder: Path, progress: Progress = no_progress)
 
     Raises the errors of `live`, and `OSError` where the folder cannot be written.
     """
-    began, config = time.monotonic(), job.config
-    tally, course, notes = _Tally(), MotionCourse(), list[str]()
+    recognizer = _recognizer(job.config)
+    work = _every_face if job.config.every_face else _one_face
+    return work(job, folder, recognizer, progress)
+
+
+def _one_face(
+    job: VideoJob, folder: Path, recognizer: Recognizer, progress: Progress
+) -> VideoResult:
+    """Analyse the face that `live` would follow."""
+    began, config, started = time.monotonic(), job.config, datetime.now().astimezone()
+    notes: list[str] = []
     tracked_as = _tracked(job.video, config)
     with ExitStack() as stack:
         tracking = stack.enter_context(TrackingProcess(tracked_as))
-        recognizer = _recognizer(config)
-        classes, album = recognizer.spec.classes, Album(recognizer)
         tracking.open()
         frames = iter(tracking)
         first = next(frames)
         least = _least(job.video, config, recognizer, tracking, first, notes)
-        tables = [stack.enter_context(each) for each in _tables(folder, config, classes)]
-        log = stack.enter_context(EventLog(folder / "events.jsonl", option="--out"))
-        overlay = None
-        if config.overlay:
-            overlay = stack.enter_context(
-                OverlayVideo(
-                    folder / "overlay.mp4",
-                    tracking.fps or _USUAL_FPS,
-                    Overlay(recognizer.spec),
-                    option="--overlay",
-                )
-            )
+        made_with = _made_with(job, recognizer, tracking.fps, first.frame)
+        results = stack.enter_context(PersonResults(folder, made_with))
         spotter = Spotter(_spotting(config), RollingThreshold(least=least))
         pipeline = Pipeline(None, recognizer, spotter=spotter)
         for tracked in chain([first], frames):
-            tick = pipeline.judge(tracked)
-            row = cells(tick, classes)
-            for table in tables:
-                table.write(row)
-            log.write(tick)
-            if overlay is not None:
-                overlay.write(tick)
-            tally.add(tick)
-            course.take(tick)
-            album.take(tick)
-            if tally.frames % _TOLD_EVERY == 0 and tracking.seconds > 0:
-                progress(min(tally.seconds / tracking.seconds, 1.0))
-        rest = pipeline.finish()
-        log.add(rest)
-        tally.keep(rest)
-        for event in rest:
-            album.add(event)
-    events = tuple(sorted(tally.events, key=lambda event: (event.onset_ns, event.id)))
-    write_events(folder / "events.csv", events, classes)
-    unfit = tally.faceless + tally.lying
-    if unfit > _MOSTLY * tally.frames and (advice := turn_advice(tracked_as)):
+            results.take(pipeline.judge(tracked))
+            if results.counts.frames % _TOLD_EVERY == 0 and tracking.seconds > 0:
+                progress(min(results.seconds / tracking.seconds, 1.0))
+        results.finish(pipeline.finish())
+    counts = results.counts
+    unfit = counts.faceless + results.lying
+    if unfit > _MOSTLY * counts.frames and (advice := turn_advice(tracked_as)):
         notes.append(advice)
-    result = VideoResult(
+    notes += [tracking.status] if tracking.status else []
+    write_session(job, folder, results.files, counts, recognizer, started, tracking.fps)
+    told = facts(config, recognizer, _spotting(config))
+    return results.result(job.name, job.video, time.monotonic() - began, notes, told)
+
+
+def _every_face(
+    job: VideoJob, folder: Path, recognizer: Recognizer, progress: Progress
+) -> VideoResult:
+    """Analyse every person of a video into a folder of their own, person-1 and so on.
+
+    A person's rows begin with the frame in which they are first told apart, 0.3 s after they came.
+    """
+    began, config, started = time.monotonic(), job.config, datetime.now().astimezone()
+    whole, people = Tally(), dict[int, PersonResults]()
+    tracked_as = _tracked(job.video, config)
+
+    def pipeline_of(tracker: FaceTracker) -> Pipeline:
+        return Pipeline(tracker, recognizer, spotter=Spotter(_spotting(config)))
+
+    with ExitStack() as stack:
+        source = stack.enter_context(closing(open_stretch(tracked_as)))
+        pipeline = stack.enter_context(closing(PeoplePipeline(pipeline_of)))
+        made_with: ResultsConfig | None = None
+        seconds = stretch_seconds(tracked_as)
+        for frame in _frames(source.read):
+            made_with = made_with or _made_with(job, recognizer, source.fps, frame)
+            ticks = pipeline.step(frame)
+            for person, tick in ticks.items():
+                if person not in people:
+                    results = PersonResults(folder / f"person-{person}", made_with, person)
+                    people[person] = stack.enter_context(results)
+                people[person].take(tick)
+            whole.count(frame, any(tick.face is not None for tick in ticks.values()))
+            if whole.frames % _TOLD_EVERY == 0 and seconds > 0:
+                progress(min((whole.last_ns - whole.first_ns) / 1e9 / seconds, 1.0))
+        for person, rest in pipeline.finish().items():
+            people[person].finish(rest)
+    told = facts(config, recognizer, _spotting(config))
+    took_s = time.monotonic() - began
+    each = {
+        person: results.result(f"person-{person}", job.video, took_s, (), told)
+        for person, results in people.items()
+    }
+    whole.final = [event for results in people.values() for event in results.counts.final]
+    files = [f"person-{person}/{name}" for person, own in people.items() for name in own.files]
+    write_session(job, folder, files, whole, recognizer, started, source.fps)
+    if config.report:
+        write_index(folder / "index.html", list(each.values()))
+    write_summary(folder / "summary.csv", list(each.values()))
+    events = [row | {"person": person} for person, own in each.items() for row in own.events]
+    return VideoResult(
         name=job.name,
         video=str(job.video),
-        frames=tally.frames,
-        faceless=tally.faceless,
-        seconds=round(tally.seconds, 6),
-        took_s=round(time.monotonic() - began, 3),
-        width=tally.size[0],
-        height=tally.size[1],
-        events=tuple(event.explained() for event in events),
-        notes=(*notes, *([tracking.status] if tracking.status else [])),
-        facts=facts(config, recognizer, _spotting(config)),
+        frames=whole.frames,
+        faceless=whole.faceless,
+        seconds=round((whole.last_ns - whole.first_ns) / 1e9, 6),
+        took_s=round(took_s, 3),
+        width=whole.size[0],
+        height=whole.size[1],
+        events=tuple(sorted(events, key=lambda row: (row["onset_ms"], row["person"]))),
+        notes=tuple([source.status] if source.status else []),
+        facts=told | {"People": str(len(each))},
     )
-    if config.report:
-        write_report(folder / "report.html", result, course, album.pictures)
-    return result
+
+
+def _frames(read: Callable[[], Frame | None]) -> Iterator[Frame]:
+    while (frame := read()) is not None:
+        yield frame
+
+
+def _made_with(job: VideoJob, recognizer: Recognizer, fps: float, first: Frame) -> ResultsConfig:
+    return ResultsConfig(
+        job.config,
+        recognizer,
+        video_observation(job, recognizer.spec.classes, fps),
+        fps,
+        start_ns=first.t_ns if job.config.start_s else None,
+    )
 
 
 def _spotting(config: AnalysisConfig) -> SpotterConfig:
@@ -171,13 +188,6 @@ def _recognizer(config: AnalysisConfig) -> Recognizer:
         precision=config.precision,
         say=lambda sentence: None,
     )
-
-
-def _tables(folder: Path, config: AnalysisConfig, classes: tuple[str, ...]) -> list[FrameTable]:
-    tables: list[FrameTable] = [FrameCsv(folder / "frames.csv", classes)]
-    if config.parquet:
-        tables.append(FrameParquet(folder / "frames.parquet", classes))
-    return tables
 
 
 def _least(

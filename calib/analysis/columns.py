@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
-from htnet.calib.analysis.sides import head_pose, left_px, right_px, thresholds_px
+from htnet.engine.anatomy.head_pose import head_pose
 from htnet.engine.anatomy.muscles import MUSCLES
 from htnet.engine.motion.muscle_fit import MUSCLE_NAMES
 from htnet.engine.types import Motion, Tick
@@ -11,7 +11,6 @@ from htnet.engine.types import Motion, Tick
 Cell = str | int | float | None
 """A value of a row; None is an empty cell."""
 
-PERSON: Final = 1
 SIDES: Final = ("left", "right", "both")
 _BEFORE: Final[dict[str, type]] = {
     "frame": int,
@@ -55,18 +54,19 @@ def columns(classes: Sequence[str]) -> dict[str, type]:
     return {**_BEFORE, **muscles, "state": str, "label": str, **answers}
 
 
-def cells(tick: Tick, classes: Sequence[str]) -> list[Cell]:
-    """Return the row of a Tick, a cell for each of `columns`."""
+def cells(tick: Tick, classes: Sequence[str], person: int = 1) -> list[Cell]:
+    """Return the row of a Tick, a cell for each of `columns`; ``person``: number of the person."""
     face, motion, prediction = tick.face, tick.motion, tick.prediction
     row: list[Cell] = [tick.frame.index, round(tick.frame.t_ns / 1e9, 6), int(face is not None)]
     if face is None or motion is None or prediction is None:
+        row.append(person)
         empty = len(_BEFORE) - len(row) + 2 * len(SIDES) * len(MUSCLE_NAMES)
         return row + [None] * empty + [tick.state.value, None] + [None] * len(classes)
     x, y = face.landmarks.min(axis=0).tolist()
     right, bottom = face.landmarks.max(axis=0).tolist()
-    pose = head_pose(tick) or (None, None, None)
-    row += [PERSON, round(x, 1), round(y, 1), round(right - x, 1), round(bottom - y, 1)]
-    row += [None if angle is None else round(angle, 2) for angle in pose]
+    pose = head_pose(face.landmarks)
+    row += [person, round(x, 1), round(y, 1), round(right - x, 1), round(bottom - y, 1)]
+    row += [round(angle, 2) for angle in (pose.yaw, pose.pitch, pose.roll)]
     row += [round(face.openness, 4), int(motion.blinking)]
     row += [round(motion.magnitude, 4), round(motion.threshold, 4), unit_name(motion.leading)]
     row += _muscles(motion)
@@ -75,8 +75,8 @@ def cells(tick: Tick, classes: Sequence[str]) -> list[Cell]:
 
 
 def _muscles(motion: Motion) -> list[Cell]:
-    sides = (left_px(motion), right_px(motion), motion.activations)
-    thresholds = thresholds_px(motion)
+    sides = (motion.left, motion.right, motion.activations)
+    thresholds = motion.thresholds
     row: list[Cell] = []
     for muscle in MUSCLE_NAMES:
         threshold = thresholds.get(muscle)

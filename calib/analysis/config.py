@@ -1,11 +1,12 @@
 """Records of an analysis: its settings, the video that it is of, and its result."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from htnet.engine.runtimes.select import AUTO
 from htnet.realtime.profiles.profile import Profile
+from htnet.realtime.session_record import SessionConfig
 
 Span = tuple[float, float]
 """(start, end) in seconds of the video's own time."""
@@ -17,8 +18,9 @@ class AnalysisConfig:
 
     ``start_s``, ``end_s``: stretch of the video that is analysed. ``neutral``: stretch in which the
     person's thresholds are measured. ``profile``: stored thresholds instead. ``rotate``: degrees
-    clockwise by which pictures are turned. ``parquet``, ``overlay``, ``report``: write
-    frames.parquet, overlay.mp4 and report.html too. ``false_alarms``: as in `RunConfig`.
+    clockwise by which pictures are turned. ``every_face``: analyse each person, not the followed
+    one alone. ``formats``: suffixes in which events are written too. ``parquet``, ``overlay``,
+    ``report``: write frames.parquet, overlay.mp4 and report.html too. ``false_alarms``: as in `RunConfig`.
     """
 
     model: Path | None = None
@@ -33,6 +35,9 @@ class AnalysisConfig:
     profile: Profile | None = None
     rotate: int = 0
     false_alarms: float | None = None
+    every_face: bool = False
+    session: SessionConfig = field(default_factory=SessionConfig)
+    formats: tuple[str, ...] = ()
     parquet: bool = False
     overlay: bool = False
     report: bool = True

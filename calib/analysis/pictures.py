@@ -8,7 +8,6 @@ from typing import Final
 import cv2
 import numpy as np
 
-from htnet.calib.analysis.sides import left_px, right_px, thresholds_px
 from htnet.engine.motion.muscle_fit import MUSCLE_NAMES
 from htnet.engine.motion.strain import optical_strain
 from htnet.engine.recognition.recognizer import Recognizer
@@ -102,7 +101,7 @@ class Album:
 
 def muscle_bars(motion: Motion) -> tuple[MuscleBar, ...]:
     """Return the activation of every muscle, the largest in its own thresholds first."""
-    left, right, limits = left_px(motion), right_px(motion), thresholds_px(motion)
+    left, right, limits = motion.left, motion.right, motion.thresholds
     bars = [
         MuscleBar(
             muscle,

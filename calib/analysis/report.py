@@ -53,12 +53,18 @@ def write_index(path: Path, results: Sequence[VideoResult]) -> None:
             "kinds": Counter(event["kind"] for event in own.believed),
             "labels": Counter(event["label"] for event in own.believed),
             "rejected": len(own.events) - len(own.believed),
-            "report": (path.parent / own.name / "report.html").is_file(),
+            "report": _page_of(path.parent / own.name),
         }
         for own in results
     ]
     page = _environment().get_template("index.html")
     write_text(path, page.render(rows=rows, labels=list(COLOURS), colours=COLOURS))
+
+
+def _page_of(folder: Path) -> str:
+    """Return the name of a video's page: its report, or the index of its people; "" without."""
+    pages = (name for name in ("report.html", "index.html") if (folder / name).is_file())
+    return next(pages, "")
 
 
 def found_in_words(result: VideoResult) -> str:

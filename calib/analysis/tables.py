@@ -1,19 +1,15 @@
 """frames.csv and frames.parquet, written row by row, and events.csv."""
 
 import csv
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from io import TextIOWrapper
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
 
-from htnet.calib.analysis.columns import Cell, columns, unit_name
-from htnet.engine.anatomy.muscles import MUSCLES
-from htnet.engine.errors import OutputError
+from htnet.calib.analysis.columns import Cell, columns
 from htnet.engine.optional import need
-from htnet.engine.types import Event
-from htnet.realtime.overlay.reasons import in_words
 
 _ROWS_A_GROUP = 4096
 
@@ -116,41 +112,3 @@ class FrameParquet:
         ]
         self._writer.write_table(self._pyarrow.table(arrays, schema=self._schema))
         self._rows.clear()
-
-
-def write_events(path: Path, events: Iterable[Event], classes: Sequence[str]) -> None:
-    """Write events.csv; raises `OutputError`."""
-    # MERGE: becomes the CSV of realtime/formats.
-    head = ["event", "kind", "label", "onset_s", "apex_s", "offset_s", "duration_s"]
-    head += ["action_units", "muscle", "magnitude_px", "score", "rejected", "rejected_in_words"]
-    head += [f"probability_{name}" for name in classes]
-    try:
-        with path.open("w", encoding="utf-8", newline="") as file:
-            rows = csv.writer(file, lineterminator="\n")
-            rows.writerow(head)
-            for event in events:
-                rows.writerow(_event(event, classes))
-    except OSError as error:
-        raise OutputError(
-            f"expected to write {path}; got {error.strerror or error}: make room, or choose "
-            "another folder."
-        ) from None
-
-
-def _event(event: Event, classes: Sequence[str]) -> list[Cell]:
-    units = MUSCLES[event.muscle].units if event.muscle in MUSCLES else None
-    reason = event.rejected
-    return [
-        event.id,
-        event.kind,
-        event.label,
-        *(round(t / 1e9, 6) for t in (event.onset_ns, event.apex_ns, event.offset_ns)),
-        round(event.duration_ms / 1e3, 6),
-        units,
-        unit_name(event.muscle) if event.muscle in MUSCLES else event.muscle,
-        round(event.magnitude_px, 3),
-        round(event.score, 3),
-        reason,
-        None if reason is None else in_words(reason),
-        *(round(event.probabilities.get(name, 0.0), 4) for name in classes),
-    ]

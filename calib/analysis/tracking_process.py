@@ -135,7 +135,7 @@ def _serve(pipe: Connection, config: TrackingConfig) -> None:
 def _messages(config: TrackingConfig) -> Iterator[_Opened | TrackedFrame | _Ended]:
     source = open_stretch(config)
     with contextlib.closing(source):
-        yield _Opened(source.name, source.fps, _seconds(config))
+        yield _Opened(source.name, source.fps, stretch_seconds(config))
         tracking = Tracking(open_tracker(config.landmarker))
         with contextlib.closing(tracking):
             while (frame := source.read()) is not None:
@@ -154,7 +154,7 @@ def open_stretch(config: TrackingConfig) -> Stretch:
         raise
 
 
-def _seconds(config: TrackingConfig) -> float:
+def stretch_seconds(config: TrackingConfig) -> float:
     """Return the stretch's length by the container, s; 0 where it does not say."""
     try:
         with av.open(str(config.video)) as container:

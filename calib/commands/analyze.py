@@ -11,11 +11,13 @@ from htnet.engine.errors import UsageError
 from htnet.options import (
     LandmarkerOption,
     ServedOptions,
+    SessionOptions,
     console,
     one_blas_thread,
     parse_stretch,
     parse_time,
     progress_bar,
+    split_names,
 )
 
 
@@ -68,6 +70,14 @@ def analyze(
         bool, typer.Option("--overlay-video", help="Write overlay.mp4 too.")
     ] = False,
     report: Annotated[bool, typer.Option(help="Write report.html.")] = True,
+    formats: Annotated[
+        str, typer.Option(metavar="SUFFIXES", help="Events also as eaf,TextGrid,vtt,boris,tsv.")
+    ] = "",
+    every_face: Annotated[
+        bool, typer.Option("--every-face", help="Analyse each person, in a folder of their own.")
+    ] = False,
+    *,
+    session: SessionOptions,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace results of other settings.")
     ] = False,
@@ -87,11 +97,18 @@ def analyze(
     from htnet.calib.analysis.summary import results_table
     from htnet.calib.analysis.videos import find_videos
     from htnet.engine.optional import need
+    from htnet.realtime.formats.suffixes import event_suffix
     from htnet.realtime.profiles.store import read_profile
+    from htnet.realtime.session_record import SessionConfig
     from htnet.training.evaluation.ray_backend import RayConfig
 
     if stretch.rotate not in (0, 90, 180, 270):
         raise UsageError(f"expected --rotate 90, 180 or 270; got {stretch.rotate}: choose one.")
+    if every_face and (stretch.neutral is not None or stretch.profile is not None):
+        raise UsageError(
+            "expected --every-face without --neutral and --profile, which are of one person; got "
+            "both: leave one out."
+        )
     if parquet:
         need("pyarrow.parquet", "parquet")
     cores = os.cpu_count() or 1
@@ -105,6 +122,9 @@ def analyze(
         profile=None if stretch.profile is None else read_profile(stretch.profile),
         rotate=stretch.rotate,
         false_alarms=false_alarms,
+        every_face=every_face,
+        session=SessionConfig(**asdict(session)),
+        formats=tuple(event_suffix(each) for each in split_names(formats, ",")),
         parquet=parquet,
         overlay=overlay_video,
         report=report,

@@ -78,3 +78,18 @@ def require_suffix(path: Path, option: str, *, explain: bool = False) -> str:
             "use for example events.csv"
         )
     return suffix
+
+
+def event_suffix(name: str) -> str:
+    """Return the suffix that a format's name such as "eaf" stands for, as `SHOWN` spells it.
+
+    Raises `UsageError` for another.
+    """
+    wanted = f".{name.lstrip('.').lower()}"
+    known = {suffix.lower(): suffix for suffix in SHOWN}
+    if wanted not in known:
+        raise UsageError(
+            f"expected formats of {', '.join(suffix[1:] for suffix in SHOWN)}; got {name!r}: "
+            "choose such as eaf,vtt"
+        )
+    return known[wanted]
