@@ -20,7 +20,8 @@ class AnalysisConfig:
     person's thresholds are measured. ``profile``: stored thresholds instead. ``rotate``: degrees
     clockwise by which pictures are turned. ``every_face``: analyse each person, not the followed
     one alone. ``formats``: suffixes in which events are written too. ``parquet``, ``overlay``,
-    ``report``: write frames.parquet, overlay.mp4 and report.html too. ``false_alarms``: as in `RunConfig`.
+    ``report``: write frames.parquet, overlay.mp4 and report.html too. ``false_alarms``: as in
+    `RunConfig`.
     """
 
     model: Path | None = None
