@@ -120,9 +120,12 @@ class SessionRecord:
         for option, output in outputs.paths().items():
             if output.is_file() or not output.exists():  # no device or pipe
                 self.add(option, output, rows.get(output, 0))
-        self._model = model
-        self._settings = jsonable(settings)
-        self._facts: dict[str, object] = {}
+        # Known beforehand, so that the record follows the first row at once.
+        self._facts = {
+            "model": _model(*model),
+            "settings": jsonable(settings),
+            "versions": versions(),
+        }
 
     def add(self, option: str, path: Path, rows_before: int = 0) -> None:
         """Add an output; ``option``: the option or part that made it."""
@@ -144,12 +147,6 @@ class SessionRecord:
         """
         if self.path is None:
             return
-        if not self._facts:
-            self._facts = {
-                "model": _model(*self._model),
-                "settings": self._settings,
-                "versions": versions(),
-            }
         started = reader.started or ended or _now()
         row = {
             "v": VERSION,

@@ -1,6 +1,8 @@
 """Outputs of live as a user meets them: formats, what exists, sessions and the summary."""
 
 import json
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from datetime import datetime
@@ -121,6 +123,25 @@ def test_a_session_is_recorded_beside_its_outputs(htnet: Htnet, tmp_path: Path) 
     for each in explained:
         jsonschema.validate(each, schema("event.schema.json"))
     assert round(explained[0]["onset_ms"]) == start
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL")
+def test_a_run_that_is_killed_leaves_whole_files_and_its_record(
+    served: None, tmp_path: Path
+) -> None:
+    events = tmp_path / "out.eaf"
+    command = (sys.executable, "-m", "htnet.cli", *map(str, RUN), "--events", str(events))
+    running = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert running.stdout is not None
+    while "positive" not in (line := running.stdout.readline()):
+        assert line, "the run ended before its first event"
+    running.kill()
+    running.communicate(timeout=60)
+    assert len(Elan.Eaf(str(events)).get_annotation_data_for_tier("micro")) == 1
+    row = json.loads((tmp_path / "out.eaf.session.json").read_text())
+    jsonschema.validate(row, schema("session.schema.json"))
+    assert row["ended"] is None and row["counts"]["found"] == 1
 
 
 class Camera:

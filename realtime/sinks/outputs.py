@@ -87,8 +87,6 @@ class Outputs:
         self._on_begin = on_begin
         self.begun = False
         self.window = screen if isinstance(screen, Window) else None
-        sinks: list[EventLog | OverlayVideo | Window | StatusPanel | None] = [*logs, video, screen]
-        self._sinks = [sink for sink in sinks if sink is not None]
 
     def closed(self) -> bool:
         """Return True once the user has closed the window."""
@@ -101,12 +99,15 @@ class Outputs:
             self.window.pump()
 
     def write(self, tick: Tick) -> None:
-        """Write a Tick to every sink."""
-        for sink in self._sinks:
-            sink.write(tick)
+        """Write a Tick to every sink, the files first."""
+        for log in self._logs:
+            log.write(tick)
+        if self._video is not None:
+            self._video.write(tick)
         if not self.begun and (self._video is not None or any(log.begun for log in self._logs)):
             self.begun = True
             self._on_begin()
+        self._screen.write(tick)
 
     def saved(self) -> list[Path]:
         """Return the recordings and snapshots that the window made."""
