@@ -99,6 +99,7 @@ def test_longer_sound_is_no_missing_video(name: str, clip: Clip) -> None:
     assert reader.missing_s < 0.1
 
 
+@pytest.mark.slow
 def test_the_real_files_that_failed(data: Path) -> None:
     plain = pictures_of(data / "media" / "single_face.mp4")
     assert np.abs(pictures_of(data / "media" / "av1.mp4") - plain.astype(int)).mean() < 2
