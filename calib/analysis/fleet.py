@@ -29,6 +29,7 @@ _shares: Any = None  # in a worker: the queue of (place, share of the video)
 
 def analyze_job(job: VideoJob, progress: Progress = no_progress) -> VideoResult:
     """Analyse a video into its folder; a failure is told in the result and leaves no folder."""
+    part = job.folder
     try:
         part = begin(job)
         try:
@@ -38,7 +39,7 @@ def analyze_job(job: VideoJob, progress: Progress = no_progress) -> VideoResult:
             abandon(part)
             raise
     except HTNetError as error:
-        return _failed(job, str(error))
+        return _failed(job, str(error).replace(str(part), str(job.folder)))
     except OSError as error:
         return _failed(
             job,
@@ -106,6 +107,9 @@ def _in_pool(
         except BrokenProcessPool:
             pass
         except BaseException:
+            # Ctrl-C reaches the workers by itself, a service manager's stop does not.
+            for process in multiprocessing.active_children():
+                process.terminate()
             pool.shutdown(wait=False, cancel_futures=True)
             raise
         finally:
@@ -125,7 +129,10 @@ def _begin_worker(shares: Any) -> None:
 
 
 def _in_worker(place: int, job: VideoJob) -> VideoResult:
-    return analyze_job(job, lambda part: _shares.put((place, part)))
+    try:
+        return analyze_job(job, lambda part: _shares.put((place, part)))
+    except KeyboardInterrupt:  # the parent has got it too, and is told nothing more
+        return _failed(job, "stopped")
 
 
 def _failed(job: VideoJob, sentence: str) -> VideoResult:

@@ -68,12 +68,17 @@ def analyze_all(
             share(number, 1.0)
             run.say(result_line(result))
 
-        if run.ray is not None:
-            analyze_on_ray(waiting, done, run.ray)
-        elif run.workers > 1 and len(waiting) > 1:
-            analyze_parallel(waiting, done, share, run.workers)
-        else:
-            analyze_here(waiting, done, share)
+        try:
+            if run.ray is not None:
+                analyze_on_ray(waiting, done, run.ray)
+            elif run.workers > 1 and len(waiting) > 1:
+                analyze_parallel(waiting, done, share, run.workers)
+            else:
+                analyze_here(waiting, done, share)
+        except KeyboardInterrupt:
+            ended = sum(result is not None for result in results)
+            run.say(f"Stopped: {ended} of {len(jobs)} are finished; the same command goes on.")
+            raise
     made = [result for result in results if result is not None]
     told = [*stored_results(run.out), *(own for own in made if own.failure)]
     write_summary(run.out / "summary.csv", told)
