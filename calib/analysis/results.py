@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -29,7 +29,7 @@ EVENT_FILES = (".csv", ".jsonl")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ResultsConfig:
-    """What the results of a person are made with.
+    """Settings that the results of a person are made with.
 
     ``observation``: facts for annotation programs. ``fps``: nominal rate, 0 where unknown.
     ``start_ns``: time that is 0 in the overlay video; None: the video's own beginning.
@@ -60,6 +60,7 @@ class PersonResults:
         self._logs: list[EventLog] = []
         self._overlay: OverlayVideo | None = None
         self._step_ns = 0
+        self._last: Tick | None = None
 
     def __enter__(self) -> Self:
         analysis, config = self._config.analysis, self._config
@@ -93,24 +94,29 @@ class PersonResults:
         row = cells(tick, self._classes, self._person)
         for table in self._tables:
             table.write(row)
-        for log in self._logs:
-            log.write(tick)
         if self._overlay is not None:
             self._overlay.write(tick)
         if self.counts.frames:
             self._step_ns = tick.frame.t_ns - self.counts.last_ns
         self.counts.add(tick)
+        self._last = tick
         self.lying += tick.face is not None and lies(tick.face)
         self._course.take(tick)
         self._album.take(tick)
 
     def finish(self, rest: tuple[Event, ...]) -> None:
-        """Add the events that were under way when the video ended, and complete the files."""
-        self.counts.final += rest
+        """Add the events that were under way when the video ended, and complete the files.
+
+        Event files are in the order of onsets, which is known only now.
+        """
+        self.counts.final = sorted(
+            [*self.counts.final, *rest], key=lambda event: (event.onset_ns, event.id)
+        )
         for event in rest:
             self._album.add(event)
         for log in self._logs:
-            log.add(rest)
+            if self._last is not None:
+                log.write(replace(self._last, events=tuple(self.counts.final)))
             log.finish()
         if self._overlay is not None:
             self._overlay.close()
@@ -120,7 +126,6 @@ class PersonResults:
     ) -> VideoResult:
         """Return the results in short, and write the report of them."""
         counts = self.counts
-        events = sorted(counts.final, key=lambda event: (event.onset_ns, event.id))
         result = VideoResult(
             name=name,
             video=str(video),
@@ -130,7 +135,7 @@ class PersonResults:
             took_s=round(took_s, 3),
             width=counts.size[0],
             height=counts.size[1],
-            events=tuple(event.explained() for event in events),
+            events=tuple(event.explained() for event in counts.final),
             notes=tuple(notes),
             facts=facts,
         )

@@ -1,9 +1,9 @@
 """`htnet analyze`."""
 
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -19,6 +19,9 @@ from htnet.options import (
     progress_bar,
     split_names,
 )
+
+if TYPE_CHECKING:
+    from htnet.calib.analysis.config import AnalysisConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,27 +60,33 @@ class FleetOptions:
     ] = None
 
 
+@dataclass(frozen=True, slots=True)
+class ResultOptions:
+    """Options of what is written for each video."""
+
+    parquet: Annotated[bool, typer.Option("--parquet", help="Write frames.parquet too.")] = False
+    overlay_video: Annotated[
+        bool, typer.Option("--overlay-video", help="Write overlay.mp4 too.")
+    ] = False
+    report: Annotated[bool, typer.Option(help="Write report.html.")] = True
+    formats: Annotated[
+        str, typer.Option(metavar="SUFFIXES", help="Events also as eaf,TextGrid,vtt,boris,tsv.")
+    ] = ""
+    every_face: Annotated[
+        bool, typer.Option("--every-face", help="Analyse each person, in a folder of their own.")
+    ] = False
+
+
 def analyze(
     videos: Annotated[
         list[str], typer.Argument(metavar="VIDEO...", help="Files, folders or patterns.")
     ],
     stretch: StretchOptions,
+    results: ResultOptions,
+    session: SessionOptions,
     fleet: FleetOptions,
     served: ServedOptions,
     out: Annotated[Path, typer.Option(help="Folder of the results.")] = Path("analysis"),
-    parquet: Annotated[bool, typer.Option("--parquet", help="Write frames.parquet too.")] = False,
-    overlay_video: Annotated[
-        bool, typer.Option("--overlay-video", help="Write overlay.mp4 too.")
-    ] = False,
-    report: Annotated[bool, typer.Option(help="Write report.html.")] = True,
-    formats: Annotated[
-        str, typer.Option(metavar="SUFFIXES", help="Events also as eaf,TextGrid,vtt,boris,tsv.")
-    ] = "",
-    every_face: Annotated[
-        bool, typer.Option("--every-face", help="Analyse each person, in a folder of their own.")
-    ] = False,
-    *,
-    session: SessionOptions,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace results of other settings.")
     ] = False,
@@ -92,43 +101,19 @@ def analyze(
     A finished video is not analysed again; the same command goes on where one was stopped.
     """
     one_blas_thread()
-    from htnet.calib.analysis.config import AnalysisConfig
     from htnet.calib.analysis.run import AnalyzeRun, analyze_all
     from htnet.calib.analysis.summary import results_table
     from htnet.calib.analysis.videos import find_videos
-    from htnet.engine.optional import need
-    from htnet.realtime.formats.suffixes import event_suffix
-    from htnet.realtime.profiles.store import read_profile
-    from htnet.realtime.session_record import SessionConfig
     from htnet.training.evaluation.ray_backend import RayConfig
 
-    if stretch.rotate not in (0, 90, 180, 270):
-        raise UsageError(f"expected --rotate 90, 180 or 270; got {stretch.rotate}: choose one.")
-    if every_face and (stretch.neutral is not None or stretch.profile is not None):
-        raise UsageError(
-            "expected --every-face without --neutral and --profile, which are of one person; got "
-            "both: leave one out."
-        )
-    if parquet:
-        need("pyarrow.parquet", "parquet")
-    cores = os.cpu_count() or 1
-    address = None if fleet.ray == "local" else fleet.ray
-    config = AnalysisConfig(
+    config = replace(
+        analysis_config(stretch, results, session),
         **asdict(served),
         landmarker=landmarker,
-        start_s=0.0 if stretch.start is None else parse_time(stretch.start),
-        end_s=None if stretch.end is None else parse_time(stretch.end),
-        neutral=None if stretch.neutral is None else parse_stretch(stretch.neutral),
-        profile=None if stretch.profile is None else read_profile(stretch.profile),
-        rotate=stretch.rotate,
         false_alarms=false_alarms,
-        every_face=every_face,
-        session=SessionConfig(**asdict(session)),
-        formats=tuple(event_suffix(each) for each in split_names(formats, ",")),
-        parquet=parquet,
-        overlay=overlay_video,
-        report=report,
     )
+    cores = os.cpu_count() or 1
+    address = None if fleet.ray == "local" else fleet.ray
     run = AnalyzeRun(
         out,
         workers=fleet.workers or max(1, cores // 2),
@@ -137,9 +122,46 @@ def analyze(
         say=console().out,
         bar=progress_bar,
     )
-    results = analyze_all(find_videos(videos, out), config, run)
-    if len(results) > 1:
-        console().print(results_table(results))
+    analysed = analyze_all(find_videos(videos, out), config, run)
+    if len(analysed) > 1:
+        console().print(results_table(analysed))
     console().out(f"Results are in {out}.")
-    if any(result.failure for result in results):
+    if any(result.failure for result in analysed):
         raise typer.Exit(1)
+
+
+def analysis_config(
+    stretch: StretchOptions, results: ResultOptions, session: SessionOptions
+) -> "AnalysisConfig":
+    """Return the settings that the options give, those of the served model apart.
+
+    Raises `UsageError`.
+    """
+    from htnet.calib.analysis.config import AnalysisConfig
+    from htnet.engine.optional import need
+    from htnet.realtime.formats.suffixes import event_suffix
+    from htnet.realtime.profiles.store import read_profile
+    from htnet.realtime.session_record import SessionConfig
+
+    if stretch.rotate not in (0, 90, 180, 270):
+        raise UsageError(f"expected --rotate 90, 180 or 270; got {stretch.rotate}: choose one.")
+    if results.every_face and (stretch.neutral is not None or stretch.profile is not None):
+        raise UsageError(
+            "expected --every-face without --neutral and --profile, which are of one person; got "
+            "both: leave one out."
+        )
+    if results.parquet:
+        need("pyarrow.parquet", "parquet")
+    return AnalysisConfig(
+        start_s=0.0 if stretch.start is None else parse_time(stretch.start),
+        end_s=None if stretch.end is None else parse_time(stretch.end),
+        neutral=None if stretch.neutral is None else parse_stretch(stretch.neutral),
+        profile=None if stretch.profile is None else read_profile(stretch.profile),
+        rotate=stretch.rotate,
+        every_face=results.every_face,
+        session=SessionConfig(**asdict(session)),
+        formats=tuple(event_suffix(each) for each in split_names(results.formats, ",")),
+        parquet=results.parquet,
+        overlay=results.overlay_video,
+        report=results.report,
+    )

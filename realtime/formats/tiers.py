@@ -84,7 +84,8 @@ def _span(row: Row) -> Span:
     start = max(round(row["onset_ms"]), 0)
     end = max(round(row["offset_ms"]), start + 1)
     label, reason = one_line(str(row["label"])), row["rejected"]
-    muscle = one_line(f"{row['muscle']} {row.get('side', '')}")
+    side = "" if row["side"] == "both" else row["side"]
+    muscle = one_line(f"{row['muscle']} {side}")
     about = [muscle, f"{row['magnitude_px']:.2f} px", f"score {row['score']:.2f}"]
     if reason is not None:
         about.insert(0, label)

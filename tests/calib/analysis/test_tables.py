@@ -5,26 +5,11 @@ import numpy as np
 import pytest
 
 from htnet.calib.analysis.columns import cells, columns, unit_name
-from htnet.calib.analysis.tables import FrameCsv, FrameParquet, write_events
-from htnet.engine.errors import OutputError
+from htnet.calib.analysis.tables import FrameCsv, FrameParquet
 from htnet.engine.motion.muscle_fit import MUSCLE_NAMES
-from htnet.engine.types import CLASSES, Event, Face, Frame, Motion, Prediction, State, Tick
+from htnet.engine.types import CLASSES, Face, Frame, Motion, Prediction, State, Tick
 
 PICTURE = np.zeros((4, 6, 3), np.uint8)
-EVENT = Event(
-    id=3,
-    stage="final",
-    kind="micro",
-    label="positive",
-    probabilities={"negative": 0.1, "positive": 0.7, "surprise": 0.2},
-    onset_ns=1_000_000_000,
-    apex_ns=1_100_000_000,
-    offset_ns=1_250_000_000,
-    magnitude_px=1.5,
-    rejected="speech",
-    muscle="lip corner pull",
-    score=2.0,
-)
 
 
 def tick(found: bool = True) -> Tick:
@@ -32,7 +17,10 @@ def tick(found: bool = True) -> Tick:
     if not found:
         return Tick(frame, None, None, None, State.NO_FACE, None, None)
     points = np.linspace((10, 20), (110, 220), 478, dtype=np.float32)
-    motion = Motion({}, 0.5, 1.0, False, dict.fromkeys(MUSCLE_NAMES, 0.25), "lip corner pull")
+    both, left, right, limits = (dict.fromkeys(MUSCLE_NAMES, px) for px in (0.25, 0.5, -0.1, 0.5))
+    motion = Motion(
+        *({}, 0.5, 1.0, False, both, "lip corner pull"), left=left, right=right, thresholds=limits
+    )
     answer = Prediction("positive", dict(zip(CLASSES, (0.1, 0.7, 0.2), strict=True)))
     return Tick(frame, Face(points, 0.3), None, motion, State.RISING, None, answer)
 
@@ -54,11 +42,15 @@ def test_a_row_has_a_cell_of_the_right_type_for_each_column(found: bool) -> None
     told = dict(zip(named, row, strict=True))
     assert told["frame"] == 7 and told["time_s"] == 1.234568
     assert told["face_found"] == int(found) and told["state"] == ("rising" if found else "no face")
-    assert told["person"] == (1 if found else None)
+    assert told["person"] == 1
     if found:
         assert (told["face_x_px"], told["face_y_px"]) == (10, 20)
         assert (told["face_width_px"], told["face_height_px"]) == (100, 200)
         assert told["AU12_lip_corner_pull_both_px"] == 0.25
+        assert told["AU12_lip_corner_pull_left_px"] == 0.5
+        assert told["AU12_lip_corner_pull_left_share"] == 1.0
+        assert told["AU12_lip_corner_pull_right_share"] == -0.2
+        assert isinstance(told["head_yaw_deg"], float)
         assert told["motion_muscle"] == "AU12_lip_corner_pull"
         assert told["probability_positive"] == 0.7
 
@@ -96,20 +88,9 @@ def test_parquet_holds_the_same_rows(tmp_path: Path) -> None:
     assert [list(row.values()) for row in told.to_pylist()] == rows
 
 
-def test_events_are_read_back(tmp_path: Path) -> None:
-    write_events(tmp_path / "events.csv", [EVENT], CLASSES)
-    with (tmp_path / "events.csv").open(newline="", encoding="utf-8") as file:
-        [row] = csv.DictReader(file)
-    assert (row["onset_s"], row["apex_s"], row["offset_s"]) == ("1.0", "1.1", "1.25")
-    assert row["action_units"] == "AU12" and row["rejected_in_words"] == "mouth moved like speech"
-    assert row["probability_surprise"] == "0.2"
-
-
 def test_a_full_disk_gets_a_sentence() -> None:
     full = Path("/dev/full")
     if not full.exists():
         pytest.skip("no /dev/full here")
-    with pytest.raises(OutputError, match="make room"):
-        write_events(full, [EVENT], CLASSES)
     with pytest.raises(OSError), FrameCsv(full, CLASSES):
         pass
