@@ -176,22 +176,17 @@ def path_config(
 
 def output_config(options: OutputOptions) -> "OutputConfig":
     """Return the settings of a run's files; raises `UsageError`."""
-    from htnet.realtime.formats.rows import Dialect
+    from htnet.realtime.formats.rows import dialect_named
     from htnet.realtime.sinks.outputs import OutputConfig
     from htnet.realtime.sinks.paths import existing_by
 
-    if options.csv_dialect not in list(Dialect):
-        raise UsageError(
-            f"expected {' or '.join(Dialect)} after --csv-dialect; got {options.csv_dialect!r}: "
-            "choose one of them."
-        )
     return OutputConfig(
         events=options.events,
         provisional=options.provisional,
         explain=options.explain,
         overlay_video=options.overlay_video,
         existing=existing_by(append=options.append, overwrite=options.overwrite),
-        dialect=Dialect(options.csv_dialect),
+        dialect=dialect_named(options.csv_dialect),
     )
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from htnet.engine.runtimes.select import AUTO
+from htnet.realtime.formats.rows import Dialect
 from htnet.realtime.profiles.profile import Profile
 from htnet.realtime.session_record import SessionConfig
 
@@ -19,9 +20,9 @@ class AnalysisConfig:
     ``start_s``, ``end_s``: stretch of the video that is analysed. ``neutral``: stretch in which the
     person's thresholds are measured. ``profile``: stored thresholds instead. ``rotate``: degrees
     clockwise by which pictures are turned. ``every_face``: analyse each person, not the followed
-    one alone. ``formats``: suffixes in which events are written too. ``parquet``, ``overlay``,
-    ``report``: write frames.parquet, overlay.mp4 and report.html too. ``false_alarms``: as in
-    `RunConfig`.
+    one alone. ``formats``: suffixes in which events are written too. ``dialect``: of CSV files.
+    ``parquet``, ``overlay``, ``report``: write frames.parquet, overlay.mp4 and report.html too.
+    ``false_alarms``: as in `RunConfig`.
     """
 
     model: Path | None = None
@@ -39,6 +40,7 @@ class AnalysisConfig:
     every_face: bool = False
     session: SessionConfig = field(default_factory=SessionConfig)
     formats: tuple[str, ...] = ()
+    dialect: Dialect = Dialect.STANDARD
     parquet: bool = False
     overlay: bool = False
     report: bool = True

@@ -69,7 +69,12 @@ class PersonResults:
             self._tables = [stack.enter_context(each) for each in self._open_tables()]
             for suffix in dict.fromkeys((*EVENT_FILES, *analysis.formats)):
                 path = self._folder / self._named(f"events{suffix}")
-                log = EventLog(path, option="--formats", observation=config.observation)
+                log = EventLog(
+                    path,
+                    option="--formats",
+                    dialect=analysis.dialect,
+                    observation=config.observation,
+                )
                 self._logs.append(stack.enter_context(log))
             if analysis.overlay:
                 self._overlay = stack.enter_context(
@@ -146,8 +151,9 @@ class PersonResults:
 
     def _open_tables(self) -> list[FrameTable]:
         csv = self._folder / self._named("frames.csv")
-        tables: list[FrameTable] = [FrameCsv(csv, self._classes)]
-        if self._config.analysis.parquet:
+        analysis = self._config.analysis
+        tables: list[FrameTable] = [FrameCsv(csv, self._classes, analysis.dialect)]
+        if analysis.parquet:
             parquet = self._folder / self._named("frames.parquet")
             tables.append(FrameParquet(parquet, self._classes))
         return tables

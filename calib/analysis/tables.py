@@ -1,4 +1,4 @@
-"""frames.csv and frames.parquet, written row by row, and events.csv."""
+"""frames.csv and frames.parquet, written row by row."""
 
 import csv
 from collections.abc import Sequence
@@ -10,6 +10,7 @@ from typing import Any, Protocol, Self
 
 from htnet.calib.analysis.columns import Cell, columns
 from htnet.engine.optional import need
+from htnet.realtime.formats.rows import Dialect
 
 _ROWS_A_GROUP = 4096
 
@@ -33,19 +34,25 @@ class FrameTable(Protocol):
 class FrameCsv:
     """frames.csv. Raises `OSError` where it cannot be written."""
 
-    def __init__(self, path: Path, classes: Sequence[str]) -> None:
+    def __init__(
+        self, path: Path, classes: Sequence[str], dialect: Dialect = Dialect.STANDARD
+    ) -> None:
         self._path = path
         self._classes = tuple(classes)
+        self._european = dialect is Dialect.EUROPEAN
         self._file: TextIOWrapper | None = None
 
     def __enter__(self) -> Self:
-        self._file = self._path.open("w", encoding="utf-8", newline="")
-        self._rows = csv.writer(self._file, lineterminator="\n")
+        encoding, delimiter = ("utf-8-sig", ";") if self._european else ("utf-8", ",")
+        self._file = self._path.open("w", encoding=encoding, newline="")
+        self._rows = csv.writer(self._file, delimiter=delimiter, lineterminator="\n")
         self._rows.writerow(columns(self._classes))
         return self
 
     def write(self, row: list[Cell]) -> None:
         """Add a row."""
+        if self._european:
+            row = [str(each).replace(".", ",") if isinstance(each, float) else each for each in row]
         self._rows.writerow(row)
 
     def __exit__(

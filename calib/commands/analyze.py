@@ -9,6 +9,7 @@ import typer
 
 from htnet.engine.errors import UsageError
 from htnet.options import (
+    CsvDialectOption,
     LandmarkerOption,
     ServedOptions,
     SessionOptions,
@@ -70,8 +71,9 @@ class ResultOptions:
     ] = False
     report: Annotated[bool, typer.Option(help="Write report.html.")] = True
     formats: Annotated[
-        str, typer.Option(metavar="SUFFIXES", help="Events also as eaf,TextGrid,vtt,boris,tsv.")
+        str, typer.Option(metavar="NAMES", help="Events also as eaf, TextGrid, vtt, boris or tsv.")
     ] = ""
+    csv_dialect: CsvDialectOption = "standard"
     every_face: Annotated[
         bool, typer.Option("--every-face", help="Analyse each person, in a folder of their own.")
     ] = False
@@ -139,6 +141,7 @@ def analysis_config(
     """
     from htnet.calib.analysis.config import AnalysisConfig
     from htnet.engine.optional import need
+    from htnet.realtime.formats.rows import dialect_named
     from htnet.realtime.formats.suffixes import event_suffix
     from htnet.realtime.profiles.store import read_profile
     from htnet.realtime.session_record import SessionConfig
@@ -161,6 +164,7 @@ def analysis_config(
         every_face=results.every_face,
         session=SessionConfig(**asdict(session)),
         formats=tuple(event_suffix(each) for each in split_names(results.formats, ",")),
+        dialect=dialect_named(results.csv_dialect),
         parquet=results.parquet,
         overlay=results.overlay_video,
         report=results.report,

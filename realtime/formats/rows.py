@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from enum import StrEnum
 from typing import Any, Protocol
 
+from htnet.engine.errors import UsageError
 from htnet.realtime.formats.observation import Row
 
 COLUMNS = (
@@ -26,6 +27,15 @@ class Dialect(StrEnum):
 
     STANDARD = "standard"
     EUROPEAN = "european"
+
+
+def dialect_named(name: str) -> Dialect:
+    """Return the dialect of a name; raises `UsageError` for another."""
+    if name not in list(Dialect):
+        raise UsageError(
+            f"expected {' or '.join(Dialect)} after --csv-dialect; got {name!r}: choose one"
+        )
+    return Dialect(name)
 
 
 class RowFormat(Protocol):
