@@ -104,9 +104,7 @@ class Outputs:
             log.write(tick)
         if self._video is not None:
             self._video.write(tick)
-        if not self.begun and (self._video is not None or any(log.begun for log in self._logs)):
-            self.begun = True
-            self._on_begin()
+        self._begin(self._video is not None)
         self._screen.write(tick)
 
     def saved(self) -> list[Path]:
@@ -136,7 +134,16 @@ class Outputs:
                 self._video.close()
         except HTNetError as error:
             failure = failure or error
-        self.begun = self.begun or bool(self.saved()) or any(log.begun for log in self._logs)
+        try:
+            self._begin(bool(self.saved()))
+        except HTNetError as error:
+            failure = failure or error
         if isinstance(self._screen, StatusPanel):
             self._screen.add(rest)
         return failure
+
+    def _begin(self, begun: bool) -> None:
+        """Tell once that a file is begun: one of the logs, or another where ``begun``."""
+        if not self.begun and (begun or any(log.begun for log in self._logs)):
+            self.begun = True
+            self._on_begin()
