@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
+from queue import Empty, Full, Queue
+from threading import Event, Thread
 from types import TracebackType
 from typing import Any, Self
 
@@ -25,6 +27,8 @@ from htnet.realtime.sources.base import SourceConfig, open_source
 from htnet.realtime.tracking import TrackedFrame, Tracking
 
 _EXIT_TIMEOUT_S = 2.0
+_SLICE_S = 0.25  # Windows does not deliver Ctrl-C inside a longer wait
+_AHEAD, _AHEAD_PICTURED = 32, 4  # frames: evens out slow ones, of 32 kB each without its picture
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +80,10 @@ class TrackingProcess:
         )
         self._process.start()
         theirs.close()
+        self._heard: Queue[Any] = Queue(_AHEAD_PICTURED if config.pictures else _AHEAD)
+        self._closed = Event()
+        self._listener = Thread(target=self._listen, name="tracked", daemon=True)
+        self._listener.start()
         self.name, self.status = config.video.name, ""
         self.fps = self.seconds = 0.0
 
@@ -99,23 +107,43 @@ class TrackingProcess:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._pipe.close()  # the process ends when its pipe does
+        self._closed.set()
+        self._process.terminate()
         self._process.join(_EXIT_TIMEOUT_S)
         if self._process.is_alive():
             self._process.kill()
             self._process.join()
+        self._listener.join()
+        self._pipe.close()
+
+    def _listen(self) -> None:
+        """Take messages from the pipe, so that the process need not wait for each to be judged."""
+        message: Any = self
+        while message is not None and not isinstance(message, _Ended | HTNetError):
+            try:
+                message = self._pipe.recv()
+            except (EOFError, OSError):
+                message = None  # the process is lost
+            while not self._closed.is_set():
+                with contextlib.suppress(Full):
+                    self._heard.put(message, timeout=_SLICE_S)
+                    break
+            if self._closed.is_set():
+                return
 
     def _hear(self) -> Any:
-        try:
-            message = self._pipe.recv()
-        except (EOFError, ConnectionError):
+        while True:
+            with contextlib.suppress(Empty):
+                message = self._heard.get(timeout=_SLICE_S)
+                break
+        if isinstance(message, HTNetError):
+            raise message
+        if message is None:
             self._process.join(_EXIT_TIMEOUT_S)
             raise SourceError(
                 f"expected to read {self._config.video} to its end; got an end of the process that "
                 f"reads it (exit code {self._process.exitcode}): convert the video, or free memory."
-            ) from None
-        if isinstance(message, HTNetError):
-            raise message
+            )
         return message
 
 
