@@ -1,12 +1,14 @@
 """Tracking of every face of a source, each under the stable number of its person."""
 
 from collections import deque
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
 
 from htnet.engine.face.followed import FollowedFace, appearance, area, same_place
+from htnet.engine.face.stderr import suppress_stderr
 from htnet.engine.face.tracker import MAX_FACES, eye_openness, open_mesh, run_mesh, to_rgb
 from htnet.engine.types import F32, NS_PER_MS, U8, Face
 
@@ -62,6 +64,7 @@ class PeopleTracker:
         self._people: dict[int, _Person] = {}
         self._newcomers: list[_Newcomer] = []
         self._rgb: U8 | None = None
+        self._has_seen_face = False
 
     @property
     def count(self) -> int:
@@ -72,7 +75,11 @@ class PeopleTracker:
         """Return the faces in ``bgr`` (H, W, 3) uint8 by the number of their person."""
         self._rgb = rgb = to_rgb(bgr, self._rgb)
         least = _SMALLEST * rgb.shape[0]
-        faces = _apart([p for p in run_mesh(self._graph, rgb) if np.ptp(p[:, 1]) >= least])
+        # The graph writes to stderr on its first face.
+        with nullcontext() if self._has_seen_face else suppress_stderr():
+            meshes = run_mesh(self._graph, rgb)
+        self._has_seen_face = self._has_seen_face or bool(meshes)
+        faces = _apart([points for points in meshes if np.ptp(points[:, 1]) >= least])
         found: dict[int, F32] = {}
         # Those who are present choose before those who have been away.
         for number, person in sorted(

@@ -202,3 +202,47 @@ def test_an_overlay_video_holds_every_frame(clip: Path, tmp_path: Path, htnet) -
     capture = cv2.VideoCapture(str(tmp_path / "single_face" / "overlay.mp4"))
     assert int(capture.get(cv2.CAP_PROP_FRAME_COUNT)) == 15
     assert capture.read()[1].shape[1] == 640
+
+
+def test_every_face_has_a_folder_of_its_own(data: Path, tmp_path: Path, htnet) -> None:
+    video = data / "faces" / "two_people.gif"
+    code, out, err = htnet("analyze", video, "--every-face", "--end", 2, "--out", tmp_path)
+    assert (code, err) == (0, "") and "two_people:" in out
+    folder = tmp_path / "two_people"
+    seen = {}
+    for person in ("1", "2"):
+        own = folder / f"person-{person}"
+        assert (own / "report.html").is_file() and (own / "events.csv").is_file()
+        told = rows(own / "frames.csv")
+        assert {row["person"] for row in told} == {person}
+        assert {row["face_found"] for row in told} == {"1"}
+        seen[person] = {row["frame"]: float(row["face_x_px"]) for row in told}
+    both = seen["1"].keys() & seen["2"].keys()
+    assert len(both) >= 19  # of 24 frames all but the first 0.3 s
+    assert all(abs(seen["1"][frame] - seen["2"][frame]) > 100 for frame in both)
+    page = (folder / "index.html").read_text()
+    assert "person-1/report.html" in page and "person-2/report.html" in page
+    assert "two_people/index.html" in (tmp_path / "index.html").read_text()
+    for options in (["--neutral", "0-3"], ["--profile", "me"]):
+        code, _, err = htnet("analyze", video, "--every-face", *options, "--out", tmp_path / "no")
+        assert code == 2 and "--every-face" in err
+
+
+def test_a_record_and_asked_formats_lie_beside_the_events(
+    clip: Path, tmp_path: Path, htnet
+) -> None:
+    code, _, _ = htnet(
+        *("analyze", clip, "--end", 1, "--out", tmp_path, "--formats", "eaf,textgrid"),
+        *("--participant", "P7", "--session", "first", "--no-report", "--overlay-video"),
+    )
+    assert code == 0
+    folder = tmp_path / "single_face"
+    record = json.loads((folder / "session.json").read_text())
+    assert (record["participant"], record["session"]) == ("P7", "first")
+    assert record["source"]["file"] == str(clip.resolve())
+    named = {Path(each["path"]).name for each in record["outputs"]}
+    files = {each.name for each in folder.iterdir()}
+    assert named == files - {"session.json", "analysis.json"}
+    assert {"events.eaf", "events.TextGrid", "events.csv", "overlay.mp4"} <= files
+    code, _, err = htnet("analyze", clip, "--formats", "doc", "--out", tmp_path / "no")
+    assert code == 2 and "TextGrid" in err

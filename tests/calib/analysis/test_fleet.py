@@ -129,10 +129,10 @@ def test_a_full_disk_gets_a_sentence(
         pytest.skip("no /dev/full here")
 
     class Full(FrameCsv):
-        def __init__(self, path: Path, classes: Any) -> None:
-            super().__init__(Path("/dev/full"), classes)
+        def __init__(self, path: Path, classes: Any, dialect: Any) -> None:
+            super().__init__(Path("/dev/full"), classes, dialect)
 
-    monkeypatch.setattr("htnet.calib.analysis.analyze.FrameCsv", Full)
+    monkeypatch.setattr("htnet.calib.analysis.results.FrameCsv", Full)
     [job, *_] = jobs_of(data, tmp_path)
     result = fleet.analyze_job(job)
     assert "No space left on device: make room" in result.failure
