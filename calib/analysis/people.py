@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Mapping
 
+from htnet.engine.face.given import GivenFace
 from htnet.engine.face.people import PeopleTracker
 from htnet.engine.face.tracker import FaceTracker
-from htnet.engine.types import U8, Event, Face, Frame, Tick
+from htnet.engine.types import Event, Frame, Tick
 from htnet.realtime.pipeline import Pipeline
 
 
@@ -18,13 +19,13 @@ class PeoplePipeline:
     def __init__(self, open_pipeline: Callable[[FaceTracker], Pipeline]) -> None:
         self._tracker = PeopleTracker()
         self._open_pipeline = open_pipeline
-        self._people: dict[int, tuple[_GivenFace, Pipeline]] = {}
+        self._people: dict[int, tuple[GivenFace, Pipeline]] = {}
 
     def step(self, frame: Frame) -> Mapping[int, Tick]:
         """Return the Ticks of all people known so far by their number; empty without any."""
         faces = self._tracker.find(frame.bgr, frame.t_ns)
         for number in faces.keys() - self._people.keys():
-            given = _GivenFace()
+            given = GivenFace()
             self._people[number] = given, self._open_pipeline(given)
         ticks = {}
         for number, (given, pipeline) in sorted(self._people.items()):
@@ -39,20 +40,3 @@ class PeoplePipeline:
     def close(self) -> None:
         """Free the tracker of people."""
         self._tracker.close()
-
-
-class _GivenFace:
-    """Face tracker of one person, whose face of each frame is given."""
-
-    def __init__(self) -> None:
-        self.face: Face | None = None
-
-    def find(self, bgr: U8, t_ns: int) -> Face | None:
-        """Return the face that was given for this frame."""
-        return self.face
-
-    def reset(self) -> None:
-        """Nothing to forget: the tracker of people does."""
-
-    def close(self) -> None:
-        """Nothing to free."""

@@ -8,6 +8,7 @@ from typing import Final, Self
 import cv2
 import numpy as np
 
+from htnet.engine.face.given import GivenFace
 from htnet.engine.synth.injection.footage import Footage, footage_of, footage_scale, rescaled
 from htnet.engine.types import F32, U8, Face, Frame, Tick
 
@@ -68,7 +69,7 @@ class FaceKeeper:
 
         Raises what `footage_of` does where the pictures cannot be used.
         """
-        found = _Found()
+        found = GivenFace()
 
         def frames() -> Iterator[Frame]:
             while self._kept:
@@ -119,20 +120,3 @@ class _Window:
         whole = (self.columns.stop - self.columns.start, self.rows.stop - self.rows.start)
         gain = np.array(self.size, np.float32) / np.array(whole, np.float32)
         return rescaled(landmarks - offset, gain)
-
-
-class _Found:
-    """A `FaceTracker` of faces that calibration has found already."""
-
-    def __init__(self) -> None:
-        self.face: Face | None = None
-
-    def find(self, bgr: U8, t_ns: int) -> Face | None:
-        """Return the face of the next frame, as it was set."""
-        return self.face
-
-    def reset(self) -> None:
-        """Nothing to forget."""
-
-    def close(self) -> None:
-        """Nothing to free."""
