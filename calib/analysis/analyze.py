@@ -1,10 +1,12 @@
 """Analysis of one video: every frame through the live path, its results into a folder."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from itertools import chain
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 import numpy as np
 
@@ -75,59 +77,103 @@ class _Tally:
         self.events += [event for event in events if event.stage == "final"]
 
 
+class _Outputs:
+    """All that is written of a video, opened as one: tables, events, overlay video, report."""
+
+    def __init__(
+        self, folder: Path, config: AnalysisConfig, recognizer: Recognizer, fps: float
+    ) -> None:
+        self._folder = folder
+        self._classes = recognizer.spec.classes
+        self._tables: list[FrameTable] = [FrameCsv(folder / "frames.csv", self._classes)]
+        if config.parquet:
+            self._tables.append(FrameParquet(folder / "frames.parquet", self._classes))
+        self._log = EventLog(folder / "events.jsonl", option="--out")
+        self._video = None
+        if config.overlay:
+            self._video = OverlayVideo(
+                folder / "overlay.mp4", fps, Overlay(recognizer.spec), option="--overlay-video"
+            )
+        self._album, self._course = Album(recognizer), MotionCourse()
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            for table in self._tables:
+                stack.enter_context(table)
+            stack.enter_context(self._log)
+            if self._video is not None:
+                stack.enter_context(self._video)
+            self._stack = stack.pop_all()
+        return self
+
+    def write(self, tick: Tick) -> None:
+        """Write a Tick to all of them."""
+        row = cells(tick, self._classes)
+        for table in self._tables:
+            table.write(row)
+        self._log.write(tick)
+        if self._video is not None:
+            self._video.write(tick)
+        self._course.take(tick)
+        self._album.take(tick)
+
+    def add(self, events: tuple[Event, ...]) -> None:
+        """Write the events that were open when the video ended."""
+        self._log.add(events)
+        for event in events:
+            self._album.add(event)
+
+    def sum_up(self, result: VideoResult, events: Sequence[Event], *, report: bool) -> None:
+        """Write events.csv and, where wanted, the report."""
+        write_events(self._folder / "events.csv", events, self._classes)
+        if report:
+            pictures = self._album.pictures
+            write_report(self._folder / "report.html", result, self._course, pictures)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stack.__exit__(kind, error, trace)
+
+
 def analyze_video(job: VideoJob, folder: Path, progress: Progress = no_progress) -> VideoResult:
     """Analyse a video, write its results to ``folder`` and return them in short.
 
     Raises the errors of `live`, and `OSError` where the folder cannot be written.
     """
     began, config = time.monotonic(), job.config
-    tally, course, notes = _Tally(), MotionCourse(), list[str]()
+    tally, notes = _Tally(), list[str]()
     tracked_as = _tracked(job.video, config)
     with ExitStack() as stack:
         tracking = stack.enter_context(TrackingProcess(tracked_as))
         recognizer = _recognizer(config)
-        classes, album = recognizer.spec.classes, Album(recognizer)
         tracking.open()
         frames = iter(tracking)
         first = next(frames)
         least = _least(job.video, config, recognizer, tracking, first, notes)
-        tables = [stack.enter_context(each) for each in _tables(folder, config, classes)]
-        log = stack.enter_context(EventLog(folder / "events.jsonl", option="--out"))
-        overlay = None
-        if config.overlay:
-            overlay = stack.enter_context(
-                OverlayVideo(
-                    folder / "overlay.mp4",
-                    tracking.fps or _USUAL_FPS,
-                    Overlay(recognizer.spec),
-                    option="--overlay",
-                )
-            )
+        fps = tracking.fps or _USUAL_FPS
+        outputs = stack.enter_context(_Outputs(folder, config, recognizer, fps))
         spotter = Spotter(_spotting(config), RollingThreshold(least=least))
         pipeline = Pipeline(None, recognizer, spotter=spotter)
         for tracked in chain([first], frames):
             tick = pipeline.judge(tracked)
-            row = cells(tick, classes)
-            for table in tables:
-                table.write(row)
-            log.write(tick)
-            if overlay is not None:
-                overlay.write(tick)
+            outputs.write(tick)
             tally.add(tick)
-            course.take(tick)
-            album.take(tick)
             if tally.frames % _TOLD_EVERY == 0 and tracking.seconds > 0:
                 progress(min(tally.seconds / tracking.seconds, 1.0))
         rest = pipeline.finish()
-        log.add(rest)
+        outputs.add(rest)
         tally.keep(rest)
-        for event in rest:
-            album.add(event)
-    events = tuple(sorted(tally.events, key=lambda event: (event.onset_ns, event.id)))
-    write_events(folder / "events.csv", events, classes)
+    if tracking.status:
+        notes.append(tracking.status)
     unfit = tally.faceless + tally.lying
     if unfit > _MOSTLY * tally.frames and (advice := turn_advice(tracked_as)):
         notes.append(advice)
+    events = sorted(tally.events, key=lambda event: (event.onset_ns, event.id))
     result = VideoResult(
         name=job.name,
         video=str(job.video),
@@ -138,11 +184,10 @@ def analyze_video(job: VideoJob, folder: Path, progress: Progress = no_progress)
         width=tally.size[0],
         height=tally.size[1],
         events=tuple(event.explained() for event in events),
-        notes=(*notes, *([tracking.status] if tracking.status else [])),
+        notes=tuple(notes),
         facts=facts(config, recognizer, _spotting(config)),
     )
-    if config.report:
-        write_report(folder / "report.html", result, course, album.pictures)
+    outputs.sum_up(result, events, report=config.report)
     return result
 
 
@@ -171,13 +216,6 @@ def _recognizer(config: AnalysisConfig) -> Recognizer:
         precision=config.precision,
         say=lambda sentence: None,
     )
-
-
-def _tables(folder: Path, config: AnalysisConfig, classes: tuple[str, ...]) -> list[FrameTable]:
-    tables: list[FrameTable] = [FrameCsv(folder / "frames.csv", classes)]
-    if config.parquet:
-        tables.append(FrameParquet(folder / "frames.parquet", classes))
-    return tables
 
 
 def _least(

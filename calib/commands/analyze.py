@@ -3,7 +3,7 @@
 import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -17,6 +17,9 @@ from htnet.options import (
     parse_time,
     progress_bar,
 )
+
+if TYPE_CHECKING:
+    from htnet.calib.analysis.run import AnalyzeRun
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,20 @@ class StretchOptions:
         int, typer.Option(metavar="90|180|270", help="Turn pictures that lie on their side.")
     ] = 0
 
+    def parsed(self) -> dict[str, Any]:
+        """Return these fields of `AnalysisConfig`; raises `UsageError`."""
+        from htnet.realtime.profiles.store import read_profile
+
+        if self.rotate not in (0, 90, 180, 270):
+            raise UsageError(f"expected --rotate 90, 180 or 270; got {self.rotate}: choose one.")
+        return {
+            "start_s": 0.0 if self.start is None else parse_time(self.start),
+            "end_s": None if self.end is None else parse_time(self.end),
+            "neutral": None if self.neutral is None else parse_stretch(self.neutral),
+            "profile": None if self.profile is None else read_profile(self.profile),
+            "rotate": self.rotate,
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class FleetOptions:
@@ -55,22 +72,29 @@ class FleetOptions:
     ] = None
 
 
+@dataclass(frozen=True, slots=True)
+class ResultOptions:
+    """Options of what is written, and where."""
+
+    out: Annotated[Path, typer.Option(help="Folder of the results.")] = Path("analysis")
+    parquet: Annotated[bool, typer.Option("--parquet", help="Write frames.parquet too.")] = False
+    overlay_video: Annotated[
+        bool, typer.Option("--overlay-video", help="Write overlay.mp4 too.")
+    ] = False
+    report: Annotated[bool, typer.Option(help="Write report.html.")] = True
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace results of other settings.")
+    ] = False
+
+
 def analyze(
     videos: Annotated[
         list[str], typer.Argument(metavar="VIDEO...", help="Files, folders or patterns.")
     ],
     stretch: StretchOptions,
     fleet: FleetOptions,
+    results: ResultOptions,
     served: ServedOptions,
-    out: Annotated[Path, typer.Option(help="Folder of the results.")] = Path("analysis"),
-    parquet: Annotated[bool, typer.Option("--parquet", help="Write frames.parquet too.")] = False,
-    overlay_video: Annotated[
-        bool, typer.Option("--overlay-video", help="Write overlay.mp4 too.")
-    ] = False,
-    report: Annotated[bool, typer.Option(help="Write report.html.")] = True,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace results of other settings.")
-    ] = False,
     landmarker: LandmarkerOption = None,
     false_alarms: Annotated[
         float | None,
@@ -83,43 +107,41 @@ def analyze(
     """
     one_blas_thread()
     from htnet.calib.analysis.config import AnalysisConfig
-    from htnet.calib.analysis.run import AnalyzeRun, analyze_all
+    from htnet.calib.analysis.run import analyze_all
     from htnet.calib.analysis.summary import results_table
     from htnet.calib.analysis.videos import find_videos
     from htnet.engine.optional import need
-    from htnet.realtime.profiles.store import read_profile
-    from htnet.training.evaluation.ray_backend import RayConfig
 
-    if stretch.rotate not in (0, 90, 180, 270):
-        raise UsageError(f"expected --rotate 90, 180 or 270; got {stretch.rotate}: choose one.")
-    if parquet:
+    if results.parquet:
         need("pyarrow.parquet", "parquet")
-    cores = os.cpu_count() or 1
-    address = None if fleet.ray == "local" else fleet.ray
     config = AnalysisConfig(
         **asdict(served),
+        **stretch.parsed(),
         landmarker=landmarker,
-        start_s=0.0 if stretch.start is None else parse_time(stretch.start),
-        end_s=None if stretch.end is None else parse_time(stretch.end),
-        neutral=None if stretch.neutral is None else parse_stretch(stretch.neutral),
-        profile=None if stretch.profile is None else read_profile(stretch.profile),
-        rotate=stretch.rotate,
         false_alarms=false_alarms,
-        parquet=parquet,
-        overlay=overlay_video,
-        report=report,
+        parquet=results.parquet,
+        overlay=results.overlay_video,
+        report=results.report,
     )
-    run = AnalyzeRun(
-        out,
+    told = analyze_all(find_videos(videos, results.out), config, _run(fleet, results))
+    if len(told) > 1:
+        console().print(results_table(told))
+    console().out(f"Results are in {results.out}.")
+    if any(result.failure for result in told):
+        raise typer.Exit(1)
+
+
+def _run(fleet: FleetOptions, results: ResultOptions) -> "AnalyzeRun":
+    from htnet.calib.analysis.run import AnalyzeRun
+    from htnet.training.evaluation.ray_backend import RayConfig
+
+    cores = os.cpu_count() or 1
+    address = None if fleet.ray == "local" else fleet.ray
+    return AnalyzeRun(
+        results.out,
         workers=fleet.workers or max(1, cores // 2),
         ray=None if fleet.ray is None else RayConfig(address, cpus=min(2, cores)),
-        overwrite=overwrite,
+        overwrite=results.overwrite,
         say=console().out,
         bar=progress_bar,
     )
-    results = analyze_all(find_videos(videos, out), config, run)
-    if len(results) > 1:
-        console().print(results_table(results))
-    console().out(f"Results are in {out}.")
-    if any(result.failure for result in results):
-        raise typer.Exit(1)
