@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from functools import lru_cache
 from itertools import chain
 from pathlib import Path
 from types import TracebackType
@@ -208,14 +209,21 @@ def _tracked(video: Path, config: AnalysisConfig) -> TrackingConfig:
 
 
 def _recognizer(config: AnalysisConfig) -> Recognizer:
+    return _opened(config.model, config.flow, config.device, config.runtime, config.precision)
+
+
+@lru_cache(maxsize=1)
+def _opened(
+    model: Path | None, flow: str | None, device: str, runtime: str, precision: str
+) -> Recognizer:
+    """Open the recognizer, once for all videos of a process; it keeps nothing of a video."""
     return open_recognizer(
-        config.model,
-        flow=config.flow,
-        device=config.device,
-        runtime=config.runtime,
-        precision=config.precision,
-        say=lambda sentence: None,
+        model, flow=flow, device=device, runtime=runtime, precision=precision, say=_silent
     )
+
+
+def _silent(sentence: str) -> None:
+    """Say nothing."""
 
 
 def _least(
