@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import torch
 
+from htnet import cli
 from htnet.engine.models.weights import default_weights
 
 Said = tuple[int, str, str]
@@ -329,4 +330,22 @@ def test_pictures_that_change_size_midway(htnet: Htnet, data: Path, tmp_path: Pa
     one_sentence(
         htnet("live", "--source", folder, "--headless", "--overlay-video", video), "640", "320"
     )
+<<<<<<< HEAD
     assert len(frame_times(video)) == 4
+=======
+    shown = cv2.VideoCapture(str(video))
+    assert shown.get(cv2.CAP_PROP_FRAME_COUNT) == 4
+
+
+@pytest.mark.parametrize(
+    ("typed", "understood"),
+    [
+        (["analyze", "--ray", "a.mp4"], ["analyze", "--ray", "local", "a.mp4"]),
+        (["analyze", "--ray", "head:6379", "a.mp4"], ["analyze", "--ray", "head:6379", "a.mp4"]),
+        (["analyze", "a.mp4", "--ray"], ["analyze", "a.mp4", "--ray", "local"]),
+        (["train", "--ray", "head"], ["train", "--ray", "head"]),
+    ],
+)
+def test_a_video_after_ray_is_no_address(typed: list[str], understood: list[str]) -> None:
+    assert cli._ray_address(typed) == understood
+>>>>>>> room-analyze

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from datetime import datetime
+from functools import lru_cache
 from itertools import chain
 from pathlib import Path
 
@@ -78,11 +79,11 @@ def _one_face(
             if results.counts.frames % _TOLD_EVERY == 0 and tracking.seconds > 0:
                 progress(min(results.seconds / tracking.seconds, 1.0))
         results.finish(pipeline.finish())
+    notes += [tracking.status] if tracking.status else []
     counts = results.counts
     unfit = counts.faceless + results.lying
     if unfit > _MOSTLY * counts.frames and (advice := turn_advice(tracked_as)):
         notes.append(advice)
-    notes += [tracking.status] if tracking.status else []
     write_session(job, folder, results.files, counts, recognizer, started, tracking.fps)
     told = facts(config, recognizer, _spotting(config))
     return results.result(job.name, job.video, time.monotonic() - began, notes, told)
@@ -180,14 +181,21 @@ def _tracked(video: Path, config: AnalysisConfig) -> TrackingConfig:
 
 
 def _recognizer(config: AnalysisConfig) -> Recognizer:
+    return _opened(config.model, config.flow, config.device, config.runtime, config.precision)
+
+
+@lru_cache(maxsize=1)
+def _opened(
+    model: Path | None, flow: str | None, device: str, runtime: str, precision: str
+) -> Recognizer:
+    """Open the recognizer, once for all videos of a process; it keeps nothing of a video."""
     return open_recognizer(
-        config.model,
-        flow=config.flow,
-        device=config.device,
-        runtime=config.runtime,
-        precision=config.precision,
-        say=lambda sentence: None,
+        model, flow=flow, device=device, runtime=runtime, precision=precision, say=_silent
     )
+
+
+def _silent(sentence: str) -> None:
+    """Say nothing."""
 
 
 def _least(

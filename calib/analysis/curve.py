@@ -23,6 +23,7 @@ COLOURS: Final = {
 
 _POINTS = 1200  # of a row; between them the least and the most are drawn
 _SHORTEST_S, _MOST_ROWS = 30.0, 12
+_NUMBERS = 40  # of events that have room in a row
 _LOW, _HIGH = 0.1, 4.0  # of the axis, in thresholds
 _GREY = "#707070"
 
@@ -76,7 +77,7 @@ def thinned(times: F64, levels: F64, points: int = _POINTS) -> tuple[F64, F64]:
 def motion_svg(course: MotionCourse, events: Sequence[Row]) -> str:
     """Return the curve as SVG, in rows of at least 30 s, with the numbered spans of ``events``.
 
-    ``events``: rows; rejected ones are marked below, without a number.
+    ``events``: rows in order of time; rejected ones, first, are marked below, without a number.
     """
     from matplotlib.figure import Figure
 
@@ -106,6 +107,7 @@ def _row(
     axes.set_yscale("log")
     axes.axhline(1, color=_GREY, linestyle="--", linewidth=1)
     axes.plot(shown, np.maximum(level, _LOW), color="#202020", linewidth=1)
+    free = span[0]  # from here on a number has room
     for event in events:
         onset, offset = event["onset_ms"] / 1e3, event["offset_ms"] / 1e3
         if offset < span[0] or onset > span[1]:
@@ -116,6 +118,9 @@ def _row(
         colour = COLOURS.get(event["label"], _GREY)
         axes.axvspan(onset, offset, color=colour, alpha=0.25, linewidth=0.8)
         middle = min(max((onset + offset) / 2, span[0]), span[1])
+        if middle < free:
+            continue
+        free = middle + (span[1] - span[0]) / _NUMBERS
         axes.text(
             middle,
             1.02,

@@ -5,11 +5,17 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import av
 import cv2
 import pytest
+
+from htnet.calib.analysis.config import AnalysisConfig
+from htnet.calib.analysis.neutral import neutral_profile
+from htnet.engine.recognition.recognizer import open_recognizer
+from htnet.realtime.profiles.store import write_profile
 
 Row = dict[str, str]
 pytestmark = pytest.mark.slow
@@ -149,6 +155,22 @@ def test_a_neutral_stretch_gives_the_persons_own_thresholds(
     # Until a second of rest was seen they are 1 px; then the person's own are no lower.
     assert told[0] != told[1]
     assert min(told[1]) >= min(told[0])
+
+
+def test_a_profile_gives_the_events_of_live_with_it(
+    clip: Path, data: Path, tmp_path: Path, htnet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTNET_PROFILES", str(tmp_path / "profiles"))
+    config, recognizer = AnalysisConfig(), open_recognizer(say=lambda said: None)
+    at_rest = neutral_profile(data / "faces" / "neutral_stare.mp4", (0, 3.1), config, recognizer)
+    assert all(0.12 <= px < 3 for px in at_rest.thresholds().values())
+    assert 29 < at_rest.fps < 31
+    write_profile(replace(at_rest, name="someone"))
+    code, out, _ = htnet("analyze", clip, "--profile", "someone", "--out", tmp_path / "out")
+    assert code == 0 and "Profile someone was made with neutral_stare.mp4" in out
+    told = tmp_path / "live.jsonl"
+    htnet("live", "--source", clip, "--profile", "someone", "--headless", "--events", told)
+    assert (tmp_path / "out" / "single_face" / "events.jsonl").read_text() == told.read_text()
 
 
 def test_a_stretch_that_is_not_at_rest_is_no_reference(data: Path, tmp_path: Path, htnet) -> None:
