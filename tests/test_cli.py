@@ -330,11 +330,7 @@ def test_pictures_that_change_size_midway(htnet: Htnet, data: Path, tmp_path: Pa
     one_sentence(
         htnet("live", "--source", folder, "--headless", "--overlay-video", video), "640", "320"
     )
-<<<<<<< HEAD
     assert len(frame_times(video)) == 4
-=======
-    shown = cv2.VideoCapture(str(video))
-    assert shown.get(cv2.CAP_PROP_FRAME_COUNT) == 4
 
 
 @pytest.mark.parametrize(
@@ -348,4 +344,3 @@ def test_pictures_that_change_size_midway(htnet: Htnet, data: Path, tmp_path: Pa
 )
 def test_a_video_after_ray_is_no_address(typed: list[str], understood: list[str]) -> None:
     assert cli._ray_address(typed) == understood
->>>>>>> room-analyze
