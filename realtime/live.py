@@ -157,27 +157,28 @@ def _play(
     ``wait`` is called after each Tick.
     """
     try:
-        for tick in ticks(
-            reader,
-            pipeline,
-            max_seconds=max_seconds,
-            until=outputs.closed,
-            idle=lambda: outputs.idle(reader.status),
-            ahead=wait is _at_once,
-        ):
-            tally.add(tick)
-            outputs.write(tick)
-            wait(tick)
-            if not reader.live:
-                outputs.hold()
+        try:
+            for tick in ticks(
+                reader,
+                pipeline,
+                max_seconds=max_seconds,
+                until=outputs.closed,
+                idle=lambda: outputs.idle(reader.status),
+                ahead=wait is _at_once,
+            ):
+                tally.add(tick)
+                outputs.write(tick)
+                wait(tick)
+                if not reader.live:
+                    outputs.hold()
+        except HTNetError as error:
+            return error
+        except OSError as error:
+            if error.errno != errno.EIO:
+                raise
+            mute_lost_terminal()  # its SIGHUP may come only now
     except KeyboardInterrupt:
         pass
-    except HTNetError as error:
-        return error
-    except OSError as error:
-        if error.errno != errno.EIO:
-            raise
-        mute_lost_terminal()  # its SIGHUP is yet to come
     finally:
         ignore_signals()  # a second one would cut off the closing and the summary
     return None

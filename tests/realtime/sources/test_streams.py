@@ -168,7 +168,7 @@ def test_the_reader_ends_promptly_on_a_stream() -> None:
     with mjpeg_server(pictures=300) as url:
         with CaptureThread(open_source(SourceConfig(source=url))) as thread:
             frame = thread.get(timeout=10)
-            assert frame is not None and thread.arrived_ns == frame.t_ns
+            assert frame is not None and frame.t_ns == 0 and thread.arrived_ns > 0
         assert thread.get() is None
 
 
