@@ -131,7 +131,7 @@ def _every_face(
     files = [f"person-{person}/{name}" for person, own in people.items() for name in own.files]
     write_session(job, folder, files, whole, recognizer, started, source.fps)
     if config.report:
-        write_index(folder / "index.html", list(each.values()))
+        write_index(folder / "index.html", list(each.values()), people_of=job.video.name)
     write_summary(folder / "summary.csv", list(each.values()))
     events = [row | {"person": person} for person, own in each.items() for row in own.events]
     return VideoResult(

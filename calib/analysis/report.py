@@ -44,8 +44,15 @@ def write_report(
     )
 
 
-def write_index(path: Path, results: Sequence[VideoResult]) -> None:
-    """Write the page over the videos of a folder; raises `OutputError`."""
+def write_index(path: Path, results: Sequence[VideoResult], people_of: str = "") -> None:
+    """Write the page over the videos of a folder, or over the people of one; raises `OutputError`.
+
+    ``people_of``: the video whose people the results are of, "" for results of several videos.
+    """
+    number = len(results)
+    title = f"Expressions in {number} video{'s' if number != 1 else ''}"
+    if people_of:
+        title = f"Expressions of {number} {'people' if number != 1 else 'person'} in {people_of}"
     rows = [
         {
             "result": own,
@@ -58,7 +65,9 @@ def write_index(path: Path, results: Sequence[VideoResult]) -> None:
         for own in results
     ]
     page = _environment().get_template("index.html")
-    write_text(path, page.render(rows=rows, labels=list(COLOURS), colours=COLOURS))
+    what = "person" if people_of else "video"
+    labels = list(COLOURS)
+    write_text(path, page.render(title=title, what=what, rows=rows, labels=labels, colours=COLOURS))
 
 
 def _page_of(folder: Path) -> str:

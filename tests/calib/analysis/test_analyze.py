@@ -252,6 +252,7 @@ def test_every_face_has_a_folder_of_its_own(data: Path, tmp_path: Path, htnet) -
     assert len(both) >= 19  # of 24 frames all but the first 0.3 s
     assert all(abs(seen["1"][frame] - seen["2"][frame]) > 100 for frame in both)
     page = (folder / "index.html").read_text()
+    assert "Expressions of 2 people in two_people.gif" in page
     assert "person-1/report.html" in page and "person-2/report.html" in page
     assert "two_people/index.html" in (tmp_path / "index.html").read_text()
     for options in (["--neutral", "0-3"], ["--profile", "me"]):
