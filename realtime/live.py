@@ -176,11 +176,11 @@ def _play(
         except OSError as error:
             if error.errno != errno.EIO:
                 raise
-            mute_lost_terminal()  # its SIGHUP may come only now
     except KeyboardInterrupt:
         pass
     finally:
         ignore_signals()  # a second one would cut off the closing and the summary
+        mute_lost_terminal()  # its SIGHUP may be yet to come, or be ignored as under nohup
     return None
 
 

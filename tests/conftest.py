@@ -1,7 +1,7 @@
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -25,6 +25,13 @@ os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 torch.set_num_threads(1)
 # A shell's background job ignores Ctrl-C, and so would every process that a test starts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True)
+def handlers() -> Iterator[None]:
+    """The signals' handlers are those of before once a test has ended."""
+    with signals_restored():
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -157,7 +157,8 @@ def test_a_signal_to_the_whole_group_closes_everything(tmp_path: Path, name: str
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
-def test_a_terminal_that_closes_ends_a_run_whole(tmp_path: Path) -> None:
+@pytest.mark.parametrize("hangup", [signal.SIG_DFL, signal.SIG_IGN], ids=["told", "nohup"])
+def test_a_terminal_that_closes_ends_a_run_whole(tmp_path: Path, hangup: signal.Handlers) -> None:
     import pty
 
     events, video = tmp_path / "events.jsonl", tmp_path / "out.mp4"
@@ -165,6 +166,7 @@ def test_a_terminal_that_closes_ends_a_run_whole(tmp_path: Path) -> None:
     command += ["--events", str(events), "--overlay-video", str(video)]
     child, terminal = pty.fork()
     if child == 0:
+        signal.signal(signal.SIGHUP, hangup)
         os.execv(sys.executable, command)
     while not (events.exists() and events.read_text()):
         os.read(terminal, 4096)
