@@ -114,6 +114,7 @@ def test_a_tensorrt_rtx_engine_is_built_without_a_gpu(htnet: Htnet, tmp_path: Pa
         assert "not run here: " in told
 
 
+@pytest.mark.slow
 def test_exports_that_cannot_be(htnet: Htnet, tmp_path: Path) -> None:
     out = tmp_path / "x.onnx"
     refused(htnet("export-onnx", "--precision", "fp99"), "fp16", code=2)

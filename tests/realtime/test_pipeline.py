@@ -128,6 +128,7 @@ def test_no_face_is_said_and_nothing_else(pipeline: Pipeline, data: Path) -> Non
     assert [e for t in ticks for e in t.events] == []
 
 
+@pytest.mark.slow
 def test_a_real_smile_is_one_macro_event(pipeline: Pipeline, data: Path) -> None:
     # single_face.mp4 holds one acted grin, from about 0.45 s to 2.35 s, where it ends
     ticks = [pipeline.step(frame) for frame in recorded(data / "media" / "single_face.mp4")]

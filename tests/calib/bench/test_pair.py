@@ -46,6 +46,7 @@ def test_step_and_graph_stand_beside_a_reference_of_their_solver(row: dict) -> N
     assert [each["runtime"] for each in row["skipped"]] == ["onnx"]
 
 
+@pytest.mark.slow
 def test_all_ways_give_the_references_answer(row: dict) -> None:
     for each in row["rows"]:
         assert each["max_difference"] < 1e-3

@@ -81,6 +81,7 @@ def test_an_engine_and_its_card(graph, samples, out) -> None:
     assert card.parity.max_difference < 1e-5
 
 
+@pytest.mark.slow
 def test_it_is_taken_again_without_a_word(graph, samples, out) -> None:
     first, _ = onnx(graph, out)
     again, said = onnx(graph, out)
@@ -102,6 +103,7 @@ def test_the_cache_is_named_by_content(graph, monkeypatch, tmp_path) -> None:
     assert first.path.parent == tmp_path
 
 
+@pytest.mark.slow
 def test_what_does_not_fit_is_built_again(graph, out) -> None:
     onnx(graph, out)
     whole = out.read_bytes()
@@ -154,6 +156,7 @@ class Wrong(torch.nn.Module):
 
 
 @pytest.mark.parametrize("precision", ["fp32", "fp16", "int8"])
+@pytest.mark.slow
 def test_an_engine_that_does_not_agree_is_refused(samples, out, precision) -> None:
     graph = network_graph(load(default_weights()), precision=precision)
     reference = Wrong(network_graph(load(default_weights())).module)
@@ -261,6 +264,7 @@ def test_tensorrt_where_it_is_not(graph, out) -> None:
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU to run it on")
+@pytest.mark.slow
 def test_tensorrt_rtx_without_a_gpu(graph, samples, tmp_path) -> None:
     pytest.importorskip("tensorrt_rtx")
     out = tmp_path / "engine.plan"

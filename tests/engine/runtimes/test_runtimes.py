@@ -40,6 +40,7 @@ def test_onnx_runtime_answers_as_pytorch(shipped, exported) -> None:
     assert np.ptp(expected, axis=1).min() > 0.05
 
 
+@pytest.mark.slow
 def test_half_precision_in_onnx_runtime(shipped) -> None:
     graph, full = network_graph(shipped, precision="fp16"), network_graph(shipped)
     (found,) = OnnxRuntime(to_onnx(graph), graph)(*arrays(graph))

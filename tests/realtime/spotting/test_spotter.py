@@ -716,6 +716,7 @@ def test_one_plain_movement_is_one_event_over_most_of_itself(
 
 @settings(max_examples=15, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.sampled_from([30, 60]))
+@pytest.mark.slow
 def test_whatever_a_face_does_each_candidate_is_told_whole(seed: int, fps: float) -> None:
     draw = np.random.default_rng(seed)
     movements: dict[str, list[Course]] = {name: [] for name in MUSCLE_NAMES}

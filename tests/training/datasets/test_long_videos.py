@@ -283,6 +283,7 @@ def test_frames_are_read_back(value: float) -> None:
     )
 )
 @settings(deadline=None, max_examples=40)
+@pytest.mark.slow
 def test_whatever_a_table_says_events_lie_within_their_video(
     tmp_path_factory: pytest.TempPathFactory, cells: list[tuple[object, ...]]
 ) -> None:
