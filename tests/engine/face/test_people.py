@@ -42,7 +42,7 @@ def side_by_side(
             yield np.zeros((HEIGHT, 2 * HEIGHT, 3), np.uint8)
 
 
-def told(faces: dict[int, Face], clips: dict[str, list[U8]], names: tuple[str, ...]) -> set[object]:
+def told(faces: dict[int, Face], clips: dict[str, list[U8]], names: tuple[str, ...]) -> set[tuple[int, str]]:
     """(number, name of the clip in whose part of the picture the face is)."""
     edges = np.cumsum([clips[name][0].shape[1] for name in names])
     return {
@@ -56,7 +56,7 @@ def test_people_keep_their_numbers_when_they_leave_and_come_back_elsewhere(
     clips: dict[str, list[U8]],
 ) -> None:
     tracker = PeopleTracker()
-    seen: list[set[object]] = []
+    seen: list[set[tuple[int, str]]] = []
     t_ns = 0
     for names in (("still", "talks", "acts"), (), ("acts", "still", "talks"), ("still",)):
         for picture in side_by_side(clips, names):
@@ -65,10 +65,10 @@ def test_people_keep_their_numbers_when_they_leave_and_come_back_elsewhere(
         seen.append(told(faces, clips, names))
     tracker.close()
     everyone = seen[0]
-    assert len(everyone) == 3 and {name for _, name in everyone} == set(clips)  # type: ignore[misc]
-    assert {number for number, _ in everyone} == {1, 2, 3}  # type: ignore[misc]
+    assert len(everyone) == 3 and {name for _, name in everyone} == set(clips)
+    assert {number for number, _ in everyone} == {1, 2, 3}
     assert seen[1] == set() and seen[2] == everyone
-    assert seen[3] == {each for each in everyone if each[1] == "still"}  # type: ignore[index]
+    assert seen[3] == {each for each in everyone if each[1] == "still"}
     assert tracker.count == 3
 
 
