@@ -8,7 +8,7 @@ from typing import Any
 from htnet.calib.analysis.config import Row, VideoResult
 from htnet.calib.analysis.curve import COLOURS, MotionCourse, clock, motion_svg
 from htnet.calib.analysis.pictures import MOST, EventPictures, MuscleBar
-from htnet.engine.anatomy.muscles import MUSCLES
+from htnet.engine.anatomy.muscles import facs_name
 from htnet.engine.files import write_text
 from htnet.realtime.overlay.reasons import in_words
 
@@ -104,7 +104,7 @@ def _card(event: Row, pictures: EventPictures | None) -> dict[str, Any]:
     return {
         "event": event,
         "side": "" if side == "both" else f", on the person's {side}",
-        "muscle": muscle_in_words(event["muscle"]),
+        "muscle": facs_name(event["muscle"]),
         "answers": answers,
         "pictures": pictures,
         "bars": [_bar(bar, most) for bar in bars],
@@ -119,7 +119,7 @@ def _bar(bar: MuscleBar, most: float) -> dict[str, Any]:
     if bar.left is None:
         sides = {"": bar.both}
     rows = [(side, px, 100 * max(px, 0.0) / most) for side, px in sides.items() if px is not None]
-    return {"name": muscle_in_words(bar.muscle), "sides": rows}
+    return {"name": facs_name(bar.muscle), "sides": rows}
 
 
 def _largest(bar: MuscleBar) -> float:
@@ -130,15 +130,10 @@ def _rejected(event: Row) -> dict[str, Any]:
     return {
         "onset": clock(event["onset_ms"] / 1e3, 2),
         "ms": round(event["duration_ms"]),
-        "muscle": muscle_in_words(event["muscle"]),
+        "muscle": facs_name(event["muscle"]),
         "score": event["score"],
         "reason": in_words(event["rejected"]),
     }
-
-
-def muscle_in_words(muscle: str) -> str:
-    """Return a muscle's movement with its action units, such as lip corner pull (AU12)."""
-    return f"{muscle} ({MUSCLES[muscle].units})" if muscle in MUSCLES else muscle
 
 
 def _environment() -> Any:

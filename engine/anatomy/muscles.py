@@ -38,8 +38,8 @@ class Muscle:
 
 
 def facs_name(name: str) -> str:
-    """Return the display name of a muscle of `MUSCLES`: action units and name."""
-    return f"{MUSCLES[name].units} {name}"
+    """Return the display name of a muscle, such as AU12 lip corner pull; another name as it is."""
+    return f"{MUSCLES[name].units} {name}" if name in MUSCLES else name
 
 
 def displacement(muscle: Muscle, landmarks: F32, points: F64) -> F64:

@@ -42,7 +42,9 @@ def side_by_side(
             yield np.zeros((HEIGHT, 2 * HEIGHT, 3), np.uint8)
 
 
-def told(faces: dict[int, Face], clips: dict[str, list[U8]], names: tuple[str, ...]) -> set[tuple[int, str]]:
+def told(
+    faces: dict[int, Face], clips: dict[str, list[U8]], names: tuple[str, ...]
+) -> set[tuple[int, str]]:
     """(number, name of the clip in whose part of the picture the face is)."""
     edges = np.cumsum([clips[name][0].shape[1] for name in names])
     return {
