@@ -22,7 +22,6 @@ from htnet.calib.analysis.tracking_process import (
     TrackingConfig,
     TrackingProcess,
     open_stretch,
-    stretch_seconds,
 )
 from htnet.calib.analysis.turned import turn_advice
 from htnet.engine.face.tracker import FaceTracker
@@ -107,7 +106,6 @@ def _every_face(
         source = stack.enter_context(closing(open_stretch(tracked_as)))
         pipeline = stack.enter_context(closing(PeoplePipeline(pipeline_of)))
         made_with: ResultsConfig | None = None
-        seconds = stretch_seconds(tracked_as)
         for frame in _frames(source.read):
             made_with = made_with or _made_with(job, recognizer, source.fps, frame)
             ticks = pipeline.step(frame)
@@ -117,8 +115,8 @@ def _every_face(
                     people[person] = stack.enter_context(results)
                 people[person].take(tick)
             whole.count(frame, any(tick.face is not None for tick in ticks.values()))
-            if whole.frames % _TOLD_EVERY == 0 and seconds > 0:
-                progress(min((whole.last_ns - whole.first_ns) / 1e9 / seconds, 1.0))
+            if whole.frames % _TOLD_EVERY == 0 and source.seconds > 0:
+                progress(min((whole.last_ns - whole.first_ns) / 1e9 / source.seconds, 1.0))
         for person, rest in pipeline.finish().items():
             people[person].finish(rest)
     told = facts(config, recognizer, _spotting(config))

@@ -54,6 +54,13 @@ class Stretch:
         return float(getattr(self._source, "fps", 0.0) or 0.0)
 
     @property
+    def seconds(self) -> float:
+        """Length of the stretch as far as the recording tells its own, s; 0 where it does not."""
+        whole = float(getattr(self._source, "seconds", 0.0) or 0.0)
+        end_s = whole if self._end_ns is None else min(self._end_ns / 1e9, whole)
+        return max(end_s - self._start_ns / 1e9, 0.0)
+
+    @property
     def status(self) -> str:
         """Sentence about a problem of the recording; "" without one."""
         said = str(getattr(self._source, "status", ""))

@@ -16,7 +16,6 @@ from threading import Event, Thread
 from types import TracebackType
 from typing import Any, Self
 
-import av
 import numpy as np
 
 from htnet.calib.analysis.stretch import Stretch
@@ -163,7 +162,7 @@ def _serve(pipe: Connection, config: TrackingConfig) -> None:
 def _messages(config: TrackingConfig) -> Iterator[_Opened | TrackedFrame | _Ended]:
     source = open_stretch(config)
     with contextlib.closing(source):
-        yield _Opened(source.name, source.fps, stretch_seconds(config))
+        yield _Opened(source.name, source.fps, source.seconds)
         tracking = Tracking(open_tracker(config.landmarker))
         with contextlib.closing(tracking):
             while (frame := source.read()) is not None:
@@ -180,17 +179,6 @@ def open_stretch(config: TrackingConfig) -> Stretch:
     except BaseException:
         source.close()
         raise
-
-
-def stretch_seconds(config: TrackingConfig) -> float:
-    """Return the stretch's length by the container, s; 0 where it does not say."""
-    try:
-        with av.open(str(config.video)) as container:
-            whole = (container.duration or 0) / av.time_base
-    except (av.error.FFmpegError, OSError, ValueError):  # a folder of pictures, an odd name
-        return 0.0
-    end_s = whole if config.end_s is None else min(config.end_s, whole)
-    return max(end_s - config.start_s, 0.0)
 
 
 class _Black(Frame):

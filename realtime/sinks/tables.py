@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from rich import box
+from rich.console import JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
@@ -137,6 +138,6 @@ def _table(title: str, columns: Sequence[str]) -> Table:
         caption_justify="left",
     )
     for name in columns:
-        justify = "left" if name in _WORDS else "right"
-        table.add_column(name, justify=justify, no_wrap=name != "rejected")  # type: ignore[arg-type]
+        justify: JustifyMethod = "left" if name in _WORDS else "right"
+        table.add_column(name, justify=justify, no_wrap=name != "rejected")
     return table

@@ -43,6 +43,7 @@ class VideoFile(Closable):
         self.name = name
         self.status = ""
         self.fps = reader.fps
+        self.seconds = reader.seconds or 0.0
         self._reader: Reader | None = reader
         self._stillness = Stillness()
         self._size: Size | None = None
@@ -123,6 +124,7 @@ class ImageFolder:
     def __init__(self, name: str, paths: Sequence[Path], fps: float = 30.0) -> None:
         self.name = name
         self.fps = fps
+        self.seconds = len(paths) / fps
         self.status = ""
         self._size: Size | None = None
         self._next = 0

@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -25,8 +26,8 @@ def video(tmp_path: Path) -> Path:
     return path
 
 
-def job_of(video: Path, out: Path, **settings: object) -> VideoJob:
-    [job] = make_jobs([video], AnalysisConfig(**settings), out)  # type: ignore[arg-type]
+def job_of(video: Path, out: Path, **settings: Any) -> VideoJob:
+    [job] = make_jobs([video], AnalysisConfig(**settings), out)
     return job
 
 

@@ -46,9 +46,9 @@ def test_frames_are_tracked_as_in_one_process(clip: Path, pictures: bool) -> Non
 
 
 def test_errors_of_the_video_and_the_stretch_are_raised(clip: Path) -> None:
-    with TrackingProcess(TrackingConfig(clip.with_name("none.mp4"))) as process:  # noqa: SIM117
-        with pytest.raises(SourceError, match="there is nothing"):
-            process.open()
+    missing = TrackingProcess(TrackingConfig(clip.with_name("none.mp4")))
+    with missing, pytest.raises(SourceError, match="there is nothing"):
+        missing.open()
     with TrackingProcess(TrackingConfig(clip, start_s=9)) as process:
         process.open()
         with pytest.raises(UsageError, match="give an earlier start"):
