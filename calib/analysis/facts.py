@@ -1,17 +1,13 @@
 """Settings and versions of an analysis, for its report and its state file."""
 
-import platform
 from datetime import datetime
-from importlib.metadata import version
 
-from htnet import __version__
 from htnet.calib.analysis.config import AnalysisConfig
 from htnet.calib.evaluation.run import file_digest
 from htnet.engine.models.weights import default_weights
 from htnet.engine.recognition.recognizer import Recognizer
+from htnet.realtime.session_record import versions
 from htnet.realtime.spotting.config import SpotterConfig
-
-_LIBRARIES = ("mediapipe", "opencv-contrib-python", "av", "numpy", "torch", "onnxruntime")
 
 
 def facts(
@@ -32,11 +28,5 @@ def facts(
         **({"Turned": f"{config.rotate} degrees clockwise"} if config.rotate else {}),
         "Model": f"{recognizer}; weights {digest[:12]}",
         "Analysed": f"{datetime.now().astimezone():%Y-%m-%d %H:%M %Z}",
-        "Versions": ", ".join(
-            (
-                f"htnet {__version__}",
-                f"Python {platform.python_version()}",
-                *(f"{name} {version(name)}" for name in _LIBRARIES),
-            )
-        ),
+        "Versions": ", ".join(f"{name} {own}" for name, own in versions().items() if own),
     }
